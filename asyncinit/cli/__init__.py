@@ -1,0 +1,1 @@
+"""The command line: arguments, words and tables for people; all work is done by client or runtime."""

@@ -1,0 +1,1 @@
+"""Talk to a running asyncinit over its control socket, without asyncio."""

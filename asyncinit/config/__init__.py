@@ -1,0 +1,1 @@
+"""What is declared: files to specifications; knows nothing of running services."""

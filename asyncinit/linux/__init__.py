@@ -1,0 +1,1 @@
+"""The kernel's calls, one function each, named as in the manual; knows nothing of services or asyncio."""
