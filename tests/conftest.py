@@ -1,0 +1,25 @@
+"""Fixtures that all tiers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+try:
+    import uvloop
+except ImportError:  # the program works without it, and so do its tests
+    uvloop = None
+
+LOOPS = ["asyncio"] + (["uvloop"] if uvloop else [])
+
+
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """A fresh event loop of each kind, closed afterwards."""
+    new = asyncio.new_event_loop() if request.param == "asyncio" else uvloop.new_event_loop()
+    try:
+        yield new
+    finally:
+        new.close()

@@ -1,0 +1,27 @@
+"""What tests share: waiting for a condition, and the interpreters and folders that they use."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PYTHON = sys.executable
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / "tests" / "programs"
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 20.0) -> T:
+    """Poll until `condition` gives something true, and return that; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {condition}")
+        time.sleep(0.005)  # the poll interval of this helper
