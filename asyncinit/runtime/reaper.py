@@ -1,0 +1,89 @@
+"""Collect every ended child and tell who asked for it; the only caller of waitid, knows nothing of services.
+
+`waitid(P_ALL)` takes any child's status, so no library in this process may wait for children of its own: it would wait
+for ever or be told a status that is not true. A child is registered in the same loop turn in which it is made, so its
+end can't be seen before its owner is known: what nobody has registered is an orphan that the kernel gave to us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from asyncinit.core.status import ExitStatus
+from asyncinit.linux.process import wait_any
+
+# So many are reaped in one turn of the loop: a storm of orphans must not keep signals and services waiting.
+_BATCH = 500
+
+ExitCallback = Callable[[ExitStatus], None]
+Listener = Callable[[int, ExitStatus], None]
+
+
+class Reaper:
+    """The one reaper of the process.
+
+    `orphans` counts what was reaped without having been registered, `spawned` what was registered, and `reaped` the
+    registered ones whose end was told: the ledger by which tests see that nothing is lost.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._callbacks: dict[int, ExitCallback] = {}
+        self._listeners: list[Listener] = []
+        self._again = False
+        self.orphans = 0
+        self.spawned = 0
+        self.reaped = 0
+
+    def watch(self, pid: int, callback: ExitCallback) -> None:
+        """Have `callback` called with the status of the child `pid`, once."""
+        self._callbacks[pid] = callback
+        self.spawned += 1
+
+    def replace(self, pid: int, callback: ExitCallback) -> None:
+        """Give an already watched child another callback."""
+        if pid in self._callbacks:
+            self._callbacks[pid] = callback
+
+    def forget(self, pid: int) -> None:
+        """Let the child's end be collected without telling anybody but the listeners."""
+        if pid in self._callbacks:
+            self._callbacks[pid] = lambda _status: None
+
+    def add_listener(self, listener: Listener) -> None:
+        """Have `listener` called for every child that is reaped, before its own callback; orphans too."""
+        self._listeners.append(listener)
+
+    def known(self, pid: int) -> bool:
+        """Tell whether `pid` is a child that we made and that has not been reaped."""
+        return pid in self._callbacks
+
+    def pids(self) -> frozenset[int]:
+        """Return the children that we made and that have not been reaped."""
+        return frozenset(self._callbacks)
+
+    def reap(self) -> None:
+        """Reap until nothing is left, in batches; SIGCHLDs are not counted, one means "look"."""
+        self._again = False
+        for _ in range(_BATCH):
+            try:
+                ended = wait_any()
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            self._tell(ended.pid, ExitStatus(ended.code, ended.signal, ended.core_dumped))
+        if not self._again:
+            self._again = True
+            self._loop.call_soon(self.reap)
+
+    def _tell(self, pid: int, status: ExitStatus) -> None:
+        callback = self._callbacks.pop(pid, None)
+        for listener in self._listeners:
+            listener(pid, status)
+        if callback is None:
+            self.orphans += 1
+        else:
+            self.reaped += 1
+            callback(status)
