@@ -1,0 +1,111 @@
+"""What the control server needs of the rest of the runtime: a protocol that the supervisor implements.
+
+Knows nothing of sockets. All calls are made on the loop and must not block; callbacks come on the loop too, never
+from within the call that registers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
+from asyncinit.errors import AsyncinitError
+
+
+@dataclass(eq=False)
+class RefusedError(AsyncinitError):
+    """What was asked cannot be done now, or not with these services; `text` says why, for people."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Verb(StrEnum):
+    """What `act` does."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    RELOAD = "reload"
+
+
+class Job(Protocol):
+    """An action that is under way."""
+
+    @property
+    def affected(self) -> tuple[str, ...]:
+        """Names of services that were not named but are stopped or started too, in order of names."""
+
+    def cancel(self) -> None:
+        """Stop waiting: `done` is not called any more. What was begun goes on."""
+
+
+class Line(Protocol):
+    """One line of a journal (`runtime.journal.Entry`)."""
+
+    @property
+    def time(self) -> float:
+        """Wall clock, seconds since 1970."""
+
+    @property
+    def service(self) -> str | None:
+        """Who said it; None: asyncinit."""
+
+    @property
+    def stream(self) -> str:
+        """Either stdout, stderr or event."""
+
+    @property
+    def message(self) -> bytes:
+        """The line without its newline."""
+
+    @property
+    def cursor(self) -> int:
+        """Grows by line over all services."""
+
+
+class JournalReader(Protocol):
+    """The part of `runtime.journal.Journal` that the control server reads."""
+
+    def last(self, service: str | None, count: int) -> Sequence[Line]:
+        """Return the newest `count` lines of one service (None: asyncinit's own) that are in memory, oldest first."""
+
+    def subscribe(self, services: Iterable[str] | None, callback: Callable[[Line], None]) -> Callable[[], None]:
+        """Call back with every new line of `services` (None: of all and of asyncinit); returns what ends it."""
+
+
+class Operations(Protocol):
+    """What can be asked of a running asyncinit."""
+
+    def system(self) -> SystemStatus:
+        """Return what asyncinit itself is doing."""
+
+    def services(self) -> list[ServiceStatus]:
+        """Return every service, by name."""
+
+    def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> Job:
+        """Begin `verb` for `names` and call `done` with one result a name, in that order, when all have come to rest.
+
+        `only` (with RESTART): what requires them is left alone. Raises UnknownServiceError, or RefusedError, before
+        anything was begun. `done` is never called before this has returned.
+        """
+
+    def signal(self, number: int, names: Sequence[str]) -> None:
+        """Send a signal to the main processes of `names`; raises UnknownServiceError, RefusedError."""
+
+    def show(self, name: str) -> str:
+        """Return the merged declaration as TOML; raises UnknownServiceError."""
+
+    def journal(self) -> JournalReader:
+        """Return the journal."""
+
+    def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
+        """Call back with every event from now on; returns what ends it."""
+
+    def shutdown(self, reason: str) -> None:
+        """Begin the shutdown; `reason` says who asked, for the log. Asking again means no more waiting."""
