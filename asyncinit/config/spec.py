@@ -231,7 +231,7 @@ class ServiceSpec:
     group: str | None = None
     supplementary_groups: tuple[str, ...] | None = None
     umask: int | None = None
-    environment: Mapping[str, str] = _EMPTY
+    environment: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     environment_file: tuple[EnvironmentFile, ...] = ()
     clear_environment: bool = False
     unset_environment: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Base of all types here: immutable, written by name, and strict about what it does not know."""
 
 
-class SystemStatus(Wire):
+class SystemStatus(Wire, frozen=True):
     """asyncinit itself: `ready` once all that shall run at start is up; `since` when it started."""
 
     version: str
@@ -50,7 +50,7 @@ class SystemStatus(Wire):
     since: str
 
 
-class ReasonStatus(Wire):
+class ReasonStatus(Wire, frozen=True):
     """Why a service is in its state; `service` is the one that caused it, if another."""
 
     code: Code
@@ -58,7 +58,7 @@ class ReasonStatus(Wire):
     service: str | None = None
 
 
-class ExitInfo(Wire):
+class ExitInfo(Wire, frozen=True):
     """How a main process ended: by code, by signal number, or (both null) nobody knows."""
 
     code: int | None
@@ -67,7 +67,7 @@ class ExitInfo(Wire):
     time: str
 
 
-class ServiceStatus(Wire):
+class ServiceStatus(Wire, frozen=True):
     """One service.
 
     `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic ones since it was
@@ -93,7 +93,7 @@ class ServiceStatus(Wire):
     file: str | None
 
 
-class LogEntry(Wire):
+class LogEntry(Wire, frozen=True):
     """One line: `service` null for asyncinit's own; bytes that are not UTF-8 are replaced by U+FFFD.
 
     `stream` is stdout, stderr or event. `cursor` grows by line; give it as `after` to go on behind it.
@@ -106,7 +106,7 @@ class LogEntry(Wire):
     cursor: int
 
 
-class EventEntry(Wire):
+class EventEntry(Wire, frozen=True):
     """One change: of a service's state (`old`, `new`), or of the system's (`service` null, states null)."""
 
     time: str
@@ -117,7 +117,7 @@ class EventEntry(Wire):
     text: str
 
 
-class ActionResult(Wire):
+class ActionResult(Wire, frozen=True):
     """What came of an action for one service that was named: `ok` if it is as was asked; `text` says why not."""
 
     name: str
@@ -130,31 +130,31 @@ class ActionResult(Wire):
 # Methods: what each takes and returns. Optional parameters may be left out or null.
 
 
-class Nothing(Wire):
+class Nothing(Wire, frozen=True):
     """No parameters."""
 
 
-class StatusParameters(Wire):
+class StatusParameters(Wire, frozen=True):
     """Parameters of Status: `names` null for all."""
 
     names: list[str] | None = None
 
 
-class StatusReply(Wire):
+class StatusReply(Wire, frozen=True):
     """Reply of Status: `services` by name, or in the order that was asked for."""
 
     asyncinit: SystemStatus
     services: list[ServiceStatus]
 
 
-class ActParameters(Wire):
+class ActParameters(Wire, frozen=True):
     """Parameters of Start, Stop and Reload: `wait` null or true: answer when it is done."""
 
     names: list[str]
     wait: bool | None = None
 
 
-class RestartParameters(Wire):
+class RestartParameters(Wire, frozen=True):
     """Parameters of Restart: with `only`, what requires these is left alone."""
 
     names: list[str]
@@ -162,7 +162,7 @@ class RestartParameters(Wire):
     only: bool | None = None
 
 
-class ActReply(Wire):
+class ActReply(Wire, frozen=True):
     """Reply of the actions: `affected` names what else is stopped or started; `progress` fills with `more` only."""
 
     results: list[ActionResult]
@@ -170,14 +170,14 @@ class ActReply(Wire):
     progress: list[EventEntry]
 
 
-class SignalParameters(Wire):
+class SignalParameters(Wire, frozen=True):
     """Parameters of Signal: `signal` is a number."""
 
     names: list[str]
     signal: int
 
 
-class LogsParameters(Wire):
+class LogsParameters(Wire, frozen=True):
     """Parameters of Logs; see the interface's text."""
 
     names: list[str] | None = None
@@ -187,40 +187,40 @@ class LogsParameters(Wire):
     follow: bool | None = None
 
 
-class LogsReply(Wire):
+class LogsReply(Wire, frozen=True):
     """Reply of Logs: `dropped` lines before these were lost because this client read too slowly."""
 
     entries: list[LogEntry]
     dropped: int
 
 
-class EventsParameters(Wire):
+class EventsParameters(Wire, frozen=True):
     """Parameters of Events; see the interface's text."""
 
     names: list[str] | None = None
     follow: bool | None = None
 
 
-class EventsReply(Wire):
+class EventsReply(Wire, frozen=True):
     """Reply of Events: `dropped` events before these were lost because this client read too slowly."""
 
     events: list[EventEntry]
     dropped: int
 
 
-class ShowParameters(Wire):
+class ShowParameters(Wire, frozen=True):
     """Parameters of Show."""
 
     name: str
 
 
-class ShowReply(Wire):
+class ShowReply(Wire, frozen=True):
     """Reply of Show: `toml` is the merged service with each value's origin as a comment, secrets masked."""
 
     toml: str
 
 
-class ShutdownParameters(Wire):
+class ShutdownParameters(Wire, frozen=True):
     """Parameters of Shutdown: `reason` is told in the log."""
 
     reason: str | None = None
@@ -248,33 +248,33 @@ READ_METHODS = frozenset({"Status", "Logs", "Events", "Show"})
 # Errors
 
 
-class NoSuchService(Wire):
+class NoSuchService(Wire, frozen=True):
     """A name that no service has; `suggestion` is the nearest name, or empty."""
 
     name: str
     suggestion: str
 
 
-class NotAllowed(Wire):
+class NotAllowed(Wire, frozen=True):
     """The caller's user may not do this."""
 
     text: str
 
 
-class Refused(Wire):
+class Refused(Wire, frozen=True):
     """It cannot be done now, or not with these services."""
 
     text: str
 
 
-class ActionFailed(Wire):
+class ActionFailed(Wire, frozen=True):
     """At least one of the services did not come to what was asked; `results` has them all."""
 
     results: list[ActionResult]
     affected: list[str]
 
 
-class Failed(Wire):
+class Failed(Wire, frozen=True):
     """asyncinit could not answer; the fault is its own, and its log says more."""
 
     text: str
