@@ -85,8 +85,8 @@ class Operations(Protocol):
     def system(self) -> SystemStatus:
         """Return what asyncinit itself is doing."""
 
-    def services(self) -> list[ServiceStatus]:
-        """Return every service, by name."""
+    def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
+        """Return every service, by name; or those of `names`, in that order; raises UnknownServiceError."""
 
     def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> Job:
         """Begin `verb` for `names` and call `done` with one result a name, in that order, when all have come to rest.
