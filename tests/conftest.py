@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.tiers import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401 (hooks of pytest)
+
 try:
     import uvloop
 except ImportError:  # the program works without it, and so do its tests
