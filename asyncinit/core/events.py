@@ -7,7 +7,7 @@ answers with further events. Events may be late or cross each other: the life cy
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 from asyncinit.config.spec import Scope
 from asyncinit.core.status import ExitStatus, Reason, State
@@ -96,6 +96,13 @@ class BecameReady:
 
 
 @dataclass(frozen=True, slots=True)
+class MainChanged:
+    """Another process of the service is the main one now (MAINPID, a pid file)."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The main process has ended and was reaped."""
 
@@ -163,6 +170,7 @@ Event = (
     | Executed
     | SpawnFailed
     | BecameReady
+    | MainChanged
     | Exited
     | TreeGone
     | HooksDone
@@ -311,13 +319,3 @@ Effect = (
     | CleanUp
     | Announce
 )
-
-
-class SystemOutcome(Enum):
-    """What the whole comes to."""
-
-    RUNNING = "running"
-    SHUTTING_DOWN = "shutting down"
-    DONE = "done"
-
-

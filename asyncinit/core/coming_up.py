@@ -1,0 +1,166 @@
+"""How a service comes up and what happens while it is up; part of `lifecycle`'s table.
+
+Every handler is a cell (or several) of that table; what ends a run is handed over to `going_down`.
+"""
+
+from __future__ import annotations
+
+from asyncinit.config.spec import ReadyKind, ServiceType
+from asyncinit.core import events as ev
+from asyncinit.core import going_down
+from asyncinit.core.events import Event, HookStage
+from asyncinit.core.move import Move
+from asyncinit.core.service import Phase
+from asyncinit.core.status import Code, Reason, State, reason_of
+
+
+def begin(m: Move, _event: Event) -> None:
+    """All that it waited for is there."""
+    s = m.s
+    s.failure, s.last_exit, s.killed, s.step, s.squeeze, s.reason = None, None, False, 0, 1.0, None
+    if s.spec.type is ServiceType.TARGET:
+        ready(m)
+        return
+    m.enter(Phase.PREPARING)
+    s.start_deadline = m.now + s.spec.ready.timeout
+    m.arm(s.start_deadline)
+    m.do(ev.Prepare(s.name))
+
+
+def revive(m: Move, event: Event) -> None:
+    """What it failed for is there after all."""
+    if m.s.revivable:
+        m.s.settled = False
+        begin(m, event)
+
+
+def fail_for_dependency(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.DependencyFailed)
+    m.s.settled = True
+    going_down.rest(m, State.FAILED, event.reason)
+
+
+def prepared(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Prepared)
+    if event.failure is not None:
+        going_down.end_run(m, event.failure)
+        return
+    m.enter(Phase.STARTING)
+    assert m.s.start_deadline is not None
+    m.arm(m.s.start_deadline)
+    m.do(ev.Spawn(m.s.name))
+
+
+def spawned(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Spawned)
+    m.s.main = event.pid
+    if m.s.spec.type is ServiceType.SERVICE and m.s.spec.ready.kind is not ReadyKind.EXEC:
+        m.s.awaiting_ready = True
+        m.do(ev.AwaitReady(m.s.name))
+
+
+def executed(m: Move, _event: Event) -> None:
+    if m.s.tells_by_exec:
+        became_ready(m, _event)
+
+
+def spawn_failed(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.SpawnFailed)
+    m.s.main = None
+    going_down.end_run(m, event.reason)
+
+
+def became_ready(m: Move, _event: Event) -> None:
+    """The declared readiness was seen; a oneshot is ready by completing, whatever it says before."""
+    if m.s.spec.type is ServiceType.ONESHOT:
+        return
+    going_down.forget_ready(m)
+    if m.s.spec.hooks.post_start:
+        run_post_start(m)
+    else:
+        ready(m)
+
+
+def run_post_start(m: Move) -> None:
+    m.enter(Phase.POST_START)
+    assert m.s.start_deadline is not None
+    m.arm(m.s.start_deadline)
+    m.do(ev.RunHooks(m.s.name, HookStage.POST_START))
+
+
+def post_start_done(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.HooksDone)
+    if m.s.spec.type is ServiceType.ONESHOT:
+        going_down.end_run(m, event.failure)
+    elif event.failure is not None:
+        going_down.fail_running(m, event.failure)
+    else:
+        ready(m)
+
+
+def ready(m: Move) -> None:
+    s = m.s
+    m.enter(Phase.UP)
+    s.ready_since, s.settled = m.now, True
+    if s.attempt:
+        m.arm(m.now + s.spec.restart.reset_after)
+    elif s.start_deadline is not None:
+        m.do(ev.DisarmTimer(s.name))
+    s.start_deadline = None
+
+
+def start_too_slow(m: Move, _event: Event) -> None:
+    text = f"not ready within {m.s.spec.ready.timeout:g} s"
+    going_down.fail_running(m, Reason(Code.TIMEOUT, text))
+
+
+def exited_starting(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Exited)
+    s = m.s
+    s.main, s.last_exit = None, event.status
+    good = event.status.within(s.spec.success_exit)
+    if good and s.spec.ready.kind is ReadyKind.PID_FILE:
+        # The launcher of a daemon that forks: the pid file names the main process to come, unless nothing is left.
+        m.do(ev.WatchTree(s.name))
+        return
+    if good and s.spec.type is ServiceType.SERVICE:
+        going_down.end_run(m, Reason(Code.PROTOCOL, f"{event.status} before it was ready"))
+    elif good and s.spec.hooks.post_start:
+        run_post_start(m)
+    else:
+        going_down.end_run(m, None if good else reason_of(event.status))
+
+
+def nothing_left(m: Move, _event: Event) -> None:
+    """TreeGone while it should run: the main process to come died, or one that was not our child ended."""
+    if m.s.main is None:
+        text = "ended before it was ready" if m.s.phase is Phase.STARTING else "ended with unknown status"
+        going_down.end_run(m, Reason(Code.PROTOCOL, text))
+
+
+def exited(m: Move, event: Event) -> None:
+    """The main process ended by itself (nobody had begun to stop it)."""
+    assert isinstance(event, ev.Exited)
+    m.s.main, m.s.last_exit = None, event.status
+    going_down.end_run(m, None if event.status.within(m.s.spec.success_exit) else reason_of(event.status))
+
+
+def stable(m: Move, _event: Event) -> None:
+    m.s.attempt = 0
+
+
+def reload(m: Move, _event: Event) -> None:
+    m.do(ev.RunReload(m.s.name))
+    if m.s.spec.reload.command is not None:
+        m.enter(Phase.RELOADING)
+
+
+def reloading(m: Move, _event: Event) -> None:
+    m.enter(Phase.RELOADING)
+
+
+def reloaded(m: Move, event: Event) -> None:
+    m.enter(Phase.UP)
+    m.s.reason = event.failure if isinstance(event, ev.ReloadDone) else None
+    if m.s.attempt:
+        m.arm(m.now + m.s.spec.restart.reset_after)

@@ -1,0 +1,296 @@
+"""All services together: wishes from outside, gates between them, shutdown. Pure; one life is `lifecycle`'s.
+
+The engine holds a queue, not a recursion. First every queued event is stepped and its effects are collected; then every
+service that may be concerned (what changed, and its neighbours in the graph) is looked at: may it start now, may it
+stop now, has what it requires failed for good, has what it is bound to gone? The answers are events of the same queue.
+Looking comes last so that a wish for several services at once (start web and what it needs) is seen as a whole. It
+ends when nothing changes any more; the effects are returned in the order in which they came about.
+
+Shutdown is no second mechanism: every service is wanted down, the gates order it, and a budget squeezes the timers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
+from asyncinit.core import budget
+from asyncinit.core import events as ev
+from asyncinit.core.events import Effect, Event
+from asyncinit.core.graph import Graph
+from asyncinit.core.lifecycle import step
+from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
+from asyncinit.core.status import Code, Reason, State
+from asyncinit.errors import TransitionError
+
+# After the budget each service gets SIGKILL and so many seconds to be gone, in order.
+OVERRUN_GRACE = 0.05
+
+
+class Engine:
+    """The services, and what shall become of them.
+
+    `draw` gives random numbers in [0, 1). Every method that lets something happen takes `now` (monotonic seconds) and
+    returns the effects to carry out, in order. `report` is told of events that could not happen (bugs of asyncinit).
+    """
+
+    def __init__(
+        self,
+        specs: Mapping[str, ServiceSpec],
+        draw: Callable[[], float],
+        report: Callable[[TransitionError], None],
+    ) -> None:
+        self.services: dict[str, Service] = {name: Service(spec) for name, spec in specs.items()}
+        self.graph = Graph(specs)
+        self._draw = draw
+        self._report = report
+        self._queue: deque[tuple[str, Event]] = deque()
+        self._concerned: dict[str, set[str]] = {}
+        self._effects: list[Effect] = []
+        self._killed: dict[str, None] = {}
+        self.shutting_down = False
+        self.overrun = False
+        self.stop_deadline = math.inf
+        self.ended_essential: str | None = None
+        self.gave_up: GiveUp = GiveUp.NONE
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What happens
+
+    def handle(self, name: str, event: Event, now: float) -> list[Effect]:
+        """Let `event` happen to the service `name`."""
+        self._queue.append((name, event))
+        return self._run(now)
+
+    def start(self, names: Iterable[str], now: float) -> list[Effect]:
+        """Want `names` up, and all that they need; a completed oneshot runs again only if it is named itself."""
+        if self.shutting_down:
+            return []
+        named = list(names)
+        enabled = {name: service.spec.enabled for name, service in self.services.items()}
+        for name in self.graph.pulled_in(named, enabled):
+            service = self.services[name]
+            if name in named or not (service.at_rest and service.satisfied):
+                self._queue.append((name, ev.Start()))
+        return self._run(now)
+
+    def stop(self, names: Iterable[str], now: float) -> list[Effect]:
+        """Want `names` down, and first all that needs them."""
+        named = list(names)
+        for name in self.graph.brought_down(named):
+            reason = None if name in named else self._because_of_stop(name, named)
+            if name in named or not self.services[name].at_rest:
+                self._queue.append((name, ev.Stop(reason)))
+        return self._run(now)
+
+    def restart(self, names: Iterable[str], now: float, *, only: bool = False) -> list[Effect]:
+        """Take `names` down and up again, and (unless `only`) what needs them and is not at rest."""
+        if self.shutting_down:
+            return []
+        named = list(names)
+        for name in named if only else self.graph.brought_down(named):
+            if name in named or not self.services[name].at_rest:
+                self._queue.append((name, ev.Recycle()))
+        return self.start([n for n in self._needs_of(named) if self.services[n].hopeless], now)
+
+    def reload(self, names: Iterable[str], now: float) -> list[Effect]:
+        """Have `names` read their configuration again; what is not ready is left alone."""
+        self._queue.extend((name, ev.ReloadRequested()) for name in names)
+        return self._run(now)
+
+    def shut_down(self, now: float, timeout: float) -> list[Effect]:
+        """Want everything down within `timeout` seconds (`math.inf`: as long as it takes)."""
+        if not self.shutting_down:
+            self.shutting_down = True
+            self.stop_deadline = now + budget.usable(timeout)
+            for name, service in self.services.items():
+                if not service.at_rest:
+                    self._queue.append((name, ev.Stop()))
+        return self._run(now)
+
+    def hurry(self, now: float) -> list[Effect]:
+        """No more waiting: the budget is spent, or somebody asked twice. What is left is killed, in order."""
+        self.overrun = True
+        for name, service in self.services.items():
+            if service.phase in GOING_DOWN:
+                self._queue.append((name, ev.Hurry(OVERRUN_GRACE)))
+            else:
+                self._concerned[name] = {name}
+        return self._run(now)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What can be seen
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether nothing runs, waits or backs off; a target that is ready holds nothing up."""
+        return all(s.at_rest or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self._all())
+
+    @property
+    def all_down(self) -> bool:
+        """Tell whether every service is at rest."""
+        return all(service.at_rest for service in self._all())
+
+    @property
+    def all_ready(self) -> bool:
+        """Tell whether all that is wanted is ready or completed."""
+        return all(s.satisfied or (s.at_rest and s.rest is State.COMPLETED) for s in self._all() if s.wanted)
+
+    @property
+    def failed(self) -> list[str]:
+        """Return the services that have failed for good."""
+        return [name for name, service in self.services.items() if service.state is State.FAILED]
+
+    @property
+    def killed(self) -> list[str]:
+        """Return the services that had to be killed in the shutdown, in that order."""
+        return list(self._killed)
+
+    def waiting_on(self, name: str) -> list[str]:
+        """Return the services that `name` waits for: to start, or (wanted down) to stop."""
+        service = self.services[name]
+        if service.phase is Phase.WAITING:
+            return [other for other in self.graph.after[name] if self._holds_start(name, other)]
+        if service.leaving and service.phase in STOPPABLE:
+            return [other for other in self.graph.before[name] if self._holds_stop(other)]
+        return []
+
+    def _all(self) -> Iterable[Service]:
+        return self.services.values()
+
+    def _needs_of(self, names: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(other for name in names for other in self.graph.needs[name]))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The queue
+
+    def _run(self, now: float) -> list[Effect]:
+        while self._queue or self._concerned:
+            if self._queue:
+                self._step(*self._queue.popleft(), now)
+            else:
+                name = next(iter(self._concerned))
+                self._look(name, self._concerned.pop(name), now)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _step(self, name: str, event: Event, now: float) -> None:
+        before = self.services[name]
+        try:
+            after, effects = step(before, event, now, self._draw())
+        except TransitionError as error:
+            self._report(error)
+            return
+        if after is before:
+            return
+        self.services[name] = after
+        self._effects.extend(effects)
+        self._note_end(before, after)
+        if _seen_by_others(before) != _seen_by_others(after):
+            for other in (name, *self.graph.after[name], *self.graph.before[name]):
+                self._concerned.setdefault(other, set()).add(name)
+
+    def _look(self, name: str, changed: set[str], now: float) -> None:
+        """Queue what the service's surroundings, of which `changed` are new, now allow or force."""
+        service = self.services[name]
+        if service.phase is Phase.WAITING or service.revivable:
+            self._look_at_start(name, service, changed)
+        elif service.phase in STOPPABLE:
+            self._look_at_stop(name, service, changed, now)
+
+    def _look_at_start(self, name: str, service: Service, changed: set[str]) -> None:
+        if self.shutting_down or service.stuck:
+            return
+        # With a thousand services behind one target, only what is new may be looked at each time.
+        fresh = changed if name not in changed else self.graph.after[name]
+        hard = self.graph.hard[name]
+        hopeless = next((n for n in fresh if n in hard and self.services[n].hopeless), None)
+        if hopeless is not None:
+            if service.phase is Phase.WAITING:
+                self._queue.append((name, ev.DependencyFailed(self._because_of_failure(hopeless))))
+        elif not self._held(fresh, name) and not self._held(self.graph.after[name], name):
+            self._queue.append((name, ev.MayStart()))
+
+    def _held(self, others: Iterable[str], name: str) -> bool:
+        after = self.graph.after[name]
+        return any(other in after and self._holds_start(name, other) for other in others)
+
+    def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
+        if not service.leaving:
+            lost = next((n for n in service.spec.binds_to if not self.services[n].satisfied), None)
+            if lost is not None and service.wanted:
+                text = f"bound to {lost}, which is {self.services[lost].state}"
+                self._queue.append((name, ev.Recycle(Reason(Code.DEPENDENCY, text, lost))))
+            return
+        before = self.graph.before[name]
+        fresh = [other for other in changed if other in before]
+        if any(map(self._holds_stop, fresh)) or any(map(self._holds_stop, before)):
+            return
+        self._queue.append((name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._share(name, now))))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The gates
+
+    def _holds_start(self, name: str, other: str) -> bool:
+        """Tell whether `name` must not start yet because of `other`, which it starts after."""
+        earlier = self.services[other]
+        if earlier.satisfied:
+            return False
+        if other in self.graph.hard[name]:
+            return True
+        # Order alone: only what is on its way up is waited for, and only its first attempt.
+        return earlier.wanted and not earlier.at_rest and not earlier.settled
+
+    def _holds_stop(self, other: str) -> bool:
+        """Tell whether `other`, which starts after somebody, keeps that one from stopping: it is still going down."""
+        later = self.services[other]
+        return (later.leaving and later.phase in STOPPABLE) or later.phase in GOING_DOWN
+
+    def _share(self, name: str, now: float) -> float:
+        """Return the squeeze for a service that may stop now."""
+        if not self.shutting_down:
+            return 1.0
+        left = self.stop_deadline - now
+
+        def time_of(other: str) -> float:
+            service = self.services[other]
+            return 0.0 if service.at_rest else min(budget.stop_time(service.spec), max(left, 0.0))
+
+        own = time_of(name)
+        return budget.squeeze(own, budget.longest_chain(name, self.graph.after.__getitem__, time_of), left)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Ends that concern the whole
+
+    def _note_end(self, before: Service, after: Service) -> None:
+        if self.shutting_down and after.killed and not before.killed:
+            self._killed[after.name] = None
+        if not after.at_rest or before.at_rest or after.rest is State.INACTIVE:
+            return
+        ended = after.spec.essential and not after.revivable
+        if ended and self.ended_essential is None and not self.shutting_down:
+            self.ended_essential = after.name
+        if after.rest is State.FAILED and not after.revivable and self.gave_up is GiveUp.NONE:
+            self.gave_up = after.spec.restart.on_give_up
+
+    def _because_of_stop(self, name: str, named: list[str]) -> Reason:
+        cause = next((other for other in self.graph.needs[name] if other in named), self.graph.needs[name][0])
+        return Reason(Code.DEPENDENCY, f"requires {cause}, which is being stopped", cause)
+
+    def _because_of_failure(self, other: str) -> Reason:
+        cause = self.services[other]
+        detail = f": {cause.reason.text}" if cause.reason is not None else ""
+        if cause.rest is State.FAILED:
+            text = f"requires {other}, which has failed{detail}"
+        elif cause.rest is State.COMPLETED:
+            text = f"requires {other}, which has ended"
+        else:
+            text = f"requires {other}, which is not started"
+        return Reason(Code.DEPENDENCY, text, other)
+
+
+def _seen_by_others(service: Service) -> tuple[object, ...]:
+    """Return what other services' gates depend on."""
+    return (service.phase, service.rest, service.wanted, service.leaving, service.settled, service.stuck)

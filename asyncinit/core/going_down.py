@@ -1,0 +1,244 @@
+"""How a service goes down: the stop sequence, the end of a run, and what follows; part of `lifecycle`'s table.
+
+Every handler is a cell (or several) of that table. Nothing here knows how a service comes up.
+"""
+
+from __future__ import annotations
+
+from asyncinit.config.spec import Scope, ServiceType
+from asyncinit.core import events as ev
+from asyncinit.core.events import Event, HookStage
+from asyncinit.core.move import Move
+from asyncinit.core.restart import delay, limit_reached, wants_restart, within_window
+from asyncinit.core.service import IS_UP, Phase
+from asyncinit.core.status import Code, Reason, State, reason_of
+
+# What is alive so long after SIGKILL is in the kernel's hands (a hung file system, a driver); waiting longer only
+# keeps the shutdown from going on.
+KILL_PATIENCE = 5.0
+
+
+def may_stop(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.MayStop)
+    m.s.squeeze = event.squeeze
+    if m.s.spec.type is ServiceType.TARGET:
+        settle(m)
+    else:
+        begin_stop(m)
+
+
+def fail_running(m: Move, failure: Reason) -> None:
+    """Stop a service that runs, because of `failure`."""
+    m.s.failure = m.s.failure or failure
+    m.s.reason = failure
+    begin_stop(m)
+
+
+def begin_stop(m: Move) -> None:
+    was_up = m.s.phase in IS_UP
+    quiet(m)
+    if was_up and m.s.main is not None and m.s.spec.hooks.pre_stop:
+        m.enter(Phase.PRE_STOP)
+        m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, HookStage.PRE_STOP, m.s.squeeze))
+    else:
+        enter_stopping(m)
+
+
+def quiet(m: Move) -> None:
+    """Call off what was asked for in the phase that is left."""
+    forget_ready(m)
+    if m.s.phase in {Phase.PREPARING, Phase.POST_START, Phase.PRE_STOP, Phase.RELOADING}:
+        m.do(ev.EndHooks(m.s.name))
+    m.s.start_deadline = None
+
+
+def forget_ready(m: Move) -> None:
+    if m.s.awaiting_ready:
+        m.s.awaiting_ready = False
+        m.do(ev.ForgetReady(m.s.name))
+
+
+def stops_itself(m: Move, _event: Event) -> None:
+    """STOPPING=1: it gets its stop timeout to end; then the stop signal as if asked."""
+    m.enter(Phase.STOPPING)
+    m.s.step = -1
+    m.arm(m.now + m.s.spec.stop.timeout * m.s.squeeze)
+    m.do(ev.WatchTree(m.s.name))
+
+
+def pre_stop_done(m: Move, _event: Event) -> None:
+    enter_stopping(m)
+
+
+def enter_stopping(m: Move) -> None:
+    """Send the first signal (or run the stop command) and wait until nothing is left."""
+    s, stop = m.s, m.s.spec.stop
+    m.enter(Phase.STOPPING)
+    s.step = 0
+    m.arm(m.now + stop.timeout * s.squeeze)
+    if s.main is None:
+        m.do(ev.SendSignal(s.name, stop.signal, Scope.TREE))
+    elif stop.command is not None:
+        m.do(ev.RunStopCommand(s.name))
+    else:
+        m.do(ev.SendSignal(s.name, stop.signal, stop.scope))
+    m.do(ev.WatchTree(s.name))
+
+
+def end_run(m: Move, failure: Reason | None) -> None:
+    """The main process is gone or never was: end what is left of the service."""
+    m.s.failure = m.s.failure or failure
+    m.s.reason = m.s.failure if not m.s.leaving else m.s.reason
+    quiet(m)
+    enter_stopping(m)
+
+
+def exited_stopping(m: Move, event: Event) -> None:
+    """The main process ended during the stop: what is left gets the same signal."""
+    assert isinstance(event, ev.Exited)
+    s = m.s
+    s.main, s.last_exit = None, event.status
+    if not s.leaving and s.failure is None and not event.status.within(s.spec.success_exit):
+        s.failure = s.reason = reason_of(event.status)
+    if s.phase is Phase.STOPPING:
+        m.do(ev.SendSignal(s.name, s.spec.stop.signal, Scope.TREE))
+
+
+def exited_pre_stop(m: Move, event: Event) -> None:
+    exited_stopping(m, event)
+    quiet(m)
+    enter_stopping(m)
+
+
+def newborn(m: Move, event: Event) -> None:
+    """Spawned once a stop has begun: the process that was under way gets what the others got."""
+    assert isinstance(event, ev.Spawned)
+    s = m.s
+    s.main = event.pid
+    if s.phase is Phase.KILLING:
+        m.do(ev.KillTree(s.name))
+    elif s.phase is Phase.STOPPING:
+        m.do(ev.SendSignal(s.name, s.spec.stop.signal, s.spec.stop.scope))
+
+
+def main_changed(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.MainChanged)
+    m.s.main = event.pid
+
+
+def main_lost(m: Move, _event: Event) -> None:
+    """SpawnFailed during a stop: the forked child never became the program."""
+    m.s.main = None
+
+
+def next_step(m: Move, _event: Event) -> None:
+    """A step of the stop has run out of time."""
+    s, stop = m.s, m.s.spec.stop
+    if s.step < 0:
+        enter_stopping(m)
+    elif s.step < len(stop.escalate):
+        signal = stop.escalate[s.step]
+        s.step += 1
+        s.epoch += 1
+        m.arm(m.now + signal.timeout * s.squeeze)
+        m.do(ev.SendSignal(s.name, signal.signal, stop.scope if s.main is not None else Scope.TREE))
+    else:
+        kill(m, KILL_PATIENCE)
+
+
+def kill(m: Move, patience: float) -> None:
+    m.s.killed = True
+    m.enter(Phase.KILLING)
+    m.arm(m.now + patience)
+    m.do(ev.KillTree(m.s.name), ev.WatchTree(m.s.name))
+
+
+def hurry(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Hurry)
+    m.s.hurried = True
+    quiet(m)
+    if m.s.spec.type is ServiceType.TARGET:
+        settle(m)
+    else:
+        kill(m, event.grace)
+
+
+def hurry_post_stop(m: Move, _event: Event) -> None:
+    m.s.hurried = True
+    m.do(ev.EndHooks(m.s.name))
+    settle(m)
+
+
+def undying(m: Move, _event: Event) -> None:
+    """Something survived SIGKILL: failed, and no restart until it is gone."""
+    m.s.stuck, m.s.main = True, None
+    m.s.settled, m.s.leaving = True, False
+    rest(m, State.FAILED, Reason(Code.RESOURCES, "something of it survives SIGKILL"))
+
+
+def unstuck(m: Move, _event: Event) -> None:
+    if m.s.stuck:
+        m.s.stuck = False
+        m.do(ev.CleanUp(m.s.name))
+
+
+def tree_gone(m: Move, _event: Event) -> None:
+    s = m.s
+    s.main = None  # a main process that was not our child ends without an Exited of its own
+    if s.spec.hooks.post_stop and not s.hurried:
+        m.enter(Phase.POST_STOP)
+        m.do(ev.DisarmTimer(s.name), ev.RunHooks(s.name, HookStage.POST_STOP, s.squeeze))
+    else:
+        settle(m)
+
+
+def post_stop_done(m: Move, _event: Event) -> None:
+    settle(m)
+
+
+def settle(m: Move) -> None:
+    """Nothing is left of this run: decide what comes next."""
+    s = m.s
+    s.ready_since, s.settled = None, s.settled or not s.leaving
+    m.do(ev.DisarmTimer(s.name), ev.CleanUp(s.name))
+    if not s.wanted:
+        rest(m, State.INACTIVE, s.reason)
+    elif s.leaving:
+        s.leaving = False
+        m.enter(Phase.WAITING)
+    elif wants_restart(s.spec, s.failure, s.last_exit):
+        restart(m)
+    elif s.failure is None:
+        rest(m, State.COMPLETED, None)
+    else:
+        rest(m, State.FAILED, s.failure)
+
+
+def restart(m: Move) -> None:
+    s, policy = m.s, m.s.spec.restart
+    s.recent = within_window(policy, s.recent, m.now)
+    if limit_reached(policy, s.recent):
+        text = f"{policy.limit} restarts within {policy.window:g} s"
+        if s.failure is not None:
+            text += f"; last: {s.failure.text}"
+        rest(m, State.FAILED, Reason(Code.START_LIMIT_HIT, text))
+        return
+    s.attempt += 1
+    s.restarts += 1
+    if policy.limit is not None:
+        s.recent = (*s.recent, m.now)
+    s.reason = s.failure
+    wait = delay(policy, s.attempt, m.draw)
+    m.enter(Phase.BACKOFF)
+    s.next_start = m.now + wait
+    m.arm(s.next_start)
+
+
+def backoff_over(m: Move, _event: Event) -> None:
+    m.s.next_start = None
+    m.enter(Phase.WAITING)
+
+
+def rest(m: Move, rest: State, reason: Reason | None) -> None:
+    m.enter(Phase.DOWN)
+    m.s.rest, m.s.reason, m.s.leaving = rest, reason, False

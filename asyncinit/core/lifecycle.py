@@ -1,0 +1,246 @@
+"""The life of one service: a total table of phases and events; knows no other service, process or clock.
+
+Theory of operation
+===================
+
+A service is in one `Phase`. Two wishes stand beside it: `wanted` (somebody wants it up) and `leaving` (it shall go down
+now; with `wanted` it comes back afterwards). Start, Stop and Recycle only set the wishes. What is allowed when is the
+engine's to say, since it sees the other services: MayStart leads out of WAITING, MayStop begins a stop.
+
+    DOWN --Start--> WAITING --MayStart--> PREPARING --> STARTING --> [POST_START] --> UP <--> RELOADING
+      ^                ^                                                               |
+      |                |    [PRE_STOP] <--MayStop--(any of the four before)------------+
+      |                |        |
+      |             BACKOFF   STOPPING --deadline--> KILLING
+      |                ^        |                       |
+      +----------------+---- [POST_STOP] <--TreeGone----+
+
+Every run, however it ends, goes through STOPPING: a service is down when nothing of it is left, and a main process that
+has ended may have left children. So an end by itself enters STOPPING without a main process, the rest gets the stop
+signal, and TreeGone (in the usual case at once, nothing being left) leads on.
+
+At the end of a run `_settle` alone decides what comes next: rest, back-off, or another start. `failure` is why the run
+ends badly; the first cause stays, what follows from it does not replace it.
+
+Timers: one a service. Every entry to a phase bumps `epoch`; a TimerFired with another epoch is late and dropped before
+the table is asked, so that cancelling a timer is an optimisation only.
+
+The table is total: for each phase and event a handler, IGNORE (it can race: what asked for it is gone) or REJECT (it
+cannot happen unless asyncinit is wrong; the engine reports it and goes on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from asyncinit.core import coming_up as up
+from asyncinit.core import events as ev
+from asyncinit.core import going_down as down
+from asyncinit.core.events import Effect, Event
+from asyncinit.core.move import Handler, Move, ignore, reject
+from asyncinit.core.service import Phase, Service
+from asyncinit.core.status import State
+
+ALL_EVENTS: tuple[type[Event], ...] = Event.__args__
+
+
+def step(service: Service, event: Event, now: float, draw: float) -> tuple[Service, list[Effect]]:
+    """Let `event` happen to `service` at `now` (monotonic seconds) and return what it becomes and what shall be done.
+
+    `draw` is a random number in [0, 1) for the restart jitter. Raises TransitionError for an event that cannot happen
+    in this phase; the service is unchanged then.
+    """
+    if isinstance(event, ev.TimerFired) and event.epoch != service.epoch:
+        return service, []
+    handler = TABLE[service.phase][type(event)]
+    if handler is ignore:
+        return service, []
+    move = Move(service, now, draw)
+    handler(move, event)
+    old, new = service.state, move.s.state
+    if old is not new:
+        move.do(ev.Announce(service.name, old, new, move.s.reason, move.s.last_exit))
+    return move.s, move.effects
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Wishes
+
+
+def _start_from_rest(m: Move, _event: Event) -> None:
+    m.s.wanted, m.s.leaving = True, False
+    m.s.attempt, m.s.recent, m.s.settled, m.s.hurried = 0, (), False, False
+    m.s.reason, m.s.last_exit = None, None
+    m.enter(Phase.WAITING)
+
+
+def _start_now(m: Move, _event: Event) -> None:
+    """Start in BACKOFF: a person's wish overrides the wait."""
+    m.s.next_start = None
+    m.do(ev.DisarmTimer(m.s.name))
+    _start_from_rest(m, _event)
+
+
+def _stay_up(m: Move, _event: Event) -> None:
+    """Start before a stop has begun: it is called off."""
+    m.s.wanted, m.s.leaving = True, False
+    m.s.reason = None
+
+
+def _come_back(m: Move, _event: Event) -> None:
+    """Start or Recycle while a stop is under way: up again once it is down."""
+    m.s.wanted, m.s.leaving, m.s.settled = True, True, False
+
+
+def _want_down(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Stop)
+    m.s.wanted, m.s.leaving, m.s.reason = False, True, event.reason
+
+
+def _down_at_once(m: Move, event: Event) -> None:
+    """Stop where nothing runs: in WAITING, BACKOFF, or at rest after a completion."""
+    assert isinstance(event, ev.Stop)
+    m.do(ev.DisarmTimer(m.s.name))
+    m.s.wanted, m.s.leaving, m.s.next_start, m.s.settled = False, False, None, True
+    if not (m.s.phase is Phase.DOWN and m.s.rest is State.FAILED):
+        m.s.rest, m.s.reason = State.INACTIVE, event.reason
+    m.enter(Phase.DOWN)
+
+
+def _recycle(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Recycle)
+    m.s.wanted, m.s.leaving, m.s.settled, m.s.reason = True, True, False, event.reason
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The table
+
+
+def _row(handlers: Mapping[type[Event], Handler], ignored: tuple[type[Event], ...]) -> dict[type[Event], Handler]:
+    """Make a row: what has a handler, what is ignored; all else is rejected."""
+    row: dict[type[Event], Handler] = dict.fromkeys(ALL_EVENTS, reject)
+    row.update(dict.fromkeys(ignored, ignore))
+    row.update(handlers)
+    return row
+
+
+# Messages of a run that may arrive when it is over: the process wrote them before its end was seen, or the effect that
+# asked for them was called off in the same turn.
+_LATE: tuple[type[Event], ...] = (
+    ev.Prepared,
+    ev.Executed,
+    ev.SpawnFailed,
+    ev.BecameReady,
+    ev.MainChanged,
+    ev.Exited,
+    ev.TreeGone,
+    ev.HooksDone,
+    ev.TimerFired,
+    ev.Reloading,
+    ev.ReloadDone,
+    ev.Stopping,
+    ev.Hurry,
+)
+# Wishes of people and of the engine that find nothing to do.
+_MOOT: tuple[type[Event], ...] = (ev.MayStart, ev.MayStop, ev.DependencyFailed, ev.ReloadRequested)
+_NOTHING = _LATE + _MOOT
+
+# What holds in every phase between MayStart and the beginning of a stop.
+_RUNNING: Mapping[type[Event], Handler] = {
+    ev.Start: _stay_up,
+    ev.Stop: _want_down,
+    ev.Recycle: _recycle,
+    ev.MayStop: down.may_stop,
+    ev.MainChanged: down.main_changed,
+    ev.SpawnFailed: up.spawn_failed,
+    ev.TreeGone: up.nothing_left,
+    ev.Exited: up.exited,
+    ev.Hurry: down.hurry,
+}
+# What holds in every phase of a stop.
+_LEAVING: Mapping[type[Event], Handler] = {
+    ev.Start: _come_back,
+    ev.Stop: _want_down,
+    ev.Recycle: _come_back,
+    ev.Spawned: down.newborn,
+    ev.SpawnFailed: down.main_lost,
+    ev.MainChanged: down.main_changed,
+    ev.Exited: down.exited_stopping,
+    ev.Hurry: down.hurry,
+}
+
+TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
+    Phase.DOWN: _row(
+        {
+            ev.Start: _start_from_rest,
+            ev.Stop: _down_at_once,
+            ev.Recycle: _start_from_rest,
+            ev.MayStart: up.revive,
+            ev.TreeGone: down.unstuck,
+        },
+        _NOTHING,
+    ),
+    Phase.WAITING: _row(
+        {
+            ev.Stop: _down_at_once,
+            ev.MayStart: up.begin,
+            ev.DependencyFailed: up.fail_for_dependency,
+            ev.TreeGone: down.unstuck,
+        },
+        (ev.Start, ev.Recycle, *_NOTHING),
+    ),
+    Phase.PREPARING: _row(
+        {**_RUNNING, ev.Prepared: up.prepared, ev.TimerFired: up.start_too_slow},
+        _NOTHING,
+    ),
+    Phase.STARTING: _row(
+        {
+            **_RUNNING,
+            ev.Spawned: up.spawned,
+            ev.Executed: up.executed,
+            ev.BecameReady: up.became_ready,
+            ev.Exited: up.exited_starting,
+            ev.TimerFired: up.start_too_slow,
+            ev.Stopping: down.stops_itself,
+        },
+        _NOTHING,
+    ),
+    Phase.POST_START: _row(
+        {**_RUNNING, ev.HooksDone: up.post_start_done, ev.TimerFired: up.start_too_slow},
+        _NOTHING,
+    ),
+    Phase.UP: _row(
+        {
+            **_RUNNING,
+            ev.ReloadRequested: up.reload,
+            ev.Reloading: up.reloading,
+            ev.Stopping: down.stops_itself,
+            ev.TimerFired: up.stable,
+        },
+        _NOTHING,
+    ),
+    Phase.RELOADING: _row(
+        {**_RUNNING, ev.BecameReady: up.reloaded, ev.ReloadDone: up.reloaded, ev.Stopping: down.stops_itself},
+        _NOTHING,
+    ),
+    Phase.PRE_STOP: _row(
+        {**_LEAVING, ev.HooksDone: down.pre_stop_done, ev.Exited: down.exited_pre_stop},
+        _NOTHING,
+    ),
+    Phase.STOPPING: _row(
+        {**_LEAVING, ev.TreeGone: down.tree_gone, ev.TimerFired: down.next_step},
+        _NOTHING,
+    ),
+    Phase.KILLING: _row(
+        {**_LEAVING, ev.TreeGone: down.tree_gone, ev.TimerFired: down.undying},
+        _NOTHING,
+    ),
+    Phase.POST_STOP: _row(
+        {**_LEAVING, ev.HooksDone: down.post_stop_done, ev.Hurry: down.hurry_post_stop},
+        _NOTHING,
+    ),
+    Phase.BACKOFF: _row(
+        {ev.Start: _start_now, ev.Recycle: _start_now, ev.Stop: _down_at_once, ev.TimerFired: down.backoff_over},
+        _NOTHING,
+    ),
+}

@@ -1,0 +1,47 @@
+"""One step of a service under way: a copy that changes, and the effects so far; knows no rule of the life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+
+from asyncinit.core.events import ArmTimer, Effect, Event
+from asyncinit.core.service import Phase, Service
+from asyncinit.errors import TransitionError
+
+
+class Move:
+    """One step under way: the service's copy that is changed, and the effects so far."""
+
+    __slots__ = ("draw", "effects", "now", "s")
+
+    def __init__(self, service: Service, now: float, draw: float) -> None:
+        self.s = copy(service)
+        self.now = now
+        self.draw = draw
+        self.effects: list[Effect] = []
+
+    def do(self, *effects: Effect) -> None:
+        """Ask for effects, in order."""
+        self.effects.extend(effects)
+
+    def enter(self, phase: Phase) -> None:
+        """Go to another phase; timers of the present one become late."""
+        self.s.phase = phase
+        self.s.epoch += 1
+
+    def arm(self, deadline: float) -> None:
+        """Have TimerFired come at `deadline` unless the phase has changed by then."""
+        self.do(ArmTimer(self.s.name, self.s.epoch, deadline))
+
+
+Handler = Callable[[Move, Event], None]
+
+
+def ignore(m: Move, event: Event) -> None:
+    """IGNORE: the event can race with what made it moot."""
+
+
+def reject(m: Move, event: Event) -> None:
+    """REJECT: the event cannot happen here."""
+    raise TransitionError(m.s.name, m.s.phase.value, type(event).__name__)

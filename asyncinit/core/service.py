@@ -1,0 +1,140 @@
+"""One service as the core sees it: where it is in its life, and what follows from that for others.
+
+Holds data and what can be read off it; how it changes is `lifecycle`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
+from asyncinit.core.status import Code, ExitStatus, Reason, State
+
+
+class Phase(Enum):
+    """Where a service is in its life; finer than the public `State`."""
+
+    DOWN = "down"
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    STARTING = "starting"
+    POST_START = "post-start"
+    UP = "up"
+    RELOADING = "reloading"
+    PRE_STOP = "pre-stop"
+    STOPPING = "stopping"
+    KILLING = "killing"
+    POST_STOP = "post-stop"
+    BACKOFF = "backoff"
+
+
+COMING_UP = frozenset({Phase.PREPARING, Phase.STARTING, Phase.POST_START})
+"""Phases of a start: something of the service may run, but it is not ready."""
+
+IS_UP = frozenset({Phase.UP, Phase.RELOADING})
+"""Phases in which the service is ready for others."""
+
+GOING_DOWN = frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.POST_STOP})
+"""Phases of a stop that has begun."""
+
+STOPPABLE = COMING_UP | IS_UP
+"""Phases out of which MayStop leads."""
+
+
+@dataclass(slots=True)
+class Service:
+    """The state of one service. All times are monotonic seconds.
+
+    A value: `lifecycle.step` changes a copy of its own and returns that; nobody else changes one.
+
+    `wanted`: somebody wants it up. `leaving`: it shall go down now, for good (`wanted` false) or to come back (true).
+    `epoch` changes with every phase, so that a timer of an earlier one is known as late. `main` is the pid of the live
+    main process. `failure` is why this run ends badly, None so far or when it ends well. `rest` is the public state
+    while DOWN. `attempt` counts automatic restarts since the service was last stable, `restarts` all of them,
+    `recent` those inside the restart window. `settled`: since it was asked to start, a first attempt has come to an
+    end, well or badly. `stuck`: something of it survived SIGKILL. `hurried`: no more waiting, no more hooks.
+    """
+
+    spec: ServiceSpec
+    phase: Phase = Phase.DOWN
+    wanted: bool = False
+    leaving: bool = False
+    epoch: int = 0
+    main: int | None = None
+    rest: State = State.INACTIVE
+    reason: Reason | None = None
+    failure: Reason | None = None
+    last_exit: ExitStatus | None = None
+    step: int = 0
+    squeeze: float = 1.0
+    start_deadline: float | None = None
+    awaiting_ready: bool = False
+    ready_since: float | None = None
+    next_start: float | None = None
+    attempt: int = 0
+    restarts: int = 0
+    recent: tuple[float, ...] = ()
+    settled: bool = False
+    stuck: bool = False
+    killed: bool = False
+    hurried: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the service's name."""
+        return self.spec.name
+
+    @property
+    def state(self) -> State:
+        """Return what users see."""
+        if self.phase is Phase.DOWN:
+            return self.rest
+        if self.phase in GOING_DOWN or (self.leaving and self.phase in STOPPABLE):
+            return State.STOPPING
+        if self.phase in COMING_UP:
+            return State.STARTING
+        return _PUBLIC[self.phase]
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing of it runs and nothing will by itself."""
+        return self.phase is Phase.DOWN
+
+    @property
+    def satisfied(self) -> bool:
+        """Tell whether what requires it may start: a oneshot has completed, anything else is ready."""
+        if self.leaving:
+            return False
+        if self.spec.type is ServiceType.ONESHOT:
+            return self.phase is Phase.DOWN and self.rest is State.COMPLETED
+        return self.phase in IS_UP
+
+    @property
+    def hopeless(self) -> bool:
+        """Tell whether what requires it has to fail: it is down and will not come by itself."""
+        return self.phase is Phase.DOWN and not self.satisfied
+
+    @property
+    def revivable(self) -> bool:
+        """Tell whether it failed only because of something that it requires, and starts once that is there."""
+        return (
+            self.phase is Phase.DOWN
+            and self.wanted
+            and self.rest is State.FAILED
+            and self.reason is not None
+            and self.reason.code is Code.DEPENDENCY
+        )
+
+    @property
+    def tells_by_exec(self) -> bool:
+        """Tell whether being executed is all that its readiness needs."""
+        return self.spec.ready.kind is ReadyKind.EXEC and self.spec.type is ServiceType.SERVICE
+
+
+_PUBLIC = {
+    Phase.WAITING: State.WAITING,
+    Phase.BACKOFF: State.BACKOFF,
+    Phase.UP: State.READY,
+    Phase.RELOADING: State.RELOADING,
+}
