@@ -10,6 +10,12 @@ import os
 from dataclasses import dataclass
 
 
+def why(errno: int) -> str:
+    """Return what an errno means, in lower case: "no such file or directory"."""
+    text = os.strerror(errno)
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 class AsyncinitError(Exception):
     """Base of all errors that asyncinit raises on purpose."""
 
@@ -26,7 +32,7 @@ class SpawnError(AsyncinitError):
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"cannot {self.step}: {self.detail or os.strerror(self.errno)}"
+        return f"cannot {self.step}: {self.detail or why(self.errno)}"
 
 
 @dataclass(eq=False)
@@ -39,6 +45,17 @@ class TransitionError(AsyncinitError):
 
     def __str__(self) -> str:
         return f"{self.service}: event {self.event} cannot happen in phase {self.phase}; this is a bug in asyncinit"
+
+
+@dataclass(eq=False)
+class AddressError(AsyncinitError):
+    """The text of a probe's address has no meaning: what was found and what was expected."""
+
+    text: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"cannot use the address {self.text!r}: expected {self.expected}"
 
 
 @dataclass(eq=False)
