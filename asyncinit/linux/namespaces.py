@@ -1,0 +1,89 @@
+"""Namespaces: making them, joining them, and knowing in which PID namespace we are; must not know what they are for."""
+
+from __future__ import annotations
+
+import os
+
+from asyncinit.linux.libc import call, clone_number
+
+CLONE_NEWTIME = 0x80  # <linux/sched.h>
+CLONE_PARENT = 0x8000
+CLONE_NEWNS = 0x20000
+CLONE_NEWCGROUP = 0x2000000
+CLONE_NEWUTS = 0x4000000
+CLONE_NEWIPC = 0x8000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+_MS_NOSUID = 2  # <sys/mount.h>
+_MS_NODEV = 4
+_MS_NOEXEC = 8
+_MS_REC = 0x4000
+_MS_PRIVATE = 1 << 18
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, <linux/proc_ns.h>
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces of `flags` for new ones of our own (unshare(2)).
+
+    CLONE_NEWPID concerns children only, once, and no thread can be made here afterwards: do it in a forked child.
+    """
+    call("unshare", flags)
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    """Join the namespace that `fd` (of /proc/PID/ns, or a pidfd with flags in `kind`) stands for (setns(2))."""
+    call("setns", fd, kind)
+
+
+def write_id_maps(uid: int, gid: int, inside_uid: int = 0, inside_gid: int = 0) -> None:
+    """Map one uid and gid of the outer user namespace into ours, made just now by CLONE_NEWUSER.
+
+    This needs no privilege, at the price that setgroups(2) is forbidden inside (user_namespaces(7)).
+    """
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside_uid} {uid} 1"),
+        ("gid_map", f"{inside_gid} {gid} 1"),
+    ):
+        fd = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+
+def make_mounts_private() -> None:
+    """Keep what we mount in our mount namespace from appearing elsewhere, and the reverse."""
+    call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+
+
+def mount_proc(path: str = "/proc") -> None:
+    """Mount a fresh proc file system on `path`; it shows the PID namespace of the caller."""
+    call("mount", b"proc", os.fsencode(path), b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+
+def fork_sibling(flags: int, exit_signal: int) -> int:
+    """Fork a child whose parent is our own parent, in the new namespaces of `flags`; return 0 in it, else its pid.
+
+    By clone(2) and not clone3: Docker's seccomp profile knows only the former. As PID 1 of a PID namespace EINVAL.
+    Python does not learn of this fork, so the child may do nothing but system calls, then exec or `os._exit`.
+    """
+    return call("syscall", clone_number(), flags | CLONE_PARENT | exit_signal)
+
+
+def in_initial_pid_namespace() -> bool:
+    """Tell whether we are in the machine's own PID namespace; True also where that can't be known (no /proc)."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino == _INITIAL_PID_NAMESPACE
+    except OSError:
+        return True
+
+
+def owns_pid_namespace() -> bool:
+    """Tell whether all other processes that we could name are ours: we are PID 1, and not the machine's.
+
+    Only then `kill(-1)` ends what is ours and nothing else.
+    """
+    return os.getpid() == 1 and not in_initial_pid_namespace()
