@@ -152,7 +152,8 @@ class Engine:
         """Return the services that `name` waits for: to start, or (wanted down) to stop."""
         service = self.services[name]
         if service.phase is Phase.WAITING:
-            return [other for other in self.graph.after[name] if self._holds_start(name, other)]
+            held = [other for other in self.graph.after[name] if self._holds_start(name, other)]
+            return held or [other for other in self.graph.before[name] if self._holds_stop(other)]
         if service.leaving and service.phase in STOPPABLE:
             return [other for other in self.graph.before[name] if self._holds_stop(other)]
         return []
@@ -210,8 +211,12 @@ class Engine:
         if hopeless is not None:
             if service.phase is Phase.WAITING:
                 self._queue.append((name, ev.DependencyFailed(self._because_of_failure(hopeless))))
-        elif not self._held(fresh, name) and not self._held(self.graph.after[name], name):
+        elif not (self._held(fresh, name) or self._held(self.graph.after[name], name) or self._awaits_stop(name)):
             self._queue.append((name, ev.MayStart()))
+
+    def _awaits_stop(self, name: str) -> bool:
+        """Tell whether something that starts after `name` is going down: a stop comes before a start."""
+        return any(map(self._holds_stop, self.graph.before[name]))
 
     def _held(self, others: Iterable[str], name: str) -> bool:
         after = self.graph.after[name]

@@ -1,0 +1,94 @@
+"""Requests for services that somebody waits for: when each has come to an end, and whether well.
+
+Reads the engine, changes nothing. A job is looked at whenever the engine has come to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from asyncinit.control.types import ActionResult
+from asyncinit.core.engine import Engine
+from asyncinit.core.service import IS_UP, Phase, Service
+from asyncinit.core.status import State
+from asyncinit.runtime import words
+from asyncinit.runtime.operations import Verb
+
+
+class ActJob:
+    """One request (`Job` of `runtime.operations`): `done` is called once, with a result for each name, in order."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        verb: Verb,
+        names: Sequence[str],
+        affected: Sequence[str],
+        done: Callable[[list[ActionResult]], None],
+    ) -> None:
+        self._engine = engine
+        self._verb = verb
+        self._names = tuple(names)
+        self._affected = tuple(affected)
+        self._done: Callable[[list[ActionResult]], None] | None = done
+        self._unfit = frozenset(n for n in names if verb is Verb.RELOAD and engine.services[n].phase not in IS_UP)
+        self._idle = frozenset(n for n in names if verb is Verb.STOP and engine.services[n].at_rest)
+
+    @property
+    def affected(self) -> tuple[str, ...]:
+        """Names of services that were not named but are stopped or started too."""
+        return self._affected
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nobody waits any more."""
+        return self._done is None
+
+    def cancel(self) -> None:
+        """Stop waiting; what was begun goes on."""
+        self._done = None
+
+    def look(self) -> None:
+        """Call `done` if every named service has come to an end of what was asked."""
+        if self._done is None:
+            return
+        results = []
+        for name in self._names:
+            result = self._result(self._engine.services[name])
+            if result is None:
+                return
+            results.append(result)
+        done, self._done = self._done, None
+        done(results)
+
+    def _result(self, service: Service) -> ActionResult | None:
+        """Return what came of it for one service, or None while that is open."""
+        if self._verb is Verb.STOP:
+            return self._stopped(service)
+        if self._verb is Verb.RELOAD:
+            return self._reloaded(service)
+        if service.leaving or service.phase not in {Phase.UP, Phase.RELOADING, Phase.DOWN, Phase.BACKOFF}:
+            return None
+        return _answer(service, service.satisfied or service.state is State.COMPLETED, words.outcome(service))
+
+    def _stopped(self, service: Service) -> ActionResult | None:
+        if service.wanted:
+            return _answer(service, False, "started again by another request")
+        if not service.at_rest:
+            return None
+        if service.stuck:
+            return _answer(service, False, words.outcome(service))
+        return _answer(service, True, "was not running" if service.name in self._idle else words.outcome(service))
+
+    def _reloaded(self, service: Service) -> ActionResult | None:
+        if service.name in self._unfit:
+            return _answer(service, False, f"not reloaded: it is {service.state}")
+        if service.phase is Phase.RELOADING:
+            return None
+        if service.phase is not Phase.UP or service.reason is not None:
+            return _answer(service, False, words.outcome(service))
+        return _answer(service, True, "reloaded")
+
+
+def _answer(service: Service, ok: bool, text: str) -> ActionResult:
+    return ActionResult(name=service.name, ok=ok, state=service.state, text=text)

@@ -1,0 +1,82 @@
+"""What asyncinit says of services, in words for people; pure, knows no sink."""
+
+from __future__ import annotations
+
+from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.core.service import Service
+from asyncinit.core.status import ExitStatus, Reason, State, signal_name
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people write it: 35 ms, 2.5 s, 3 min 20 s, 4 h 5 min."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def transition(service: Service, new: State, took: float, now: float) -> tuple[str, LogLevel]:
+    """Return the line for a service that has come into `new`, and how important it is.
+
+    `took` is how long it was in the state before, in seconds.
+    """
+    reason = service.reason.text if service.reason is not None else ""
+    match new:
+        case State.READY:
+            pid = f"pid {service.main}, " if service.main is not None else ""
+            text = "ready" if service.spec.type is ServiceType.TARGET else f"ready ({pid}after {duration(took)})"
+            return text, LogLevel.INFO
+        case State.COMPLETED:
+            return f"completed after {duration(took)}", LogLevel.INFO
+        case State.FAILED:
+            return f"failed: {reason or 'unknown reason'}", LogLevel.ERROR
+        case State.BACKOFF:
+            wait = (service.next_start or now) - now
+            when = f"in {duration(wait)}" if wait > 0 else "at once"
+            cause = reason or _status(service.last_exit)
+            return f"{cause}; restart {service.attempt} {when}", LogLevel.WARNING
+        case State.INACTIVE:
+            how = f" ({service.last_exit})" if service.last_exit is not None else ""
+            killed = "; had to be killed" if service.killed else ""
+            return f"stopped after {duration(took)}{how}{killed}", LogLevel.WARNING if killed else LogLevel.INFO
+        case State.STOPPING:
+            return (f"stopping: {reason}" if reason else "stopping"), LogLevel.INFO
+        case State.RELOADING:
+            return "reloading", LogLevel.INFO
+        case State.STARTING:
+            return "starting", LogLevel.DEBUG
+        case State.WAITING:
+            return (f"waiting: {reason}" if reason else "waiting"), LogLevel.DEBUG
+        case State.UNHEALTHY:
+            return f"unhealthy: {reason}", LogLevel.WARNING
+
+
+def _status(status: ExitStatus | None) -> str:
+    return str(status) if status is not None else "ended"
+
+
+def outcome(service: Service) -> str:
+    """Return what came of a request for one service, after its name: "ready", "failed: exited with 1"."""
+    reason = f": {service.reason.text}" if service.reason is not None else ""
+    if service.state is State.BACKOFF:
+        return f"did not start{reason or ': ' + _status(service.last_exit)}; it is restarted"
+    if service.state is State.INACTIVE and service.killed:
+        return "stopped; it had to be killed"
+    if service.state is State.INACTIVE:
+        return f"stopped{reason}"
+    return f"{service.state}{reason}"
+
+
+def stuck(reason: Reason | None) -> str:
+    """Return why a service that survives SIGKILL cannot be started."""
+    return reason.text if reason is not None else "something of it is still alive"
+
+
+def received(signal: int, sender: str) -> str:
+    """Return the line that a signal came: "received SIGTERM from pid 12 (uid 0)"."""
+    return f"received {signal_name(signal)} {sender}"
