@@ -1,1 +1,1 @@
-"""The Varlink interface io.asyncinit: its text, types and framing; does no input or output."""
+"""The Varlink interface io.asyncinit: its text, types, framing and places; knows neither server nor client."""

@@ -6,13 +6,14 @@ from within the call that registers them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
 from asyncinit.errors import AsyncinitError
+from asyncinit.runtime.entries import Entry, EventRecord
 
 
 @dataclass(eq=False)
@@ -45,38 +46,22 @@ class Job(Protocol):
         """Stop waiting: `done` is not called any more. What was begun goes on."""
 
 
-class Line(Protocol):
-    """One line of a journal (`runtime.journal.Entry`)."""
-
-    @property
-    def time(self) -> float:
-        """Wall clock, seconds since 1970."""
-
-    @property
-    def service(self) -> str | None:
-        """Who said it; None: asyncinit."""
-
-    @property
-    def stream(self) -> str:
-        """Either stdout, stderr or event."""
-
-    @property
-    def message(self) -> bytes:
-        """The line without its newline."""
-
-    @property
-    def cursor(self) -> int:
-        """Grows by line over all services."""
-
-
 class JournalReader(Protocol):
-    """The part of `runtime.journal.Journal` that the control server reads."""
+    """The part of `runtime.journal.Journal` that the control server reads; see there."""
 
-    def last(self, service: str | None, count: int) -> Sequence[Line]:
-        """Return the newest `count` lines of one service (None: asyncinit's own) that are in memory, oldest first."""
+    def last(self, services: Collection[str] | None, count: int) -> Sequence[Entry]:
+        """Return the newest `count` lines of `services` (None: of all) that are in memory, oldest first."""
 
-    def subscribe(self, services: Iterable[str] | None, callback: Callable[[Line], None]) -> Callable[[], None]:
-        """Call back with every new line of `services` (None: of all and of asyncinit); returns what ends it."""
+    def events(self, count: int | None = None, services: Collection[str] | None = None) -> Sequence[EventRecord]:
+        """Return the newest `count` events of `services` (None: of all, and asyncinit's own), oldest first."""
+
+    def subscribe(
+        self, services: Collection[str] | None, callback: Callable[[Sequence[Entry]], None]
+    ) -> Callable[[], None]:
+        """Call back with new lines of `services` (None: of all); returns what ends it."""
+
+    def subscribe_events(self, callback: Callable[[EventRecord], None]) -> Callable[[], None]:
+        """Call back with each new event; returns what ends it."""
 
 
 class Operations(Protocol):

@@ -1,0 +1,62 @@
+"""Where the control socket is: the places that server and client agree on, and how a place is reached.
+
+Knows nothing of what is spoken there. An address is a path, or "@" and an abstract name. Imports only os: the client
+pays for it at every start.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import, which is a third of what `status` takes
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+SYSTEM_ADDRESS = "/run/asyncinit/control.sock"
+"""The place of PID 1, of a container or a machine."""
+
+LONGEST_PATH = 107
+"""What fits into sun_path with its final NUL (unix(7))."""
+
+OVERFLOW_UID = 65534
+"""What the kernel shows for a user that our user namespace does not map: it may be anybody, so it is never "us"."""
+
+
+def user_address(environment: Mapping[str, str]) -> str | None:
+    """Return the place in the user's own runtime directory, None without one."""
+    folder = environment.get("XDG_RUNTIME_DIR", "")
+    return os.path.join(folder, "asyncinit", "control.sock") if folder.startswith("/") else None
+
+
+def abstract_address(uid: int) -> str:
+    """Return the place that needs no file system: an abstract name made of uid, mount and PID namespace.
+
+    Abstract names are shared by a network namespace; the inodes keep containers apart that share the host's network.
+    """
+    return f"@asyncinit-{uid}-{_namespace('mnt')}-{_namespace('pid')}"
+
+
+def _namespace(kind: str) -> int:
+    try:
+        return os.stat(f"/proc/self/ns/{kind}").st_ino
+    except OSError:
+        return 0
+
+
+def reach(address: str, act: Callable[[str], T]) -> T:
+    """Call `act` (a socket's bind or connect) with what the kernel takes for `address`; raises OSError.
+
+    A path that is too long for the kernel goes through a descriptor of its folder.
+    """
+    if address.startswith("@"):
+        return act("\0" + address[1:])
+    if len(os.fsencode(address)) <= LONGEST_PATH:
+        return act(address)
+    folder = os.open(os.path.dirname(address) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return act(f"/proc/self/fd/{folder}/{os.path.basename(address)}")
+    finally:
+        os.close(folder)

@@ -1,0 +1,136 @@
+"""Take a place for the control socket: the first of several where a listening socket can be made; knows no protocol.
+
+A socket file that nobody listens on is replaced; one of a live server never is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator, Mapping
+
+from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, reach, user_address
+
+BACKLOG = 64
+"""Connections that the kernel holds for us until the loop's next turn."""
+
+
+class Place:
+    """A listening socket and where it is; `close` removes the socket file, if it still is ours."""
+
+    def __init__(self, listener: socket.socket, address: str) -> None:
+        self.listener = listener
+        self.address = address
+        self._identity = None if address.startswith("@") else _identity(address)
+
+    def close(self) -> None:
+        """Stop listening and remove the socket file."""
+        if self._identity is not None and _identity(self.address) == self._identity:
+            try:
+                os.unlink(self.address)
+            except OSError:
+                pass  # a file system that became read-only; the next server replaces the stale file
+        self.listener.close()
+
+
+def take_place(
+    configured: str | None, open_to_all: bool, environment: Mapping[str, str], say: Callable[[str], None]
+) -> Place | None:
+    """Listen at the first place that can be had; None if there is none.
+
+    `configured` is [init] control_socket (None: the system's place). With `open_to_all` everybody may connect (the
+    server checks each by uid), else the file's mode keeps others out. `say` gets one line for each place that should
+    have been ours but cannot be: not for those that are only tried.
+    """
+    for address, wanted in _places(configured, environment):
+        try:
+            return _listen(address, open_to_all)
+        except OSError as error:
+            in_use = isinstance(error, InUseError)
+            if wanted or in_use:
+                say(f"cannot listen on {address}: {error.strerror or error}")
+    return None
+
+
+class InUseError(OSError):
+    """Another server listens there, or something that is no socket is there."""
+
+
+def _places(configured: str | None, environment: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """Yield each place, and whether it is worth a line when it cannot be had."""
+    if configured is not None:
+        yield (configured if configured.startswith("@") else os.path.abspath(configured)), True
+    else:
+        yield SYSTEM_ADDRESS, False
+    own = user_address(environment)
+    if own is not None:
+        yield own, False
+    abstract = abstract_address(os.geteuid())
+    yield abstract, False
+    # Further instances of one user in one namespace; their services find them by ASYNCINIT_SOCKET.
+    yield f"{abstract}-{os.getpid()}", True
+
+
+def _listen(address: str, open_to_all: bool) -> Place:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if address.startswith("@"):
+            reach(address, listener.bind)
+            listener.listen(BACKLOG)
+        else:
+            _bind_file(listener, address, open_to_all)
+        return Place(listener, address)
+    except BaseException:
+        listener.close()
+        raise
+
+
+def _bind_file(listener: socket.socket, path: str, open_to_all: bool) -> None:
+    folder = os.path.dirname(path)
+    os.makedirs(folder, 0o755, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Two that start at once must not both replace the same stale file. Whoever can read the folder could hold the
+        # lock for ever, so it is not insisted on.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass
+        _clear(path)
+        # A socket file is born with the mode of the socket itself: never for a moment more than the owner's.
+        os.fchmod(listener.fileno(), 0o600)
+        reach(path, listener.bind)
+        if open_to_all:
+            os.chmod(path, 0o666)
+        listener.listen(BACKLOG)
+    finally:
+        os.close(lock)
+
+
+def _clear(path: str) -> None:
+    """Remove a socket file that nobody listens on; raises InUseError where something else is."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise InUseError(0, "there is a file that is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as probe:
+        try:
+            reach(path, probe.connect)
+        except (ConnectionRefusedError, FileNotFoundError):
+            os.unlink(path)
+            return
+        except OSError:
+            pass  # EAGAIN: its backlog is full; EACCES: somebody else's
+    raise InUseError(0, "another server listens there")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
