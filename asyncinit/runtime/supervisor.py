@@ -29,7 +29,7 @@ class Performer(Protocol):
 class Supervisor:
     """The engine and its inbox.
 
-    `now` gives monotonic seconds, `draw` random numbers in [0, 1), `report` is told of bugs (events that cannot happen).
+    `now` gives monotonic seconds, `draw` random numbers in [0, 1); `report` is told of events that cannot happen: bugs.
     """
 
     def __init__(

@@ -26,34 +26,37 @@ def transition(service: Service, new: State, took: float, now: float) -> tuple[s
     `took` is how long it was in the state before, in seconds.
     """
     reason = service.reason.text if service.reason is not None else ""
+    because = f": {reason}" if reason else ""
     match new:
         case State.READY:
-            pid = f"pid {service.main}, " if service.main is not None else ""
-            text = "ready" if service.spec.type is ServiceType.TARGET else f"ready ({pid}after {duration(took)})"
-            return text, LogLevel.INFO
+            text, level = _ready(service, took), LogLevel.INFO
         case State.COMPLETED:
-            return f"completed after {duration(took)}", LogLevel.INFO
+            text, level = f"completed after {duration(took)}", LogLevel.INFO
         case State.FAILED:
-            return f"failed: {reason or 'unknown reason'}", LogLevel.ERROR
+            text, level = f"failed: {reason or 'unknown reason'}", LogLevel.ERROR
         case State.BACKOFF:
             wait = (service.next_start or now) - now
             when = f"in {duration(wait)}" if wait > 0 else "at once"
-            cause = reason or _status(service.last_exit)
-            return f"{cause}; restart {service.attempt} {when}", LogLevel.WARNING
+            text = f"{reason or _status(service.last_exit)}; restart {service.attempt} {when}"
+            level = LogLevel.WARNING
         case State.INACTIVE:
             how = f" ({service.last_exit})" if service.last_exit is not None else ""
-            killed = "; had to be killed" if service.killed else ""
-            return f"stopped after {duration(took)}{how}{killed}", LogLevel.WARNING if killed else LogLevel.INFO
-        case State.STOPPING:
-            return (f"stopping: {reason}" if reason else "stopping"), LogLevel.INFO
-        case State.RELOADING:
-            return "reloading", LogLevel.INFO
-        case State.STARTING:
-            return "starting", LogLevel.DEBUG
-        case State.WAITING:
-            return (f"waiting: {reason}" if reason else "waiting"), LogLevel.DEBUG
+            text = f"stopped after {duration(took)}{how}" + ("; had to be killed" if service.killed else "")
+            level = LogLevel.WARNING if service.killed else LogLevel.INFO
+        case State.STOPPING | State.RELOADING:
+            text, level = f"{new}{because}", LogLevel.INFO
+        case State.STARTING | State.WAITING:
+            text, level = f"{new}{because}", LogLevel.DEBUG
         case State.UNHEALTHY:
-            return f"unhealthy: {reason}", LogLevel.WARNING
+            text, level = f"unhealthy{because}", LogLevel.WARNING
+    return text, level
+
+
+def _ready(service: Service, took: float) -> str:
+    if service.spec.type is ServiceType.TARGET:
+        return "ready"
+    pid = f"pid {service.main}, " if service.main is not None else ""
+    return f"ready ({pid}after {duration(took)})"
 
 
 def _status(status: ExitStatus | None) -> str:

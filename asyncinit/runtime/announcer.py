@@ -1,0 +1,124 @@
+"""Tell every change of state: a line for people, an entry for followers, and the wall-clock times of `status`.
+
+Knows no descriptor and decides nothing. One line per state change that a person wants to see: an end by itself is told
+once, by what follows from it, not by the moment in which what is left of the service is ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asyncinit.config.spec import LogLevel
+from asyncinit.control.types import EventEntry, timestamp
+from asyncinit.core.engine import Engine
+from asyncinit.core.events import Announce
+from asyncinit.core.service import Service
+from asyncinit.core.status import State
+from asyncinit.runtime import words
+from asyncinit.runtime.journal import Journal
+from asyncinit.runtime.snapshot import reason_status
+
+# So many changes are remembered for `events`; a line of each is about 200 bytes.
+_REMEMBERED = 512
+# So many of a service's last lines are shown with its failure.
+_LAST_LINES = 10
+
+Follower = Callable[[EventEntry], None]
+
+
+@dataclass(slots=True)
+class Times:
+    """When a service last changed: `since`, `ready_since` and `exit_time` by the wall, `moment` monotonic."""
+
+    moment: float
+    since: float | None = None
+    ready_since: float | None = None
+    exit_time: float | None = None
+
+
+class Announcer:
+    """Take `Announce` effects; `now` gives monotonic seconds."""
+
+    def __init__(self, engine: Engine, journal: Journal, now: Callable[[], float]) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._now = now
+        self._followers: dict[object, Follower] = {}
+        self.recent: deque[EventEntry] = deque(maxlen=_REMEMBERED)
+        self._times: dict[str, Times] = {}
+        self.stop_times: dict[str, float] = {}
+        self._begun = now()
+
+    def times(self, name: str) -> Times:
+        """Return the times of a service."""
+        if name not in self._times:
+            self._times[name] = Times(self._begun)
+        return self._times[name]
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Call `follower` with every entry from now on; return what ends that."""
+        key = object()
+        self._followers[key] = follower
+        return lambda: (self._followers.pop(key, None), None)[1]
+
+    def announce(self, effect: Announce) -> None:
+        """Tell that a service has changed its state."""
+        service, now = self._engine.services[effect.service], self._now()
+        times = self.times(effect.service)
+        took, wall = now - times.moment, time.time()
+        times.moment, times.since = now, wall
+        times.ready_since = wall if effect.new is State.READY else times.ready_since
+        if effect.new not in {State.READY, State.RELOADING, State.UNHEALTHY}:
+            times.ready_since = None
+        if effect.old is State.STOPPING and self._engine.shutting_down:
+            self.stop_times[effect.service] = took
+        text, level = words.transition(service, effect.new, took, now)
+        self._tell(effect, text)
+        if _told_by_what_follows(service, effect):
+            level = LogLevel.DEBUG
+        self._journal.event(
+            effect.service,
+            text,
+            level,
+            {
+                "state": str(effect.new),
+                "from": str(effect.old),
+                "reason": None if effect.reason is None else str(effect.reason.code),
+                "pid": service.main,
+            },
+            output=_LAST_LINES if effect.new in {State.FAILED, State.BACKOFF} else 0,
+        )
+
+    def exited(self, name: str) -> None:
+        """Note that the main process of a service has just ended."""
+        self.times(name).exit_time = time.time()
+
+    def _tell(self, effect: Announce, text: str) -> None:
+        entry = EventEntry(
+            time=timestamp(time.time()),
+            service=effect.service,
+            old=effect.old,
+            new=effect.new,
+            reason=reason_status(effect.reason),
+            text=text,
+        )
+        self.recent.append(entry)
+        for follower in tuple(self._followers.values()):
+            follower(entry)
+
+    def system(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
+        """Tell something of asyncinit itself."""
+        self._journal.event(None, text, level)
+        entry = EventEntry(time=timestamp(time.time()), service=None, old=None, new=None, reason=None, text=text)
+        self.recent.append(entry)
+        for follower in tuple(self._followers.values()):
+            follower(entry)
+
+
+def _told_by_what_follows(service: Service, effect: Announce) -> bool:
+    """Tell whether this change is one step of a story whose next line says it all."""
+    by_itself = effect.new is State.STOPPING and not service.leaving and service.last_exit is not None
+    return by_itself or (effect.old is State.BACKOFF and effect.new is State.WAITING)

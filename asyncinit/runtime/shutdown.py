@@ -1,0 +1,149 @@
+"""How the whole ends: who asks for it, the budget, the second request, the last sweep, the exit status.
+
+The services' own stops are the engine's; here is what stands around them. Knows no signal numbers and no sockets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
+from asyncinit.core.outcome import Facts, exit_code
+from asyncinit.runtime import words
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.supervisor import Supervisor
+from asyncinit.runtime.timers import Timers
+
+# A terminal and a forwarding parent often send the same wish twice; only a later one is a second wish.
+SECOND_WISH = 1.0
+# A stop that took this long is worth a word in the summary.
+_SLOW = 1.0
+
+Sweep = Callable[[float, Callable[[], None]], None]
+
+
+class Shutdown:
+    """Watch the engine and end the run when it is over.
+
+    `sweep(seconds, done)` ends every process that is left under us; `finish(code)` leaves the loop with the exit code.
+    `decisive` is the service whose status is asyncinit's own (CMD), `not_executed` gives 126 or 127 where its program
+    could not be executed.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        timers: Timers,
+        *,
+        announcer: Announcer,
+        init: InitSpec,
+        sweep: Sweep,
+        finish: Callable[[int], None],
+        decisive: str | None = None,
+        not_executed: Callable[[str], int | None] = lambda _name: None,
+    ) -> None:
+        self._supervisor = supervisor
+        self._engine = supervisor.engine
+        self._timers = timers
+        self._announcer = announcer
+        self._init = init
+        self._sweep = sweep
+        self._finish = finish
+        self._decisive = decisive
+        self._not_executed = not_executed
+        self._asked_at = math.inf
+        self._requested = False
+        self._sweeping = False
+        self._over = False
+        self.started = False
+        self.on_begin: Callable[[], None] = lambda: None
+        self.internal_error = False
+        supervisor.watch(self._look)
+
+    def request(self, reason: str) -> None:
+        """Shut down because somebody asked; asked again, a second later or more: no more waiting."""
+        now = self._timers.now()
+        if not self._engine.shutting_down:
+            self._requested = True
+            self._begin(reason)
+        elif now - self._asked_at >= SECOND_WISH and not self._engine.overrun:
+            self._announcer.system(f"{reason}, again: no more waiting", LogLevel.WARNING)
+            self._supervisor.request(self._engine.hurry)
+
+    def _begin(self, reason: str) -> None:
+        self._asked_at = self._timers.now()
+        self._announcer.system(f"shutting down: {reason}")
+        self.on_begin()
+        timeout = self._init.shutdown_timeout
+        self._supervisor.request(lambda now: self._engine.shut_down(now, timeout))
+        self._timers.at(self._engine.stop_deadline, self._budget_spent)
+        self._timers.at(self._asked_at + timeout, self._time_is_up)
+
+    def _budget_spent(self) -> None:
+        if not self._engine.all_down and not self._engine.overrun:
+            late = [name for name, service in self._engine.services.items() if not service.at_rest]
+            text = f"the time for the shutdown is used up; killing what is left: {', '.join(late)}"
+            self._announcer.system(text, LogLevel.WARNING)
+            self._supervisor.request(self._engine.hurry)
+
+    def _time_is_up(self) -> None:
+        if not self._over:
+            left = [name for name, service in self._engine.services.items() if not service.at_rest]
+            self._announcer.system(f"leaving although something is left: {', '.join(left) or 'strays'}", LogLevel.ERROR)
+            self._end()
+
+    def _look(self) -> None:
+        """The engine has come to rest: is there a reason to end?"""
+        engine = self._engine
+        if self._over or not self.started:
+            return
+        if not engine.shutting_down:
+            if engine.ended_essential is not None:
+                service = engine.services[engine.ended_essential]
+                self._begin(f"{service.name} is essential and {words.outcome(service)}")
+            elif engine.gave_up is not GiveUp.NONE:
+                self._begin(f"a service has failed for good (on_give_up = {engine.gave_up.value})")
+            elif engine.idle and not self._init.keep_running:
+                self._begin("nothing is left to run")
+        if engine.shutting_down and engine.all_down and not self._sweeping:
+            self._sweeping = True
+            left = max(0.0, min(self._asked_at + self._init.shutdown_timeout - self._timers.now(), 2.0))
+            self._sweep(left, self._end)
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        code = self.exit_code()
+        self._announcer.system(self._summary(code))
+        self._finish(code)
+
+    def exit_code(self) -> int:
+        """Return asyncinit's exit status as things stand."""
+        engine = self._engine
+        name = self._decisive or engine.ended_essential
+        service = engine.services[name] if name is not None else None
+        facts = Facts(
+            decisive=service.last_exit if service is not None else None,
+            not_executed=self._not_executed(self._decisive) if self._decisive is not None else None,
+            internal_error=self.internal_error,
+            failed=bool(engine.failed),
+            killed=bool(engine.killed),
+            requested=self._requested,
+        )
+        return exit_code(facts, self._init.exit_codes)
+
+    def _summary(self, code: int) -> str:
+        took = self._timers.now() - self._asked_at
+        parts = [f"down after {words.duration(took)}"]
+        times = self._announcer.stop_times
+        slow = sorted(((times[name], name) for name in times if times[name] >= _SLOW), reverse=True)
+        if slow:
+            parts.append("slow: " + ", ".join(f"{name} {words.duration(took)}" for took, name in slow[:5]))
+        if self._engine.killed:
+            parts.append("had to be killed: " + ", ".join(self._engine.killed))
+        if self._engine.failed:
+            parts.append("failed: " + ", ".join(self._engine.failed))
+        parts.append(f"exit status {code}")
+        return "; ".join(parts)

@@ -1,0 +1,117 @@
+"""What users see of the services and of asyncinit, as the control protocol's types; reads, changes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from asyncinit import __version__
+from asyncinit.control.types import (
+    ExitInfo,
+    ReasonStatus,
+    ServiceStatus,
+    SystemState,
+    SystemStatus,
+    timestamp,
+)
+from asyncinit.core.engine import Engine
+from asyncinit.core.service import Service
+from asyncinit.core.status import Reason, State
+
+
+class Seen(Protocol):
+    """What the runtime knows of a service beside the core: wall-clock times and its own words."""
+
+    @property
+    def since(self) -> float | None:
+        """Wall clock at which it came into its public state; None: never left inactive."""
+
+    @property
+    def ready_since(self) -> float | None:
+        """Wall clock at which it became ready, None when it is not."""
+
+    @property
+    def exit_time(self) -> float | None:
+        """Wall clock of its last main process's end."""
+
+    @property
+    def status_text(self) -> str | None:
+        """What it says of itself (STATUS=)."""
+
+    @property
+    def waiting_text(self) -> str | None:
+        """The readiness that is looked for, and the last obstacle."""
+
+
+def reason_status(reason: Reason | None) -> ReasonStatus | None:
+    """Return a reason as it goes over the wire."""
+    return None if reason is None else ReasonStatus(code=reason.code, text=reason.text, service=reason.service)
+
+
+def service_status(engine: Engine, name: str, seen: Seen, now: float) -> ServiceStatus:
+    """Return one service's status; `now` is monotonic seconds."""
+    service = engine.services[name]
+    waiting = engine.waiting_on(name)
+    if not waiting and service.state is State.STARTING and seen.waiting_text:
+        waiting = [seen.waiting_text]
+    next_start = None if service.next_start is None else timestamp(time.time() + service.next_start - now)
+    return ServiceStatus(
+        name=name,
+        type=service.spec.type,
+        state=service.state,
+        reason=reason_status(service.reason),
+        pid=service.main,
+        since=_wall(seen.since),
+        ready_since=_wall(seen.ready_since),
+        restarts=service.restarts,
+        last_exit=_last_exit(service, seen),
+        waiting_on=waiting,
+        next_start=next_start,
+        status_text=seen.status_text or None,
+        requires=list(service.spec.requires) + list(service.spec.binds_to),
+        not_applied=[],
+        file=service.spec.origin or None,
+    )
+
+
+def _last_exit(service: Service, seen: Seen) -> ExitInfo | None:
+    status = service.last_exit
+    if status is None:
+        return None
+    return ExitInfo(
+        code=status.code,
+        signal=status.signal,
+        core_dumped=status.core_dumped,
+        time=timestamp(seen.exit_time or time.time()),
+    )
+
+
+def _wall(moment: float | None) -> str | None:
+    return None if moment is None else timestamp(moment)
+
+
+def system_status(engine: Engine, since: float, settled: bool) -> SystemStatus:
+    """Return asyncinit's own status: started at wall clock `since`; `settled`: the first start has come to an end."""
+    ready = engine.all_ready and not engine.shutting_down
+    if engine.shutting_down:
+        state = SystemState.STOPPING
+    elif engine.failed:
+        state = SystemState.DEGRADED
+    elif ready or settled:
+        state = SystemState.RUNNING
+    else:
+        state = SystemState.STARTING
+    return SystemStatus(version=__version__, pid=os.getpid(), state=state, ready=ready, since=timestamp(since))
+
+
+def overview(engine: Engine) -> Mapping[str, str]:
+    """Return each service's state in a few words, for the log."""
+    lines = {}
+    for name, service in engine.services.items():
+        pid = f" (pid {service.main})" if service.main is not None else ""
+        why = f": {service.reason.text}" if service.reason is not None else ""
+        waits = engine.waiting_on(name)
+        lines[name] = f"{service.state}{pid}{why}" + (f", waits for {', '.join(waits)}" if waits else "")
+    return lines
