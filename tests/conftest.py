@@ -7,7 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.tiers import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401 (hooks of pytest)
+from tests.tiers import (  # noqa: F401 (hooks of pytest)
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_unconfigure,
+)
 
 try:
     import uvloop

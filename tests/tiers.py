@@ -4,6 +4,9 @@ A test belongs to the tier of its folder (`tests/namespace/...`) or of its mark.
 needs, its tests are skipped, with the reason. `ASYNCINIT_REQUIRE=namespace,container` names tiers in which no test may
 be skipped, for whatever reason: there a skip is a failure, so that a continuous integration never passes by omission.
 `tests/conftest.py` makes these hooks pytest's.
+
+`ASYNCINIT_TEST_RUN` names a folder that the processes of one test run share (pytest-xdist has several). What
+the run made in a Docker engine carries the folder's name as a label, and is removed with it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -55,6 +59,24 @@ def container_refusal() -> str:
 
 
 REFUSALS: dict[str, Callable[[], str]] = {"namespace": namespace_refusal, "container": container_refusal}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of this run; the workers inherit its name."""
+    if not hasattr(config, "workerinput"):
+        os.environ["ASYNCINIT_TEST_RUN"] = tempfile.mkdtemp(prefix="asyncinit-test-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the run has left: images, containers, its folder."""
+    folder = os.environ.get("ASYNCINIT_TEST_RUN")
+    if hasattr(config, "workerinput") or folder is None:
+        return
+    if (Path(folder) / "images").is_dir():
+        from tests.container.engine import remove_all, run_label
+
+        remove_all(run_label())
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def tier_of(item: pytest.Item) -> str:
