@@ -42,7 +42,7 @@ class Request(msgspec.Struct, frozen=True):
     """A Varlink call as it comes over the socket; keys that we do not know are left alone."""
 
     method: str
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
     more: bool | None = None
     oneway: bool | None = None
     upgrade: bool | None = None
@@ -280,9 +280,9 @@ def _fail(call: Call, error: str, **parameters: str) -> None:
 
 def _parameters(call: Call, request: Request, kind: type[Any]) -> Any:
     """Return the request's parameters as their type; None if the call was answered with InvalidParameter."""
-    given = request.parameters
+    given = bytes(request.parameters)
     try:
-        return msgspec.json.decode(b"{}" if given is None or given == b"null" else given, type=kind)
+        return msgspec.json.decode(b"{}" if given == b"null" else given, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         _fail(call, "InvalidParameter", parameter=_parameter_named_in(str(error)))
         return None

@@ -1,0 +1,259 @@
+"""A control server over services that exist only here: what the tests of server, client and commands talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.control.types import (
+    ActionResult,
+    EventEntry,
+    ReasonStatus,
+    ServiceStatus,
+    SystemState,
+    SystemStatus,
+    timestamp,
+)
+from asyncinit.core.status import Code, State
+from asyncinit.errors import UnknownServiceError
+from asyncinit.runtime.control import ControlServer
+from asyncinit.runtime.entries import Entry, EventRecord
+from asyncinit.runtime.operations import RefusedError, Verb
+
+START = 1795454030.123
+
+
+def service(name: str, state: State = State.READY, **changes: object) -> ServiceStatus:
+    """A status with every key, to be changed where a test cares."""
+    running = state in {State.READY, State.RELOADING, State.UNHEALTHY, State.STARTING, State.STOPPING}
+    values: dict[str, object] = {
+        "name": name,
+        "type": ServiceType.SERVICE,
+        "state": state,
+        "reason": None,
+        "pid": os.getpid() if running else None,
+        "since": timestamp(START),
+        "ready_since": timestamp(START) if state is State.READY else None,
+        "restarts": 0,
+        "last_exit": None,
+        "waiting_on": [],
+        "next_start": None,
+        "status_text": None,
+        "requires": [],
+        "not_applied": [],
+        "file": f"services.d/{name}.toml",
+    }
+    return ServiceStatus(**(values | changes))  # type: ignore[arg-type]
+
+
+@dataclass
+class FakeJob:
+    """A request under way; `done` is called by the test, or at once by the fake."""
+
+    verb: Verb
+    names: Sequence[str]
+    only: bool
+    done: Callable[[list[ActionResult]], None]
+    affected: tuple[str, ...] = ()
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeJournal:
+    """Lines and events in a list, with followers."""
+
+    def __init__(self) -> None:
+        self.items: list[Entry | EventRecord] = []
+        self.followers: dict[int, tuple[Collection[str] | None, Callable[[Sequence[Entry]], None]]] = {}
+        self.event_followers: dict[int, Callable[[EventRecord], None]] = {}
+
+    def add(self, service: str, *messages: bytes, stream: str = "stdout") -> None:
+        first = len(self.items) + 1
+        batch = [Entry(START + first, service, stream, text, first + n) for n, text in enumerate(messages)]
+        self.items += batch
+        for services, callback in list(self.followers.values()):
+            if services is None or service in services:
+                callback(batch)
+
+    def add_event(self, service: str | None, text: str) -> None:
+        number = len(self.items) + 1
+        record = EventRecord(START + number, number, service, text, LogLevel.INFO, {})
+        self.items.append(record)
+        for callback in list(self.event_followers.values()):
+            callback(record)
+
+    def last(self, services: Collection[str] | None, count: int) -> list[Entry]:
+        lines = [item for item in self.items if isinstance(item, Entry)]
+        lines = [line for line in lines if services is None or line.service in services]
+        return lines[-count:] if count else []
+
+    def events(self, count: int | None = None, services: Collection[str] | None = None) -> list[EventRecord]:
+        found = [item for item in self.items if isinstance(item, EventRecord)]
+        found = [record for record in found if services is None or record.service in services]
+        return found if count is None else found[-count:] if count else []
+
+    def subscribe(
+        self, services: Collection[str] | None, callback: Callable[[Sequence[Entry]], None]
+    ) -> Callable[[], None]:
+        self.followers[id(callback)] = (services, callback)
+        return lambda: self.followers.pop(id(callback), None) and None
+
+    def subscribe_events(self, callback: Callable[[EventRecord], None]) -> Callable[[], None]:
+        self.event_followers[id(callback)] = callback
+        return lambda: self.event_followers.pop(id(callback), None) and None
+
+
+@dataclass
+class FakeOperations:
+    """Services as a dictionary; records what it was asked to do.
+
+    Actions finish on the loop's next turn; `hold` names services whose actions only end by `jobs[n].done`.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    services_by_name: dict[str, ServiceStatus] = field(default_factory=dict)
+    log: FakeJournal = field(default_factory=FakeJournal)
+    jobs: list[FakeJob] = field(default_factory=list)
+    signals: list[tuple[int, Sequence[str]]] = field(default_factory=list)
+    shutdowns: list[str] = field(default_factory=list)
+    hold: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    affected: tuple[str, ...] = ()
+    state: SystemState = SystemState.RUNNING
+    listeners: dict[int, Callable[[EventEntry], None]] = field(default_factory=dict)
+    on_shutdown: Callable[[], None] | None = None
+
+    def system(self) -> SystemStatus:
+        return SystemStatus(
+            version="0.1.0", pid=os.getpid(), state=self.state, ready=self._ready(), since=timestamp(START)
+        )
+
+    def _ready(self) -> bool:
+        return all(one.state in {State.READY, State.COMPLETED} for one in self.services_by_name.values())
+
+    def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
+        if names is None:
+            return [self.services_by_name[name] for name in sorted(self.services_by_name)]
+        for name in names:
+            self._check(name)
+        return [self.services_by_name[name] for name in names]
+
+    def _check(self, name: str) -> None:
+        if name not in self.services_by_name:
+            near = [known for known in self.services_by_name if known[:2] == name[:2]]
+            raise UnknownServiceError(name, near[0] if near else "")
+
+    def act(
+        self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]
+    ) -> FakeJob:
+        for name in names:
+            self._check(name)
+        if "refused" in names:
+            raise RefusedError("asyncinit is shutting down")
+        job = FakeJob(verb, names, only, done, self.affected)
+        self.jobs.append(job)
+        if not self.hold & set(names):
+            self.loop.call_soon(self.finish, job)
+        return job
+
+    def finish(self, job: FakeJob) -> None:
+        """End a job well, but for the services that fail."""
+        after = State.INACTIVE if job.verb is Verb.STOP else State.READY
+        results = []
+        for name in job.names:
+            state = State.FAILED if name in self.failing else after
+            why = ReasonStatus(code=Code.EXIT_CODE, text="exited with 1") if name in self.failing else None
+            self.services_by_name[name] = service(name, state, reason=why)
+            self.emit(name, state, f"{name} is {state}")
+            results.append(ActionResult(name=name, ok=why is None, state=state, text=why.text if why else ""))
+        if not job.cancelled:
+            job.done(results)
+
+    def emit(self, name: str | None, new: State | None, text: str) -> None:
+        entry = EventEntry(time=timestamp(time.time()), service=name, old=None, new=new, reason=None, text=text)
+        for callback in list(self.listeners.values()):
+            callback(entry)
+
+    def signal(self, number: int, names: Sequence[str]) -> None:
+        for name in names:
+            self._check(name)
+        self.signals.append((number, names))
+
+    def show(self, name: str) -> str:
+        self._check(name)
+        return f'name = "{name}"\n'
+
+    def journal(self) -> FakeJournal:
+        return self.log
+
+    def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
+        self.listeners[id(callback)] = callback
+        return lambda: self.listeners.pop(id(callback), None) and None
+
+    def shutdown(self, reason: str) -> None:
+        self.shutdowns.append(reason)
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+
+
+class Running:
+    """A server that runs in a thread of this process, until the `with` ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, operations: FakeOperations, server: ControlServer) -> None:
+        self.loop = loop
+        self.operations = operations
+        self.server = server
+        assert server.address is not None
+        self.address = server.address
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Run something on the server's loop and wait until it is done."""
+        done = threading.Event()
+
+        def run() -> None:
+            function(*arguments)
+            done.set()
+
+        self.loop.call_soon_threadsafe(run)
+        assert done.wait(20)
+
+
+@contextmanager
+def running_server(
+    loop: asyncio.AbstractEventLoop,
+    path: str,
+    *names: str,
+    control_read: str = "owner",
+    find_group: Callable[[str], int | None] = lambda _name: None,
+) -> Iterator[Running]:
+    """Serve services of these names (all ready) at `path`, in a thread."""
+    operations = FakeOperations(loop, {name: service(name) for name in names})
+    said: list[str] = []
+    server = ControlServer(
+        loop,
+        operations,
+        say=said.append,
+        find_group=find_group,
+        control_socket=path,
+        control_read=control_read,
+        environment={},
+    )
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    running = Running(loop, operations, server)
+    operations.on_shutdown = lambda: loop.call_soon(server.close)  # type: ignore[assignment,func-returns-value]
+    try:
+        yield running
+    finally:
+        running.call(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(20)
+    assert not said, said
