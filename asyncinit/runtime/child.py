@@ -152,16 +152,20 @@ def _execute(program: str, argv: tuple[str, ...], environment: Mapping[str, str]
         raise SpawnError(f"execute {program}", number, executable.explain(program, number)) from None
 
 
+def telling(error: SpawnError) -> bytes:
+    """Return the message by which a child tells its failure, short enough to be written whole or not at all."""
+    return f"{error.errno}\0{error.step[:1000]}\0{error.detail}".encode(errors="replace")[:_MESSAGE]
+
+
 def _tell(report: int, error: SpawnError) -> None:
-    text = f"{error.errno}\0{error.step[:1000]}\0{error.detail}"
     try:
-        os.write(report, text.encode(errors="replace")[:_MESSAGE])
+        os.write(report, telling(error))
     except OSError:
         pass  # the parent is gone; there is nobody left to tell
 
 
 def told(message: bytes) -> SpawnError:
-    """Return the failure in what a child wrote after its mark, if any."""
+    """Return the failure that a child told."""
     number, _, rest = message.decode(errors="replace").partition("\0")
     step, _, detail = rest.partition("\0")
     return SpawnError(step, int(number) if number.isdecimal() else errno.EPROTO, detail)
