@@ -129,6 +129,7 @@ class FakeOperations:
     affected: tuple[str, ...] = ()
     state: SystemState = SystemState.RUNNING
     listeners: dict[int, Callable[[EventEntry], None]] = field(default_factory=dict)
+    recent: list[EventEntry] = field(default_factory=list)
     on_shutdown: Callable[[], None] | None = None
 
     def system(self) -> SystemStatus:
@@ -151,9 +152,7 @@ class FakeOperations:
             near = [known for known in self.services_by_name if known[:2] == name[:2]]
             raise UnknownServiceError(name, near[0] if near else "")
 
-    def act(
-        self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]
-    ) -> FakeJob:
+    def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> FakeJob:
         for name in names:
             self._check(name)
         if "refused" in names:
@@ -179,8 +178,12 @@ class FakeOperations:
 
     def emit(self, name: str | None, new: State | None, text: str) -> None:
         entry = EventEntry(time=timestamp(time.time()), service=name, old=None, new=new, reason=None, text=text)
+        self.recent.append(entry)
         for callback in list(self.listeners.values()):
             callback(entry)
+
+    def recent_events(self) -> list[EventEntry]:
+        return list(self.recent)
 
     def signal(self, number: int, names: Sequence[str]) -> None:
         for name in names:
@@ -232,7 +235,6 @@ def running_server(
     path: str,
     *names: str,
     control_read: str = "owner",
-    find_group: Callable[[str], int | None] = lambda _name: None,
 ) -> Iterator[Running]:
     """Serve services of these names (all ready) at `path`, in a thread."""
     operations = FakeOperations(loop, {name: service(name) for name in names})
@@ -241,7 +243,6 @@ def running_server(
         loop,
         operations,
         say=said.append,
-        find_group=find_group,
         control_socket=path,
         control_read=control_read,
         environment={},

@@ -67,14 +67,13 @@ class ControlServer:
         operations: Operations,
         *,
         say: Callable[[str], None],
-        find_group: Callable[[str], int | None],
         control_socket: str | None = None,
         control_read: str = "owner",
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._loop = loop
         self._say = say
-        self._access = Access(control_read, find_group, say)
+        self._access = Access(control_read, say)
         self._methods = Methods(loop, operations)
         self._descriptions = {
             interface.SERVICE_INTERFACE: interface.SERVICE_DESCRIPTION,
@@ -103,7 +102,6 @@ class ControlServer:
         self._queue.clear()
         if self._work is not None:
             self._work.cancel()
-        self._methods.close()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Clients come and go

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from asyncinit.control.address import OVERFLOW_UID
+from asyncinit.runtime.accounts import find_group
 
 _UCRED = struct.Struct("iII")
 _SO_PEERGROUPS = 59  # asm-generic/socket.h, Linux 4.13; the stdlib has no name for it
@@ -43,14 +44,16 @@ class Access:
     Root and our own uid own us. The overflow uid never does: it is whoever our user namespace does not know.
     """
 
-    def __init__(self, control_read: str, find_group: Callable[[str], int | None], say: Callable[[str], None]) -> None:
+    def __init__(self, control_read: str, say: Callable[[str], None]) -> None:
         self._own = frozenset({0, os.geteuid()}) - {OVERFLOW_UID}
         self._all = control_read == "all"
         self._group: int | None = None
         kind, _, name = control_read.partition(":")
         if kind == "group":
-            self._group = find_group(name)
-            if self._group is None:
+            group = find_group(name)
+            if group is not None:
+                self._group = group.gid
+            else:
                 say(f"cannot let group {name} read the control socket: no such group")
 
     @property

@@ -7,7 +7,6 @@ protocol's error of the same meaning; anything else that it raises is a bug, whi
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,9 +33,6 @@ from asyncinit.runtime.control_streams import BATCH_ITEMS, Stream
 from asyncinit.runtime.entries import Entry, EventRecord
 from asyncinit.runtime.operations import Operations, RefusedError, Verb
 
-EVENTS_KEPT = 256
-"""Events in memory for those who ask later what happened."""
-
 MOST_LINES = 100_000
 """Lines that one call of Logs gets at most."""
 
@@ -45,13 +41,11 @@ PROGRESS_HELD = 64 * 1024
 
 
 class Methods:
-    """The methods of io.asyncinit, by name; `close` when the server ends."""
+    """The methods of io.asyncinit, by name."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, operations: Operations) -> None:
         self._loop = loop
         self._operations = operations
-        self._events: deque[EventEntry] = deque(maxlen=EVENTS_KEPT)
-        self._end_events = operations.on_event(self._events.append)
         self._table: dict[str, Callable[[Call, Any], None]] = {
             "Status": self._status,
             "Start": lambda call, given: self._act(Verb.START, call, given),
@@ -64,10 +58,6 @@ class Methods:
             "Show": self._show,
             "Shutdown": self._shutdown,
         }
-
-    def close(self) -> None:
-        """Stop collecting events."""
-        self._end_events()
 
     def run(self, name: str, call: Call, parameters: Wire) -> None:
         """Carry out a method; it answers the call now or later."""
@@ -163,7 +153,7 @@ class Methods:
 
     def _follow_events(self, call: Call, given: EventsParameters) -> None:
         names = self._known(given.names)
-        chosen = [event for event in self._events if names is None or event.service in names]
+        chosen = [event for event in self._operations.recent_events() if names is None or event.service in names]
         if not call.more:
             call.reply(_encode_events(chosen, 0))
             return

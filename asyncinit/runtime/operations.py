@@ -92,5 +92,8 @@ class Operations(Protocol):
     def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
         """Call back with every event from now on; returns what ends it."""
 
+    def recent_events(self) -> Sequence[EventEntry]:
+        """Return the newest events, oldest first: a bounded number."""
+
     def shutdown(self, reason: str) -> None:
         """Begin the shutdown; `reason` says who asked, for the log. Asking again means no more waiting."""
