@@ -86,11 +86,11 @@ class Engine:
         return self._run(now)
 
     def restart(self, names: Iterable[str], now: float, *, only: bool = False) -> list[Effect]:
-        """Take `names` down and up again, and (unless `only`) what needs them and is not at rest."""
+        """Take `names` down and up again, with what needs them and is not at rest; `only`: with what is bound to them."""
         if self.shutting_down:
             return []
         named = list(names)
-        for name in named if only else self.graph.brought_down(named):
+        for name in self.graph.torn_down(named) if only else self.graph.brought_down(named):
             if name in named or not self.services[name].at_rest:
                 self._queue.append((name, ev.Recycle()))
         return self.start([n for n in self._needs_of(named) if self.services[n].hopeless], now)

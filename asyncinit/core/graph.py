@@ -35,6 +35,10 @@ class Graph:
         self.needs = {n: present((*s.requires, *s.binds_to), n) for n, s in specs.items()}
         self.wants = {n: present(s.wants, n) for n, s in specs.items()}
         self.needed_by: dict[str, list[str]] = {name: [] for name in specs}
+        self.bound_by: dict[str, list[str]] = {name: [] for name in specs}
+        for name, spec in specs.items():
+            for other in present(spec.binds_to, name):
+                self.bound_by[other].append(name)
         for name, needs in self.needs.items():
             for other in needs:
                 self.needed_by[other].append(name)
@@ -54,11 +58,19 @@ class Graph:
 
     def brought_down(self, names: Iterable[str]) -> list[str]:
         """Return `names` and all that needs them, directly or not."""
+        return self._closure(names, self.needed_by)
+
+    def torn_down(self, names: Iterable[str]) -> list[str]:
+        """Return `names` and all that is bound to them, directly or not."""
+        return self._closure(names, self.bound_by)
+
+    @staticmethod
+    def _closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
         order: dict[str, None] = {}
         stack = list(reversed(list(names)))
         while stack:
             name = stack.pop()
             if name not in order:
                 order[name] = None
-                stack.extend(self.needed_by[name])
+                stack.extend(edges[name])
         return list(order)

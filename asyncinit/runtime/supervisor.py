@@ -30,6 +30,7 @@ class Supervisor:
     """The engine and its inbox.
 
     `now` gives monotonic seconds, `draw` random numbers in [0, 1); `report` is told of events that cannot happen: bugs.
+    `call_soon` has something called in the loop's next turn.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class Supervisor:
         now: Callable[[], float],
         draw: Callable[[], float],
         report: Callable[[TransitionError], None],
+        call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.engine = Engine(specs, draw, report)
         self.performer: Performer | None = None
         self._now = now
+        self._call_soon = call_soon
         self._inbox: deque[Request] = deque()
         self._draining = False
         self._watchers: list[Callable[[], None]] = []
@@ -55,6 +58,10 @@ class Supervisor:
         self._inbox.append(request)
         if not self._draining:
             self._drain()
+
+    def later(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` in a later turn of the loop."""
+        self._call_soon(watcher)
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
         """Call `watcher` whenever the engine has come to rest; return what ends that."""

@@ -1,0 +1,166 @@
+"""What can be asked of the running asyncinit: `Operations` for the control server; turns requests into engine calls.
+
+Knows no socket. Every request is checked whole before anything is begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from asyncinit.config.spec import Scope
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
+from asyncinit.core.status import State, signal_name
+from asyncinit.errors import UnknownServiceError
+from asyncinit.runtime import words
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.jobs import ActJob
+from asyncinit.runtime.journal import Journal
+from asyncinit.runtime.operations import RefusedError, Verb
+from asyncinit.runtime.shutdown import Shutdown
+from asyncinit.runtime.snapshot import Seen, service_status, system_status
+from asyncinit.runtime.supervisor import Supervisor
+
+
+class Processes(Protocol):
+    """What requests need of the services' processes (`runtime.performer.Performer`)."""
+
+    def seen(self, name: str) -> Seen:
+        """Return what the runtime knows of a service."""
+
+    def signal(self, name: str, number: int, scope: Scope) -> None:
+        """Send a signal; raises OSError."""
+
+
+class Requests:
+    """Carry out what users ask for (`runtime.operations.Operations`)."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        processes: Processes,
+        announcer: Announcer,
+        shutdown: Shutdown,
+        journal: Journal,
+        *,
+        now: Callable[[], float],
+        since: float,
+        show: Callable[[str], str],
+    ) -> None:
+        self._supervisor = supervisor
+        self._engine = supervisor.engine
+        self._processes = processes
+        self._announcer = announcer
+        self._shutdown = shutdown
+        self._journal = journal
+        self._now = now
+        self._since = since
+        self._show = show
+        self._jobs: list[ActJob] = []
+        self._settled = False
+        supervisor.watch(self._look)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Reading
+
+    def system(self) -> SystemStatus:
+        """Return what asyncinit itself is doing."""
+        return system_status(self._engine, self._since, self._settled)
+
+    def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
+        """Return every service, by name; or those of `names`, in that order."""
+        chosen = sorted(self._engine.services) if names is None else self._known(names)
+        return [service_status(self._engine, name, self._processes.seen(name), self._now()) for name in chosen]
+
+    def show(self, name: str) -> str:
+        """Return the merged declaration as TOML."""
+        self._known([name])
+        return self._show(name)
+
+    def journal(self) -> Journal:
+        """Return the journal."""
+        return self._journal
+
+    def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
+        """Call back with every event from now on; returns what ends it."""
+        return self._announcer.follow(callback)
+
+    def recent_events(self) -> list[EventEntry]:
+        """Return the newest events, oldest first."""
+        return list(self._announcer.recent)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Acting
+
+    def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> ActJob:
+        """Begin `verb` for `names` and call `done` with one result a name when all have come to rest."""
+        chosen = self._known(names)
+        if self._engine.shutting_down and verb is not Verb.STOP:
+            raise RefusedError(f"cannot {verb} {', '.join(chosen)}: asyncinit is shutting down")
+        self._refuse_stuck(verb, chosen)
+        affected = self._affected(verb, chosen, only)
+        job = ActJob(self._engine, verb, chosen, affected, done)
+        match verb:
+            case Verb.START:
+                self._supervisor.request(lambda now: self._engine.start(chosen, now))
+            case Verb.STOP:
+                self._supervisor.request(lambda now: self._engine.stop(chosen, now))
+            case Verb.RESTART:
+                self._supervisor.request(lambda now: self._engine.restart(chosen, now, only=only))
+            case Verb.RELOAD:
+                self._supervisor.request(lambda now: self._engine.reload(chosen, now))
+        # Registered only now, so that `done` never comes before this has returned, and looked at once the loop turns.
+        self._jobs.append(job)
+        self._supervisor.later(self._look)
+        return job
+
+    def signal(self, number: int, names: Sequence[str]) -> None:
+        """Send a signal to the main processes of `names`."""
+        chosen = self._known(names)
+        for name in chosen:
+            if self._engine.services[name].main is None:
+                raise RefusedError(f"cannot signal {name}: it has no running main process")
+        for name in chosen:
+            try:
+                self._processes.signal(name, number, Scope.PROCESS)
+            except OSError as error:
+                text = f"cannot send {signal_name(number)} to {name}: {error.strerror}"
+                raise RefusedError(text) from error
+
+    def shutdown(self, reason: str) -> None:
+        """Begin the shutdown."""
+        self._shutdown.request(reason)
+
+    def _known(self, names: Sequence[str]) -> list[str]:
+        for name in names:
+            if name not in self._engine.services:
+                import difflib
+
+                near = difflib.get_close_matches(name, self._engine.services, 1)
+                raise UnknownServiceError(name, near[0] if near else "")
+        return list(dict.fromkeys(names))
+
+    def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
+        for name in names:
+            service = self._engine.services[name]
+            if service.stuck and verb in {Verb.START, Verb.RESTART}:
+                raise RefusedError(f"cannot {verb} {name}: {words.stuck(service.reason)}")
+
+    def _affected(self, verb: Verb, names: Sequence[str], only: bool) -> list[str]:
+        """Return what else goes down (stop, restart) or comes up (start)."""
+        services, graph = self._engine.services, self._engine.graph
+        if verb is Verb.START:
+            enabled = {name: service.spec.enabled for name, service in services.items()}
+            others = [n for n in graph.pulled_in(names, enabled) if services[n].at_rest and not services[n].satisfied]
+        elif verb is Verb.RELOAD or only:
+            others = []
+        else:
+            others = [n for n in graph.brought_down(names) if not services[n].at_rest]
+        return sorted(set(others) - set(names))
+
+    def _look(self) -> None:
+        if not self._settled:
+            self._settled = all(s.settled or s.state is State.INACTIVE for s in self._engine.services.values())
+        for job in list(self._jobs):
+            job.look()
+        self._jobs = [job for job in self._jobs if not job.over]

@@ -1,0 +1,195 @@
+"""Random lives of random sets of services: what must hold whatever happens, in whatever order."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from asyncinit.config.spec import (
+    Command,
+    Hook,
+    Hooks,
+    Ready,
+    ReadyKind,
+    Reload,
+    Restart,
+    RestartPolicy,
+    ServiceSpec,
+    ServiceType,
+    Stop,
+    StopStep,
+)
+from asyncinit.core import events as ev
+from asyncinit.core.service import GOING_DOWN, IS_UP, Phase
+from asyncinit.core.status import Code, Reason
+from tests.unit.world import World, service
+
+_HOOK = (Hook(Command(("hook",))),)
+_NAMES = ["a", "b", "c", "d", "e"]
+
+
+@st.composite
+def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
+    """Services whose edges point to earlier ones only, so that there is no cycle."""
+    specs: dict[str, ServiceSpec] = {}
+    for name in _NAMES[: draw(st.integers(1, len(_NAMES)))]:
+        earlier = st.lists(st.sampled_from(list(specs)), unique=True, max_size=2) if specs else st.just([])
+        kind = draw(st.sampled_from(list(ServiceType)))
+        specs[name] = service(
+            name,
+            type=kind,
+            enabled=draw(st.booleans()),
+            essential=draw(st.booleans()) and draw(st.booleans()),
+            requires=tuple(draw(earlier)),
+            wants=tuple(draw(earlier)),
+            after=tuple(draw(earlier)),
+            binds_to=tuple(draw(earlier)),
+            ready=Ready(draw(st.sampled_from([ReadyKind.EXEC, ReadyKind.NOTIFY, ReadyKind.PID_FILE])), timeout=20),
+            restart=Restart(
+                draw(st.sampled_from(list(RestartPolicy))),
+                delay=draw(st.sampled_from([0.0, 0.1])),
+                limit=draw(st.sampled_from([None, 2])),
+            ),
+            stop=Stop(escalate=draw(st.sampled_from([(), (StopStep(2, 1.0),)]))),
+            reload=Reload(command=draw(st.sampled_from([None, Command(("reload",))]))),
+            hooks=draw(st.sampled_from([Hooks(), Hooks(_HOOK, _HOOK, _HOOK, _HOOK)])),
+        )
+    return specs
+
+
+class Lives(RuleBasedStateMachine):
+    """The engine in a world where anything may happen at any moment."""
+
+    @initialize(specs=specifications())
+    def begin(self, specs: dict[str, ServiceSpec]) -> None:
+        self.world = World(specs)
+        self.names = list(specs)
+
+    def pick(self, index: int) -> str:
+        return self.names[index % len(self.names)]
+
+    @rule(index=st.integers(0, 4))
+    def start(self, index: int) -> None:
+        self.world.start(self.pick(index))
+
+    @rule()
+    def start_all(self) -> None:
+        self.world.start(*self.names)
+
+    @rule(index=st.integers(0, 4))
+    def stop(self, index: int) -> None:
+        self.world.stop(self.pick(index))
+
+    @rule(index=st.integers(0, 4), only=st.booleans())
+    def restart(self, index: int, only: bool) -> None:
+        self.world.restart(self.pick(index), only=only)
+
+    @rule(index=st.integers(0, 4))
+    def reload(self, index: int) -> None:
+        self.world.carry_out(self.world.engine.reload([self.pick(index)], self.world.now))
+
+    @rule(index=st.integers(0, 4))
+    def answer_one(self, index: int) -> None:
+        name = self.pick(index)
+        if self.world.bodies[name].answers:
+            self.world.answer(name)
+
+    @rule()
+    def answer_all(self) -> None:
+        self.world.settle()
+
+    @rule(index=st.integers(0, 4), code=st.sampled_from([0, 1]), leftovers=st.booleans())
+    def exits(self, index: int, code: int, leftovers: bool) -> None:
+        name = self.pick(index)
+        if self.world.bodies[name].alive and self.world[name].main is not None:
+            self.world.exit(name, code, leftovers=leftovers)
+
+    @rule(index=st.integers(0, 4))
+    def vanishes(self, index: int) -> None:
+        self.world.vanish(self.pick(index))
+
+    @rule(
+        index=st.integers(0, 4),
+        event=st.sampled_from([ev.BecameReady(), ev.Reloading(), ev.Stopping(), ev.BecameReady()]),
+    )
+    def says(self, index: int, event: ev.Event) -> None:
+        name = self.pick(index)
+        if self.world.bodies[name].alive:
+            self.world.tell(name, event)
+
+    @rule(index=st.integers(0, 4))
+    def preparation_fails(self, index: int) -> None:
+        answers = self.world.bodies[self.pick(index)].answers
+        if answers and isinstance(answers[0], ev.Prepared):
+            answers[0] = ev.Prepared(Reason(Code.HOOK, "no"))
+
+    @rule(index=st.integers(0, 4))
+    def spawn_fails(self, index: int) -> None:
+        name = self.pick(index)
+        body = self.world.bodies[name]
+        if body.alive and body.answers and isinstance(body.answers[0], ev.Executed):
+            body.answers[0] = ev.SpawnFailed(Reason(Code.SPAWN, "no"))
+            body.alive = False
+            self.world._look_at_tree(name)
+
+    @rule(index=st.integers(0, 4))
+    def stale_timer(self, index: int) -> None:
+        name = self.pick(index)
+        for epoch in self.world.bodies[name].stale:
+            if epoch != self.world[name].epoch:
+                before = self.world[name]
+                self.world.tell(name, ev.TimerFired(epoch))
+                assert self.world[name] == before
+
+    @rule(seconds=st.sampled_from([0.01, 0.2, 3.0, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.advance(seconds)
+
+    @precondition(lambda self: not self.world.engine.shutting_down)
+    @rule(timeout=st.sampled_from([1.0, 9.0]), rare=st.integers(0, 9))
+    def shut_down(self, timeout: float, rare: int) -> None:
+        if rare == 0:
+            self.world.shut_down(timeout)
+
+    @invariant()
+    def nothing_impossible_happened(self) -> None:
+        assert not self.world.bugs
+
+    @invariant()
+    def what_is_up_has_what_it_is(self) -> None:
+        for name in self.names:
+            life, body = self.world[name], self.world.bodies[name]
+            if life.phase in IS_UP and life.spec.type is ServiceType.SERVICE and not body.answers:
+                assert life.main is not None or life.spec.ready.kind is ReadyKind.PID_FILE
+            if life.phase in {Phase.DOWN, Phase.WAITING, Phase.BACKOFF} and not life.stuck:
+                assert not body.alive and not body.leftovers
+            if life.phase is Phase.BACKOFF:
+                assert life.next_start is not None
+
+    @invariant()
+    def target_down_ends_at_rest(self) -> None:
+        for name in self.names:
+            life = self.world[name]
+            if not life.wanted and life.phase not in {Phase.DOWN}:
+                assert life.leaving or life.phase in GOING_DOWN
+
+    def teardown(self) -> None:
+        """Whatever has happened: a shutdown ends with everything at rest, all answers given and time passing."""
+        if not hasattr(self, "world"):
+            return
+        self.world.shut_down(9.0)
+        for _ in range(60):
+            self.world.settle()
+            for name in self.names:
+                self.world.vanish(name)
+            self.world.advance(1.0)
+        assert self.world.engine.all_down
+        assert not any(body.alive for body in self.world.bodies.values())
+        assert all(body.timer is None for body in self.world.bodies.values())
+
+
+Lives.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestLives = Lives.TestCase

@@ -1,0 +1,196 @@
+"""A world for the engine in memory: processes, hooks and timers that do as told; no clock, no kernel."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from asyncinit.config.spec import Command, ServiceSpec, ServiceType
+from asyncinit.core import events as ev
+from asyncinit.core.engine import Engine
+from asyncinit.core.service import STOPPABLE, Phase, Service
+from asyncinit.core.status import ExitStatus, State
+from asyncinit.errors import TransitionError
+
+
+def service(name: str, **keys: object) -> ServiceSpec:
+    """Return a specification with a command (a target: without)."""
+    command = None if keys.get("type") is ServiceType.TARGET else Command((name,))
+    return ServiceSpec(name, command=command, **keys)  # type: ignore[arg-type]
+
+
+@dataclass
+class Body:
+    """What exists of one service in the world."""
+
+    alive: bool = False
+    leftovers: bool = False
+    watched: bool = False
+    stops_itself: bool = False
+    answers: deque[ev.Event] = field(default_factory=deque)
+    timer: tuple[int, float] | None = None
+    stale: list[int] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
+
+
+class World:
+    """An engine and what its effects have brought about; checks what must hold at every effect."""
+
+    def __init__(self, specs: Mapping[str, ServiceSpec]) -> None:
+        self.now = 0.0
+        self.bugs: list[TransitionError] = []
+        self.engine = Engine(specs, lambda: 0.5, self.bugs.append)
+        self.bodies = {name: Body() for name in specs}
+        self.born: deque[tuple[str, int]] = deque()
+        self.log: list[tuple[str, str]] = []
+        self.states: list[tuple[str, State]] = []
+
+    def __getitem__(self, name: str) -> Service:
+        return self.engine.services[name]
+
+    def state(self, name: str) -> State:
+        return self.engine.services[name].state
+
+    # What people and the world do
+
+    def start(self, *names: str) -> None:
+        self.carry_out(self.engine.start(names, self.now))
+
+    def stop(self, *names: str) -> None:
+        self.carry_out(self.engine.stop(names, self.now))
+
+    def restart(self, *names: str, only: bool = False) -> None:
+        self.carry_out(self.engine.restart(names, self.now, only=only))
+
+    def shut_down(self, timeout: float) -> None:
+        self.carry_out(self.engine.shut_down(self.now, timeout))
+
+    def hurry(self) -> None:
+        self.carry_out(self.engine.hurry(self.now))
+
+    def tell(self, name: str, event: ev.Event) -> None:
+        self.bodies[name].stops_itself |= isinstance(event, ev.Stopping)
+        self.carry_out(self.engine.handle(name, event, self.now))
+
+    def exit(self, name: str, code: int | None = 0, signal: int | None = None, leftovers: bool = False) -> None:
+        """Let the main process end."""
+        body = self.bodies[name]
+        assert body.alive
+        body.alive, body.leftovers = False, leftovers
+        self.tell(name, ev.Exited(ExitStatus(code if signal is None else None, signal)))
+        self._look_at_tree(name)
+
+    def ready(self, name: str) -> None:
+        self.tell(name, ev.BecameReady())
+
+    def vanish(self, name: str) -> None:
+        """Let what was left behind end."""
+        self.bodies[name].leftovers = False
+        self._look_at_tree(name)
+
+    def answer(self, name: str) -> None:
+        """Deliver the oldest answer to an effect."""
+        self.tell(name, self.bodies[name].answers.popleft())
+
+    def settle(self) -> None:
+        """Deliver all answers."""
+        while pending := [name for name, body in self.bodies.items() if body.answers]:
+            for name in pending:
+                if self.bodies[name].answers:
+                    self.answer(name)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, firing each timer at its deadline and never before."""
+        end = self.now + seconds
+        while True:
+            due = [(b.timer[1], n) for n, b in self.bodies.items() if b.timer is not None and b.timer[1] <= end]
+            if not due:
+                break
+            deadline, name = min(due)
+            self.now = max(self.now, deadline)
+            self.fire(name)
+        self.now = end
+
+    def fire(self, name: str) -> None:
+        timer = self.bodies[name].timer
+        assert timer is not None and timer[1] <= self.now
+        self.bodies[name].timer = None
+        self.tell(name, ev.TimerFired(timer[0]))
+
+    # What the engine does
+
+    def carry_out(self, effects: list[ev.Effect]) -> None:
+        for effect in effects:
+            self.log.append((effect.service, type(effect).__name__))
+            self._effect(effect, self.bodies[effect.service])
+        while self.born:
+            name, pid = self.born.popleft()
+            self.tell(name, ev.Spawned(pid))
+
+    def _effect(self, effect: ev.Effect, body: Body) -> None:  # noqa: PLR0912  # one branch for each effect
+        name = effect.service
+        match effect:
+            case ev.Prepare():
+                self._check_may_start(name)
+                body.answers.append(ev.Prepared())
+            case ev.Spawn():
+                assert not body.alive, f"{name}: two main processes"
+                body.alive = True
+                body.started.append(self.now)
+                self.born.append((name, 1000 + len(body.started)))
+                body.answers.append(ev.Executed())
+            case ev.RunHooks():
+                body.answers.append(ev.HooksDone(effect.stage))
+            case ev.EndHooks():
+                body.answers = deque(
+                    a for a in body.answers if not isinstance(a, (ev.HooksDone, ev.Prepared, ev.ReloadDone))
+                )
+            case ev.RunReload():
+                if self[name].spec.reload.command is not None:
+                    body.answers.append(ev.ReloadDone())
+            case ev.WatchTree():
+                body.watched = True
+                self._look_at_tree(name)
+            case ev.KillTree():
+                body.leftovers = False
+                if body.alive:
+                    body.alive = False
+                    body.answers.append(ev.Exited(ExitStatus(signal=9)))
+                self._look_at_tree(name)
+            case ev.ArmTimer():
+                if body.timer is not None:
+                    body.stale.append(body.timer[0])
+                body.timer = (effect.epoch, effect.deadline)
+            case ev.DisarmTimer():
+                if body.timer is not None:
+                    body.stale.append(body.timer[0])
+                body.timer = None
+            case ev.CleanUp():
+                assert not body.alive and not body.leftovers, f"{name}: cleaned up while something lives"
+                body.watched = body.stops_itself = False
+            case ev.Announce():
+                self.states.append((name, effect.new))
+            case ev.SendSignal() | ev.RunStopCommand():
+                self._check_may_stop(name)
+            case ev.AwaitReady() | ev.ForgetReady():
+                pass
+
+    def _look_at_tree(self, name: str) -> None:
+        body = self.bodies[name]
+        if body.watched and not body.alive and not body.leftovers:
+            body.watched = False
+            body.answers.append(ev.TreeGone())
+
+    def _check_may_start(self, name: str) -> None:
+        for other in self.engine.graph.hard[name]:
+            assert self[other].satisfied or self[name].phase is not Phase.PREPARING, f"{name} starts before {other}"
+
+    def _check_may_stop(self, name: str) -> None:
+        me = self[name]
+        asked = me.leaving and me.failure is None and not self.bodies[name].stops_itself
+        if asked and not self.engine.overrun and me.main is not None:
+            for other in self.engine.graph.before[name]:
+                later = self[other]
+                held = later.leaving and later.phase in STOPPABLE
+                assert not held, f"{name} is stopped before {other}"
