@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import struct
 from collections.abc import Callable
 
+from asyncinit.errors import why
 from asyncinit.runtime.names import Endpoint
 
 Connected = Callable[[socket.socket | None, str], None]
@@ -88,7 +88,7 @@ class Connecting:
             self._socket.close()
             self._socket = None
         if not self._obstacle:
-            self._obstacle = os.strerror(number or errno.ECONNREFUSED).lower()
+            self._obstacle = why(number or errno.ECONNREFUSED)
 
 
 def _bound_socket(family: int, port: int) -> socket.socket:

@@ -16,7 +16,7 @@ from asyncinit import __version__
 from asyncinit.runtime.addresses import HttpAddress
 from asyncinit.runtime.connecting import Connecting
 from asyncinit.runtime.names import resolve
-from asyncinit.runtime.plain_text import one_line
+from asyncinit.runtime.plain_text import obstacle_of, one_line
 
 MAX_HEAD = 64 * 1024
 """Bytes of interim responses and response head, together."""
@@ -93,7 +93,7 @@ class HttpAttempt:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._finish(one_line(error.strerror or str(error)).lower())
+            self._finish(obstacle_of(error))
             return
         self._received += len(data)
         obstacle = self._judge(data)

@@ -41,8 +41,8 @@ _SO_PASSPIDFD = 76  # Linux 6.5, include/uapi/asm-generic/socket.h
 _SCM_PIDFD = 4
 _MAX_DESCRIPTORS = 253  # SCM_MAX_FD
 _CREDENTIALS = struct.Struct("iII")
-_SENDER_ONLY = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4)
-_ANCILLARY = _SENDER_ONLY + socket.CMSG_SPACE(4 * _MAX_DESCRIPTORS)
+_CREDENTIALS_ONLY = socket.CMSG_SPACE(_CREDENTIALS.size)
+_ANCILLARY = _CREDENTIALS_ONLY + socket.CMSG_SPACE(4 * _MAX_DESCRIPTORS) + socket.CMSG_SPACE(4)
 _GRND_INSECURE = 4  # Linux 5.6
 
 Belongs = Callable[[int], bool | None]
@@ -121,7 +121,7 @@ class NotifySocket:
 
     def _read(self, messages: int, size: int) -> None:
         verdicts: dict[tuple[int, int], bool] = {}
-        room = _SENDER_ONLY if overloaded() else _ANCILLARY
+        room = _CREDENTIALS_ONLY if overloaded() else _ANCILLARY
         while self._socket is not None and messages > 0 and size > 0:
             try:
                 data, ancillary, flags, _ = self._socket.recvmsg(MAX_MESSAGE, room, socket.MSG_CMSG_CLOEXEC)

@@ -12,7 +12,7 @@ import socket
 import stat
 
 from asyncinit.runtime.liveness import MAX_PID
-from asyncinit.runtime.plain_text import one_line
+from asyncinit.runtime.plain_text import obstacle_of, one_line
 
 _MAX_UNIX_PATH = 107  # sun_path, less the NUL
 _MAX_PID_FILE = 64 * 1024
@@ -27,7 +27,7 @@ def file_obstacle(path: bytes) -> str:
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError) and _is_link(path):
             return "symbolic link to a file that does not exist"
-        return _text(error)
+        return obstacle_of(error)
     return ""
 
 
@@ -43,7 +43,7 @@ def unix_obstacle(address: bytes) -> str:
         except BlockingIOError:
             return "its queue of connections is full"
         except (OSError, ValueError) as error:
-            obstacle = _text(error)
+            obstacle = obstacle_of(error)
             if not isinstance(error, OSError) or error.errno != errno.EPROTOTYPE:
                 break
     return obstacle
@@ -67,7 +67,7 @@ def read_pid(path: bytes, stale: Identity | None = None) -> int | str:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        return _text(error)
+        return obstacle_of(error)
     return parse_pid(data)
 
 
@@ -112,7 +112,3 @@ def _is_link(path: bytes) -> bool:
         return stat.S_ISLNK(os.lstat(path).st_mode)
     except (OSError, ValueError):
         return False
-
-
-def _text(error: Exception) -> str:
-    return one_line(getattr(error, "strerror", None) or str(error)).lower()

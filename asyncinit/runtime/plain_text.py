@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncinit.errors import why
+
 _ESCAPE = 0x1B
 _BELL = 0x07
 
@@ -22,6 +24,12 @@ def strip_escapes(line: bytes) -> bytes:
         position = line.find(_ESCAPE, start)
     kept += line[start:]
     return bytes(kept)
+
+
+def obstacle_of(error: Exception) -> str:
+    """Return what stood in the way, in words: an OSError's errno, without the file that the context names."""
+    number = error.errno if isinstance(error, OSError) else None
+    return why(number) if number is not None else one_line(str(error)) or type(error).__name__
 
 
 def _end_of_sequence(line: bytes, start: int) -> int:

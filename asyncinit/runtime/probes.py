@@ -18,7 +18,7 @@ from asyncinit.core.status import Reason
 from asyncinit.runtime import addresses, path_checks
 from asyncinit.runtime.connecting import Connecting
 from asyncinit.runtime.names import resolve
-from asyncinit.runtime.plain_text import one_line
+from asyncinit.runtime.plain_text import obstacle_of, one_line
 from asyncinit.runtime.timers import Timers
 
 Done = Callable[[str], None]
@@ -101,7 +101,7 @@ class _Run:
         try:
             self._attempt.begin()
         except OSError as error:  # no descriptors, no memory: an obstacle like others, and the next may be luckier
-            self._finish(one_line(error.strerror or str(error)).lower())
+            self._finish(obstacle_of(error))
 
     def _late(self) -> None:
         self._finish(f"no answer within {self._timeout:g} s")

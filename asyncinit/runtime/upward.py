@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from asyncinit.runtime.plain_text import one_line
+from asyncinit.runtime.plain_text import obstacle_of, one_line
 
 # A receiver that takes nothing for so many messages gets the newest ones only.
 _MOST_WAITING = 16
@@ -108,7 +108,7 @@ class _Notifier:
             except (OSError, ValueError) as error:
                 self._drop_socket()
                 if fresh:
-                    self._give_up(one_line(str(getattr(error, "strerror", None) or error)).lower())
+                    self._give_up(obstacle_of(error))
                     return
                 fresh = True  # the receiver may have been replaced: one more try, at its new socket
             else:
@@ -201,4 +201,4 @@ class _ReadyDescriptor:
         return True
 
     def _failed(self, descriptor: int, error: OSError) -> None:
-        self._complain(f"cannot tell readiness on descriptor {descriptor}: {os.strerror(error.errno or 0).lower()}")
+        self._complain(f"cannot tell readiness on descriptor {descriptor}: {obstacle_of(error)}")
