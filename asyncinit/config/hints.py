@@ -1,0 +1,164 @@
+"""What was probably meant by a key that does not exist: another table's, a later version's, another program's."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from msgspec import inspect
+
+from asyncinit.config.keys import LATER, LATER_READY, ReadyTable, ServiceKeys
+from asyncinit.config.problems import Finding, Path, bare_or_quoted, shown
+from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
+from asyncinit.config.values import close_to
+
+NOT_YET = "is not supported by this version of asyncinit"
+_TOP = "at the top level, before the first [table]"
+
+_ELSEWHERE = {
+    "cmd": "command",
+    "exec": "command",
+    "exec_start": "command",
+    "execstart": "command",
+    "args": "command",
+    "program": "command",
+    "entrypoint": "command",
+    "depends_on": "requires",
+    "depends": "requires",
+    "needs": "requires",
+    "env": "environment",
+    "env_file": "environment_file",
+    "envfile": "environment_file",
+    "environmentfile": "environment_file",
+    "cwd": "working_directory",
+    "workdir": "working_directory",
+    "dir": "working_directory",
+    "chdir": "working_directory",
+    "workingdirectory": "working_directory",
+    "autostart": "enabled",
+    "groups": "supplementary_groups",
+    "pty": "tty",
+    "pidfile": "[ready] pid_file",
+    "stop_signal": "[stop] signal",
+    "stopsignal": "[stop] signal",
+    "kill_signal": "[stop] signal",
+    "killsignal": "[stop] signal",
+    "stop_timeout": "[stop] timeout",
+    "timeoutstopsec": "[stop] timeout",
+    "stopwaitsecs": "[stop] timeout",
+    "start_timeout": "[ready] timeout",
+    "restart_delay": "[restart] delay",
+    "restartsec": "[restart] delay",
+    "restart_policy": "[restart] policy",
+    "autorestart": "[restart] policy",
+    "readiness": "[ready]",
+}
+"""Words of other init systems, folded to lower case with underscores."""
+
+
+def struct_of(type_: inspect.Type) -> inspect.StructType | None:
+    """Return the table that a key can hold, looking through its annotations and short forms."""
+    while isinstance(type_, inspect.Metadata):
+        type_ = type_.type
+    if isinstance(type_, inspect.UnionType):
+        return next((found for member in type_.types if (found := struct_of(member))), None)
+    return type_ if isinstance(type_, inspect.StructType) else None
+
+
+@cache
+def _tables(root: type) -> dict[str, frozenset[str]]:
+    """Return the keys of each table of a struct; "" is its top level."""
+    top = inspect.type_info(root)
+    assert isinstance(top, inspect.StructType)
+    found = {"": frozenset(field.encode_name for field in top.fields)}
+    for field in top.fields:
+        table = struct_of(field.type)
+        if table is not None and table.cls not in (ServiceKeys, InitKeys):
+            found[field.encode_name] = frozenset(inner.encode_name for inner in table.fields)
+    return found
+
+
+def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object, suggest: bool = True) -> Finding:
+    """Return what to say of the key at the end of `path`, which `struct` does not have.
+
+    `base` is how many parts of the path lead to the service (or to the file's top level) that it belongs to.
+    """
+    key = str(path[-1])
+    if _is_later(struct.cls, key):
+        return Finding(path, NOT_YET)
+    table = str(path[base]) if len(path) - base == 2 else ""
+    inner = struct.cls not in (ServiceKeys, FileKeys, InitKeys)
+    problem = f"is not a key of [{bare_or_quoted(table)}]" if inner and table else "is not a known key"
+    found = "" if isinstance(value, dict) else shown(value) if not inner else ""
+    if not suggest:
+        return Finding(path, problem)
+    if struct.cls is FileKeys:
+        return _top_of_file(path, key, value)
+    if struct.cls is ServiceKeys and isinstance(value, dict) and base == 0:
+        special = _table_of_service_file(path, key)
+        if special:
+            return special
+    own = [field.encode_name for field in struct.fields]
+    elsewhere = _places(ServiceKeys, key, table) if struct.cls is not InitKeys else []
+    meant = " or ".join(elsewhere) or _spelt(own, key) or _foreign(key, bool(table)) or _spelt_elsewhere(key)
+    return Finding(path, problem, found=found if not meant else "", suggestion=meant)
+
+
+def _is_later(struct: Any, key: str) -> bool:
+    return (
+        (struct is ServiceKeys and key in LATER)
+        or (struct is ReadyTable and key in LATER_READY)
+        or (struct is FileKeys and key in LATER_TABLES)
+    )
+
+
+def _places(root: type, key: str, table: str) -> list[str]:
+    """Return the other places of a service that have just this key, the top level first and alone if it has."""
+    tables = _tables(root)
+    if table and key in tables[""]:
+        return [f"{key} {_TOP}"]
+    return [f"[{name}] {key}" for name, keys in tables.items() if name and name != table and key in keys]
+
+
+def _spelt(known: list[str], key: str) -> str:
+    folded = key.casefold().replace("-", "_").replace(" ", "_")
+    return folded if folded in known else close_to(folded, known)
+
+
+def _foreign(key: str, nested: bool) -> str:
+    meant = _ELSEWHERE.get(key.casefold().replace("-", "_"), "")
+    return f"{meant} {_TOP}" if meant and nested and not meant.startswith("[") else meant
+
+
+def _spelt_elsewhere(key: str) -> str:
+    every = {name: place for place, keys in _tables(ServiceKeys).items() for name in keys}
+    name = close_to(key, every)
+    if not name:
+        return ""
+    return f"[{every[name]}] {name}" if every[name] else f"{name} {_TOP}"
+
+
+def _table_of_service_file(path: Path, key: str) -> Finding | None:
+    if key in ("init", "defaults", "services"):
+        return Finding(path, "belongs into asyncinit.toml, not into a service's file")
+    if key.casefold() in ("service", "unit", "program", "process"):
+        return Finding(
+            path, "is not a known table: in a service's file its keys stand at the top level, without a header"
+        )
+    return None
+
+
+def _top_of_file(path: Path, key: str, value: object) -> Finding:
+    if key in _tables(InitKeys)[""]:
+        return Finding(path, "is not a known key here", suggestion=f"[init] {key}")
+    if key in _tables(ServiceKeys)[""]:
+        return Finding(path, "is a key of a service", suggestion=f"[services.NAME] {key} or [defaults] {key}")
+    if isinstance(value, dict) and "command" in value:
+        return Finding(path, "is not a known table", suggestion=f"[services.{bare_or_quoted(key[:60])}]")
+    guess = _spelt(list(_tables(FileKeys)[""]), key)
+    return Finding(
+        path,
+        "is not a known table" if isinstance(value, dict) else "is not a known key",
+        expected="[init], [defaults] or [services.NAME]",
+        suggestion=f"[{guess}]" if guess else "",
+    )

@@ -1,0 +1,80 @@
+"""The kinds of value that keys have: a plain type, how to check it, and what to call it; knows no key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from asyncinit.config import addresses, values
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value must be beyond its plain type.
+
+    `name` is for tables of the reference, `expected` ends the sentence "expected ...", `parse` gives the resolved
+    value or raises `values.BadValueError`.
+    """
+
+    name: str
+    expected: str
+    parse: Callable[[Any], object]
+
+
+def _kind(name: str, expected: str, parse: Callable[[Any], object], **schema: object) -> Any:
+    return Meta(extra={"kind": Kind(name, expected, parse)}, extra_json_schema=schema or None)
+
+
+_DURATION = 'a duration such as "500ms", "5s" or "1m30s", a number of seconds'
+_ENDS = "an exit code from 0 to 255 or the name of a signal"
+
+Duration = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.duration)]
+Finite = Annotated[str | int | float, _kind("duration", _DURATION, values.finite)]
+Positive = Annotated[str | int | float, _kind("duration", _DURATION, values.positive)]
+Signal = Annotated[
+    str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', values.signal_number)
+]
+End = Annotated[int | str, _kind("exit code or signal", _ENDS, values.end)]
+EndOrCause = Annotated[
+    int | str,
+    _kind("exit code, signal or cause", f'{_ENDS}, or "oom", "health", "watchdog"', values.end_or_cause),
+]
+ExitCode = Annotated[int, _kind("exit code", "an exit code from 0 to 255", values.exit_code, minimum=0, maximum=255)]
+CodeKey = Annotated[str, _kind("exit code", "an exit code from 0 to 255", values.code_key)]
+Command = Annotated[str | list[str], _kind("command", "a list of words, or a string", values.command)]
+Umask = Annotated[
+    str,
+    _kind("octal digits", 'a string of octal digits such as "0027": an integer would be decimal', values.umask),
+]
+Mode = Annotated[
+    str,
+    _kind("octal digits", 'a string of octal digits such as "0755": an integer would be decimal', values.octal),
+]
+ServiceName = Annotated[
+    str,
+    _kind("service", 'the name of a service: letters, digits, "_", "." and "-", not first', values.service_name),
+]
+Account = Annotated[str | int, _kind("name or id", "a name from /etc/passwd or /etc/group, or an id", values.account)]
+Line = Annotated[str, _kind("text", "one line of text", values.text_line)]
+Filled = Annotated[str, _kind("text", "a text", values.filled)]
+Folder = Annotated[str, _kind("path", "the path of a folder", values.filled)]
+File = Annotated[str, _kind("path", "the path of a file", values.filled)]
+Variable = Annotated[str, _kind("variable", 'the name of an environment variable, without "="', values.variable)]
+EnvironmentFile = Annotated[
+    str, _kind("path", 'a path, with "-" before it if it may be absent', values.environment_file)
+]
+DirectoryName = Annotated[
+    str, _kind("name", 'a relative name such as "web" or "web/cache", without ".."', values.directory)
+]
+Terminal = Annotated[
+    bool | str,
+    _kind("true, false or a path", 'true, false, or the path of a terminal such as "/dev/tty1"', values.terminal),
+]
+TcpAddress = Annotated[str, _kind("HOST:PORT", 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"', addresses.tcp)]
+HttpAddress = Annotated[str, _kind("URL", 'an address such as "http://127.0.0.1:8080/healthz"', addresses.http)]
+UnixAddress = Annotated[str, _kind("path", 'an absolute path, or "@" and an abstract name', addresses.unix)]
+ControlRead = Annotated[str, _kind("text", '"owner", "all" or "group:NAME"', values.control_read)]
+NoLimit = Literal["none"]

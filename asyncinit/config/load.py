@@ -1,0 +1,217 @@
+"""Files to a `Configuration`: the way in for everyone else; knows no key.
+
+`load` is for those who want all or nothing, `read` for those who go on with what is sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from asyncinit.config.declared import Declarations, Declared, gather, problems_of
+from asyncinit.config.graph import Edges, check_names, cycles, drawn, waits
+from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.merge import EDGES, check_service, has, merged
+from asyncinit.config.origins import Origin, Origins
+from asyncinit.config.places import FOLDER
+from asyncinit.config.problems import (
+    ConfigErrors,
+    Finding,
+    Problem,
+    errors_of,
+    in_order,
+    printable,
+    shown,
+)
+from asyncinit.config.resolve import Mode, resolve, resolve_init
+from asyncinit.config.settings import InitKeys
+from asyncinit.config.spec import Configuration, ServiceSpec
+from asyncinit.config.values import close_to
+
+__all__ = ["ConfigErrors", "Loaded", "Mode", "Problem", "load", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of reading: a configuration of all that is sound, and all problems, in order."""
+
+    configuration: Configuration
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are no mere warnings."""
+        return errors_of(self.problems)
+
+
+def load(
+    config: str | None = None,
+    services: Sequence[str] = (),
+    mode: Mode = Mode.CONTAINER,
+    *,
+    may_be_empty: bool = False,
+    root: str = "/",
+) -> Configuration:
+    """Return what is declared, or raise `ConfigErrors` with every error and warning of every file.
+
+    `config` is the file of `--config`, None: ./asyncinit.toml, then the system's. `services` are the folders of
+    `--services`, which replace all others. `may_be_empty`: no service at all is no error (there is a CMD). `root` is
+    where the system's own folders are looked for. Opens ordinary files only, and never waits for one.
+    """
+    loaded = read(config, services, mode, may_be_empty=may_be_empty, root=root)
+    if loaded.errors:
+        raise ConfigErrors(loaded.problems)
+    return loaded.configuration
+
+
+def read(
+    config: str | None = None,
+    services: Sequence[str] = (),
+    mode: Mode = Mode.CONTAINER,
+    *,
+    may_be_empty: bool = False,
+    root: str = "/",
+) -> Loaded:
+    """Return what is sound of what is declared, and all problems; arguments as those of `load`.
+
+    A service with an error is left out, and so is what requires it; the rest is a consistent whole.
+    """
+    found = gather(config, services, root)
+    problems = found.problems + problems_of(found.services.values())
+    whole = {
+        name: merged(name, found.defaults.table if found.defaults else {}, one.table)
+        for name, one in found.services.items()
+    }
+    specs: dict[str, ServiceSpec] = {}
+    for name, one in found.services.items():
+        problems += _check(one, found.defaults, whole[name])
+        specs[name] = resolve(name, msgspec.convert(whole[name], ServiceKeys), one.document.path, mode)
+    problems += _check_graph(found, whole)
+    problems += _check_start(found)
+    if not found.known and not may_be_empty and not errors_of(problems):
+        problems.append(_nothing(found))
+    sound = _sound(specs, {problem.service for problem in errors_of(problems)})
+    configuration = Configuration(
+        init=resolve_init(msgspec.convert(found.settings, InitKeys), mode),
+        services=sound,
+        sources=Origins({name: _origin(found.services[name], found.defaults) for name in sound}),
+        files=tuple(found.files),
+    )
+    return Loaded(configuration, in_order(problems))
+
+
+def _check(one: Declared, defaults: Declared | None, whole: dict[str, Any]) -> list[Problem]:
+    """Check what a service says, with the defaults, as a whole."""
+    if "type" not in one.table and "type" in one.given:
+        return []  # told already, and everything else depends on it
+    given = merged(one.name, defaults.given if defaults else {}, one.given)
+    problems = []
+    for finding in check_service(one.given, {**given, "type": whole.get("type", "service")}):
+        from_defaults = (
+            defaults is not None and not has(one.given, finding.key[:1]) and has(defaults.given, finding.key[:1])
+        )
+        place = one.problem(finding)
+        if from_defaults and defaults is not None:
+            below = defaults.problem(finding)
+            place = Problem(
+                below.file,
+                below.line,
+                one.name,
+                below.key,
+                f"of {one.name} {finding.problem}",
+                finding.found,
+                finding.expected,
+                finding.suggestion,
+                finding.severity,
+            )
+        problems.append(place)
+    return problems
+
+
+def _edges(whole: dict[str, Any]) -> Edges:
+    return {key: whole[key] for key in EDGES if whole.get(key)}
+
+
+def _check_graph(found: Declarations, whole: dict[str, dict[str, Any]]) -> list[Problem]:
+    problems = []
+    edges = {name: _edges(keys) for name, keys in whole.items()}
+    for name, own in edges.items():
+        for finding in check_names(name, own, found.known):
+            problems.append(_placed(found, name, finding))
+    graph = waits(edges)
+    for cycle in cycles(graph):
+        problems.append(_cycle(found, graph, cycle))
+    return problems
+
+
+def _placed(found: Declarations, name: str, finding: Finding) -> Problem:
+    """Return a finding about an edge of service `name`, which may stand in the defaults."""
+    own = found.services[name]
+    if found.defaults is not None and not has(own.table, finding.key[:1]):
+        return found.defaults.problem(finding)
+    return own.problem(finding)
+
+
+def _cycle(found: Declarations, graph: dict[str, dict[str, tuple[str, str]]], cycle: list[str]) -> Problem:
+    links = []
+    first: Problem | None = None
+    for waiting, awaited in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+        name, key = graph[waiting][awaited]
+        place = _placed(found, name, Finding((key,), "is"))
+        first = first or place
+        line = f":{place.line}" if place.line is not None else ""
+        links.append(
+            f"{name} {key.replace('_', ' ')} {awaited if name == waiting else waiting}, {printable(place.file)}{line}"
+        )
+    assert first is not None
+    shortened = links if len(links) <= 12 else [*links[:10], "..."]
+    text = f"waits for itself: {drawn(cycle)} ({'; '.join(shortened)})"
+    return Problem(first.file, first.line, cycle[0], first.key, text)
+
+
+def _check_start(found: Declarations) -> list[Problem]:
+    document = found.document
+    problems = []
+    for index, name in enumerate(found.settings.get("start", ())):
+        if name not in found.known and document is not None:
+            guess = close_to(name, found.known)
+            text = f"names {shown(name)}, and there is no such service"
+            finding = Finding(("init", "start", index), text, suggestion=shown(guess) if guess else "")
+            problems.append(document.problem(finding, None))
+    return problems
+
+
+def _nothing(found: Declarations) -> Problem:
+    """Return what to say, and to do, where no service is declared."""
+    place = found.files[0] if found.files else found.folders[0] if found.folders else FOLDER
+    odd = [path for path in found.listing.passed_over if "readme" not in path.lower()][:1]
+    not_toml = f" ({printable(odd[0])} was passed over: its name does not end in .toml)" if odd else ""
+    text = (
+        f'no service is declared{not_toml}: write {FOLDER}/NAME.toml with command = ["PROGRAM", "ARGUMENT"] in it, '
+        "name a folder of such files with --services, or give a command after --"
+    )
+    return Problem(place, None, None, "", text)
+
+
+def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, ServiceSpec]:
+    """Return the services without an error whose needs have none either."""
+    sound = {name: spec for name, spec in sorted(specs.items()) if name not in bad}
+    while True:
+        lacking = [
+            name for name, spec in sound.items() if any(need not in sound for need in spec.requires + spec.binds_to)
+        ]
+        if not lacking:
+            return sound
+        for name in lacking:
+            del sound[name]
+
+
+def _origin(one: Declared, defaults: Declared | None) -> Origin:
+    return Origin(
+        one.name,
+        (one.document.path, one.document.text, one.prefix),
+        (defaults.document.path, defaults.document.text, defaults.prefix) if defaults else None,
+    )

@@ -1,0 +1,155 @@
+"""Lay a service's keys over [defaults], and check what each table must agree on in itself; works on parsed TOML.
+
+Tables are merged key by key, everything else replaces. Where keys exclude each other (the kinds of [ready], signal and
+command of [stop] and [reload]) one in the service drops the others of the defaults. A target takes of the defaults
+only what it can have, a oneshot no kind of readiness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asyncinit.config.hints import NOT_YET
+from asyncinit.config.keys import LATER, PREFERABLE, READY_KINDS, TARGET_KEYS
+from asyncinit.config.problems import Finding, Path, Severity, shown
+from asyncinit.config.values import BadValueError, close_to, duration, shell_words
+
+Table = Mapping[str, Any]
+
+_EXCLUSIVE = {"ready": READY_KINDS, "stop": ("signal", "command"), "reload": ("signal", "command")}
+EDGES = ("requires", "wants", "after", "before", "binds_to")
+
+
+def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
+    """Return the keys of service `name`: `own` over those of `defaults` that apply to it; short forms in full."""
+    own, defaults = _in_full(own), _in_full(defaults)
+    kind = own.get("type", defaults.get("type", "service"))
+    base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
+    for table, keys in _EXCLUSIVE.items():
+        below = base.get(table)
+        if isinstance(below, dict):
+            own_table = own.get(table)
+            named = isinstance(own_table, dict) and any(key in own_table for key in keys)
+            if named or (table == "ready" and kind == "oneshot"):
+                base[table] = {key: value for key, value in below.items() if key not in keys}
+    for edge in EDGES:  # a default edge to a service is for the others
+        if isinstance(base.get(edge), list):
+            base[edge] = [other for other in base[edge] if other != name]
+    return _over(base, own)
+
+
+def _in_full(table: Table) -> dict[str, Any]:
+    policy = table.get("restart")
+    return {**table, "restart": {"policy": policy}} if isinstance(policy, str) else dict(table)
+
+
+def _over(base: Table, own: Table) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        below = result.get(key)
+        result[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
+
+
+def leaves(table: Table, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of each value that is no table."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def has(table: Table, path: Path) -> bool:
+    """Tell whether something stands at `path`."""
+    node: object = table
+    for key in path:
+        if not isinstance(node, dict) or key not in node:
+            return False
+        node = node[key]
+    return True
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Checks
+
+
+def check_table(table: Table) -> Iterator[Finding]:
+    """Check what the keys of one service, or of [defaults], must agree on among themselves."""
+    for section, keys in _EXCLUSIVE.items():
+        inner = table.get(section)
+        if isinstance(inner, dict):
+            given = [key for key in keys if key in inner and inner[key] is not False]
+            if len(given) > 1:
+                yield Finding((section, given[1]), f"cannot stand beside {given[0]}: [{section}] takes one of them")
+    restart = table.get("restart")
+    if isinstance(restart, dict):
+        yield from _check_restart(restart)
+    yield from _check_prefer(table.get("prefer"))
+    hooks = table.get("hooks")
+    if isinstance(hooks, dict):
+        yield from _check_hooks(hooks)
+
+
+def _check_restart(restart: Table) -> Iterator[Finding]:
+    on, never = restart.get("on"), restart.get("never_on")
+    if isinstance(on, list) and isinstance(never, list):
+        for end in on:
+            if not isinstance(end, dict | list) and end in never:
+                yield Finding(("restart", "never_on"), f"has {shown(end)}, which restart.on has too")
+    if "delay" in restart and "max_delay" in restart:
+        try:
+            shorter = duration(restart["max_delay"]) < duration(restart["delay"])
+        except (BadValueError, TypeError, ValueError):
+            return  # told elsewhere
+        if shorter:
+            yield Finding(("restart", "max_delay"), "is shorter than restart.delay")
+
+
+def _check_prefer(prefer: object) -> Iterator[Finding]:
+    for index, key in enumerate(prefer if isinstance(prefer, list) else ()):
+        if not isinstance(key, str) or key in PREFERABLE:
+            continue
+        if key.partition(".")[0] in LATER:
+            yield Finding(("prefer", index), f"names {shown(key)}, which {NOT_YET}")
+        else:
+            guess = close_to(key, PREFERABLE)
+            expected = ", ".join(sorted(name for name in PREFERABLE if "." not in name))
+            yield Finding(("prefer", index), "", shown(key), f"one of {expected}", f'"{guess}"' if guess else "")
+
+
+def _check_hooks(hooks: Table) -> Iterator[Finding]:
+    for stage, commands in hooks.items():
+        for command in commands if isinstance(commands, list) else ():
+            if isinstance(command, str) and command.startswith("-"):
+                words = [word for word in commands if isinstance(word, str)]
+                problem = "is a list of commands, and one begins with a dash"
+                yield Finding(("hooks", stage), problem, shown(command), suggestion=f"[{shown(words)}]")
+                break
+
+
+def check_service(own: Table, whole: Table) -> Iterator[Finding]:
+    """Check one service: what it says itself (`own`) and with the defaults (`whole`)."""
+    kind = whole.get("type", "service")
+    if kind == "target":
+        for key in own:
+            if key not in TARGET_KEYS and key not in LATER:
+                yield Finding((key,), "cannot be used here: a target is a name for a group and has no process")
+        return
+    command = whole.get("command")
+    if command is None:
+        empty = " (the file is empty)" if not own else ""
+        yield Finding(
+            ("command",), f"is missing{empty}: every service but a target has one", expected='command = ["PROGRAM"]'
+        )
+    elif whole.get("shell") is True and isinstance(command, list):
+        yield Finding(("command",), "is a list, but shell = true gives a text to the shell", expected="a string")
+    elif whole.get("shell") is not True and (words := shell_words(command)):
+        problem = f"has {shown(words[0])}, which only a shell acts on, and no shell runs"
+        yield Finding(("command",), problem, suggestion="shell = true", severity=Severity.WARNING)
+    if kind == "oneshot":
+        ready = own.get("ready")
+        for key, value in ready.items() if isinstance(ready, dict) else ():
+            if key in READY_KINDS and value is not False:
+                yield Finding(("ready", key), "cannot be used here: a oneshot is ready when it has exited successfully")

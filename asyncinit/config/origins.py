@@ -1,0 +1,82 @@
+"""Where each value of a service came from: "services.d/web.toml:12"; found out when it is asked for, not before.
+
+Keeps the text of the files as they were read: a file may have changed since.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from asyncinit.config.lines import Lines
+from asyncinit.config.merge import has, leaves, merged
+from asyncinit.config.problems import Path, dotted
+
+Source = tuple[str, str, Path]
+"""A file's path and text, and the way to a service's keys in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one service is declared, and the defaults beneath it."""
+
+    name: str
+    own: Source
+    defaults: Source | None
+
+    def keys(self) -> dict[str, str]:
+        """Return the origin of each key that is set, by its dotted name."""
+        own, own_lines = _opened(self.own)
+        below, below_lines = _opened(self.defaults) if self.defaults else ({}, None)
+        origins = {}
+        for path in leaves(merged(self.name, below, own)):
+            written = path if has(own, path) or path[0] != "restart" else _as_written(own, below, path)
+            if has(own, written):
+                origins[dotted(path)] = _place(self.own, own_lines, written)
+            elif self.defaults is not None and below_lines is not None:
+                origins[dotted(path)] = _place(self.defaults, below_lines, written)
+        return origins
+
+
+def _as_written(own: Mapping[str, Any], below: Mapping[str, Any], path: Path) -> Path:
+    """Return the path of [restart] policy as it was written, perhaps in the short form."""
+    for table in (own, below):
+        if path == ("restart", "policy") and isinstance(table.get("restart"), str):
+            return ("restart",)
+        if has(table, path):
+            return path
+    return path
+
+
+def _opened(source: Source) -> tuple[dict[str, Any], Lines]:
+    _, text, prefix = source
+    table: Any = tomllib.loads(text)
+    for key in prefix:
+        table = table[key]
+    return table, Lines(text)
+
+
+def _place(source: Source, lines: Lines, path: Path) -> str:
+    line = lines.find((*source[2], *path))
+    return source[0] if line is None else f"{source[0]}:{line}"
+
+
+class Origins(Mapping[str, Mapping[str, str]]):
+    """The origins of each service's keys, each found out when it is first asked for."""
+
+    def __init__(self, services: dict[str, Origin]) -> None:
+        self._services = services
+        self._found: dict[str, Mapping[str, str]] = {}
+
+    def __getitem__(self, name: str) -> Mapping[str, str]:
+        if name not in self._found:
+            self._found[name] = self._services[name].keys()
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._services)
+
+    def __len__(self) -> int:
+        return len(self._services)

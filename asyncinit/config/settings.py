@@ -1,0 +1,84 @@
+"""The keys of asyncinit.toml: [init], and where services stand beside it; resolves nothing.
+
+As in `keys`, each key's type, default and meaning stand here once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from asyncinit.config import kinds
+from asyncinit.config.keys import ServiceKeys
+
+
+class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What concerns asyncinit as a whole."""
+
+    services: Annotated[
+        list[kinds.Folder] | UnsetType,
+        Meta(
+            description="Folders of service files, seen from this file's. Of one name the later folder's wins.",
+            examples=[["services.d"]],
+            extra={"default": "see [where files are](#where-files-are)"},
+        ),
+    ] = UNSET
+    start: Annotated[
+        list[kinds.ServiceName],
+        Meta(
+            description="Targets or services to start, with what they need.",
+            examples=[["web.target"]],
+            extra={"default": "all that are enabled"},
+        ),
+    ] = []
+    control_socket: Annotated[
+        kinds.UnixAddress | UnsetType,
+        Meta(description="Where commands reach asyncinit.", extra={"default": "/run/asyncinit/control.sock"}),
+    ] = UNSET
+    control_read: Annotated[
+        kinds.ControlRead,
+        Meta(
+            description="Who, beside root and asyncinit's own user, may look: `owner` (nobody), `group:NAME` or `all`."
+        ),
+    ] = "owner"
+    shutdown_timeout: Annotated[
+        kinds.Duration | UnsetType,
+        Meta(
+            description="The whole of a shutdown, kills included; the environment's `ASYNCINIT_GRACE` overrides it.",
+            extra={"default": "9s; 90s on a machine"},
+        ),
+    ] = UNSET
+    exit_codes: Annotated[
+        dict[kinds.CodeKey, kinds.ExitCode],
+        Meta(description="Maps asyncinit's own exit status, whatever its cause.", examples=[{"143": 0}]),
+    ] = {}
+    keep_running: Annotated[bool, Meta(description="Stay when nothing is left to do.")] = False
+    log_format: Annotated[
+        Literal["auto", "text", "json", "raw"],
+        Meta(description="How output is written; `auto`: coloured text on a terminal, text elsewhere."),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["error", "warning", "info", "debug"], Meta(description="How much asyncinit tells of itself.")
+    ] = "info"
+    spawn: Annotated[
+        Literal["auto", "posix_spawn", "fork"],
+        Meta(description="How processes are made; `auto` picks for each service."),
+    ] = "auto"
+
+
+class FileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """asyncinit.toml; all of it is optional."""
+
+    init: Annotated[InitKeys, Meta(description="asyncinit as a whole.")] = field(default_factory=InitKeys)
+    defaults: Annotated[
+        ServiceKeys | UnsetType,
+        Meta(description="Any key of a service, for all of them. Tables are merged key by key, all else replaces."),
+    ] = UNSET
+    services: Annotated[
+        dict[kinds.ServiceName, ServiceKeys], Meta(description="Services, with the same keys as a file of services.d.")
+    ] = {}
+
+
+LATER_TABLES = frozenset(("pods", "profile"))
+"""Tables of asyncinit.toml that are designed, and not in this version."""

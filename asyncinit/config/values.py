@@ -1,0 +1,383 @@
+"""How single values are written: durations, sizes, signals, statuses, modes, names; knows no key, file or table.
+
+Each function takes what TOML gave and returns the resolved value, or raises `BadValueError`, which says in the user's
+words what is wrong and, where it can be guessed, what was meant. The `format_*` functions are their inverses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import signal
+from collections.abc import Iterable, Sequence
+
+from asyncinit.config.places import is_service_name
+from asyncinit.config.spec import NONE, Cause, Outcomes
+
+LONGEST = 10 * 365 * 86400.0
+"""Longest duration in seconds: beyond it timers of some loops overflow, and "none" is what is meant."""
+
+_LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to the kernel
+
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m(?!s))?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
+_LOOSE_DURATION = re.compile(rf"{_NUMBER}\s*([a-zµ]*)[\s,]*")
+_SECONDS = (86400.0, 3600.0, 60.0, 1.0)  # of d, h, m, s; milliseconds are divided, which rounds right
+_UNITS = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+_SIZE = re.compile(rf"{_NUMBER}([KMGT]?)")
+_LOOSE_SIZE = re.compile(rf"{_NUMBER}\s*([kmgt]?)i?b?", re.IGNORECASE)
+_OCTAL = re.compile(r"[0-7]{1,4}")
+_REAL_TIME = re.compile(r"(RTMIN|RTMAX)(?:([+-])([0-9]{1,2}))?")
+_SHELL_WORDS = frozenset(("&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1", ">&2"))
+
+
+class BadValueError(ValueError):
+    """A value that is not what its key takes.
+
+    `problem` is a phrase after the key ("is longer than 10 years"), empty where `expected` says enough; `expected` is
+    empty where the kind's own description fits; `suggestion` is what was probably meant, as TOML.
+    """
+
+    def __init__(self, problem: str = "", *, expected: str = "", suggestion: str = "") -> None:
+        super().__init__(problem or expected)
+        self.problem = problem
+        self.expected = expected
+        self.suggestion = suggestion
+
+
+def close_to(word: str, known: Iterable[str]) -> str:
+    """Return the one of `known` that a misspelt `word` probably is, or an empty string."""
+    import difflib  # only when something is wrong
+
+    if len(word) > 80:  # its cost is the product of the lengths
+        return ""
+    by_fold = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.7)
+    return by_fold[found[0]] if found else ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Time and size
+
+
+def duration(value: str | float) -> float:
+    """Return the seconds of "500ms", "5s", "1m30s", a number of seconds, or `NONE` for "none"."""
+    if isinstance(value, str):
+        seconds = _written_duration(value)
+    else:
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
+        if math.isnan(seconds) or seconds < 0:
+            raise BadValueError("is not a length of time")
+        if seconds == math.inf:
+            raise BadValueError("is endless", suggestion='"none"')
+    if seconds != NONE and seconds > LONGEST:
+        raise BadValueError("is longer than 10 years", suggestion='"none"')
+    return seconds
+
+
+def _written_duration(text: str) -> float:
+    if text == "none":
+        return NONE
+    match = _DURATION.fullmatch(text) if text else None
+    if match is None:
+        raise BadValueError(suggestion=_meant_duration(text))
+    *larger, milliseconds = match.groups()
+    parts = [float(number) * unit for number, unit in zip(larger, _SECONDS, strict=True) if number]
+    if milliseconds:
+        parts.append(float(milliseconds) / 1000)
+    return math.fsum(parts)
+
+
+def _meant_duration(text: str) -> str:
+    folded = text.strip().casefold()
+    if folded in ("none", "infinity", "infinite", "inf", "never", "unlimited", "forever"):
+        return '"none"'
+    parts = _LOOSE_DURATION.findall(folded)
+    if not parts or _LOOSE_DURATION.sub("", folded) or len(folded) > 80:
+        return ""
+    written = "".join(number + _UNITS.get(unit, "?") for number, unit in parts)
+    return f'"{written}"' if _DURATION.fullmatch(written) else ""
+
+
+def finite(value: str | float) -> float:
+    """Return the seconds of a duration that must end."""
+    seconds = duration(value)
+    if seconds == NONE:
+        raise BadValueError('cannot be "none" here')
+    return seconds
+
+
+def positive(value: str | float) -> float:
+    """Return the seconds of a duration that must end and is more than zero."""
+    seconds = finite(value)
+    if seconds == 0:
+        raise BadValueError("cannot be zero here")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Return the text that `duration` reads as exactly `seconds`."""
+    if seconds == NONE:
+        return "none"
+    if seconds == int(seconds):
+        rest, parts = int(seconds), []
+        for unit, length in (("h", 3600), ("m", 60), ("s", 1)):
+            count, rest = divmod(rest, length)
+            if count:
+                parts.append(f"{count}{unit}")
+        return "".join(parts) or "0s"
+    thousandths = round(seconds * 1000)
+    if seconds < 1 and thousandths / 1000 == seconds:
+        return f"{thousandths}ms"
+    from decimal import Decimal  # repr() may be in exponent form, which is not ours
+
+    return f"{Decimal(repr(seconds)):f}s"
+
+
+def size(value: str | int) -> float:
+    """Return the bytes of "64K", "512M" (powers of 1024), a number of bytes, or `NONE` for "none"."""
+    if isinstance(value, int):
+        if value < 0:
+            raise BadValueError("is negative")
+        return value
+    if value == "none":
+        return NONE
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        loose = _LOOSE_SIZE.fullmatch(value.strip())
+        raise BadValueError(suggestion=f'"{loose[1]}{loose[2].upper()}"' if loose else "")
+    exponent = " KMGT".index(match[2] or " ")
+    return int(float(match[1]) * 1024**exponent)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Signals and ends
+
+
+def signal_number(value: str | int) -> int:
+    """Return the number of "SIGTERM", "TERM", "RTMIN+3" or a number that this system has a signal for."""
+    if isinstance(value, int):
+        if value in signal.valid_signals():
+            return int(value)
+        raise BadValueError("is not the number of a signal")
+    name = value.upper().removeprefix("SIG")
+    known = signal.Signals.__members__.get("SIG" + name)
+    if known is not None:
+        return int(known)
+    match = _REAL_TIME.fullmatch(name)
+    if match:
+        number = int(signal.Signals["SIG" + match[1]]) + int((match[2] or "+") + (match[3] or "0"))
+        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+            return number
+        raise BadValueError("is not a real-time signal", expected='"SIGRTMIN" to "SIGRTMIN+30"')
+    guess = close_to("SIG" + name, signal.Signals.__members__)
+    raise BadValueError(suggestion=f'"{guess}"' if guess else "")
+
+
+def format_signal(number: int) -> str:
+    """Return the name of a signal, as `signal_number` reads it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def exit_code(value: int) -> int:
+    """Return an exit code as a process can have it."""
+    if not 0 <= value <= 255:
+        raise BadValueError(expected="an exit code from 0 to 255")
+    return value
+
+
+def code_key(value: str) -> int:
+    """Return an exit code that is written as a key, which TOML always takes for text."""
+    if not (value.isascii() and value.isdigit() and len(value) <= 3):
+        raise BadValueError(expected="an exit code from 0 to 255")
+    return exit_code(int(value))
+
+
+def end(value: int | str) -> int | signal.Signals:
+    """Return an exit code, or a signal by its name (as a `Signals`, or a negative number where it has no name)."""
+    if isinstance(value, int):
+        return exit_code(value)
+    if value.isascii() and value.isdigit():
+        raise BadValueError(suggestion=value[:20])
+    number = signal_number(value)
+    try:
+        return signal.Signals(number)
+    except ValueError:
+        return -number
+
+
+def end_or_cause(value: int | str) -> int | signal.Signals | Cause:
+    """Return what `end` does, or a cause that has a name of its own ("oom")."""
+    if isinstance(value, str) and value in _CAUSES:
+        return Cause(value)
+    try:
+        return end(value)
+    except BadValueError as error:
+        guess = close_to(value, _CAUSES) if isinstance(value, str) else ""
+        raise BadValueError(
+            error.problem, expected=error.expected, suggestion=f'"{guess}"' if guess else error.suggestion
+        ) from None
+
+
+_CAUSES = frozenset(cause.value for cause in Cause)
+
+
+def outcomes(values: Sequence[int | str]) -> Outcomes:
+    """Return the set of ends that a list of codes, signal names and causes names."""
+    codes, signals, causes = set(), set(), set()
+    for value in values:
+        found = end_or_cause(value)
+        if isinstance(found, Cause):
+            causes.add(found)
+        elif isinstance(found, signal.Signals) or found < 0:
+            signals.add(abs(int(found)))
+        else:
+            codes.add(found)
+    return Outcomes(frozenset(codes), frozenset(signals), frozenset(causes))
+
+
+def format_outcomes(ends: Outcomes) -> list[int | str]:
+    """Return the list that `outcomes` reads as `ends`."""
+    return [
+        *sorted(ends.codes),
+        *map(format_signal, sorted(ends.signals)),
+        *sorted(cause.value for cause in ends.causes),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Commands, modes, names
+
+
+def command(value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command: a list as it is, a string split as a POSIX shell splits words."""
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise BadValueError(f"cannot be split into words: {str(error).lower()}") from None
+    else:
+        words = list(value)
+    if not words:
+        raise BadValueError("is empty")
+    if not words[0]:
+        raise BadValueError("names no program: its first word is empty")
+    return tuple(words)
+
+
+def shell_words(value: str | Sequence[str]) -> list[str]:
+    """Return the words of a command string that only a shell would act on ("&&", "|"): probably a mistake."""
+    if not isinstance(value, str):
+        return []
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return []
+    return [word for word in words if word in _SHELL_WORDS or word.endswith(";")]
+
+
+def octal(value: str) -> int:
+    """Return the number of a string of octal digits, at most 7777."""
+    if not _OCTAL.fullmatch(value):
+        raise BadValueError
+    return int(value, 8)
+
+
+def umask(value: str) -> int:
+    """Return the file mode creation mask of a string of octal digits, at most 0777 (umask(2))."""
+    mask = octal(value)
+    if mask > 0o777:
+        raise BadValueError("is more than 0777")
+    return mask
+
+
+def service_name(value: str) -> str:
+    """Return a service's name."""
+    if "@" in value:
+        raise BadValueError("names an instance of a template, which this version of asyncinit does not support")
+    if not is_service_name(value):
+        raise BadValueError(
+            suggestion=f'"{value[:-5]}"' if value.endswith(".toml") and is_service_name(value[:-5]) else ""
+        )
+    return value
+
+
+def account(value: str | int) -> str:
+    """Return the name or decimal id of a user or group."""
+    if isinstance(value, int) or (value.isascii() and value.isdigit()):
+        number = int(value) if len(str(value)) <= 10 else -1
+        if not 0 <= number <= _LARGEST_ID:
+            raise BadValueError("is not an id")
+        return str(number)
+    if not value or value.startswith("-") or any(c in ":/," or c.isspace() or not c.isprintable() for c in value):
+        raise BadValueError
+    return value
+
+
+def text_line(value: str) -> str:
+    """Return a text that is one line without control characters."""
+    if not value.isprintable():
+        raise BadValueError("has a line break or control character")
+    return value
+
+
+def filled(value: str) -> str:
+    """Return a text that is not empty."""
+    if not value:
+        raise BadValueError("is empty")
+    return value
+
+
+def variable(value: str) -> str:
+    """Return the name of an environment variable."""
+    if not value or "=" in value:
+        raise BadValueError
+    return value
+
+
+def directory(value: str) -> str:
+    """Return a folder's name below /run, /var/lib, ...: relative, without "." and ".." in it."""
+    if value.startswith("/"):
+        name = value.strip("/").rpartition("/")[2]
+        raise BadValueError("is absolute", suggestion=f'"{name}"' if name and name.isprintable() else "")
+    if any(part in ("", ".", "..") for part in value.split("/")):
+        raise BadValueError
+    return value
+
+
+def terminal(value: bool | str) -> bool | str:
+    """Return whether a service has a terminal of its own, or the path of one."""
+    if isinstance(value, str) and not value.startswith("/dev/"):
+        raise BadValueError
+    return value
+
+
+def environment_file(value: str) -> str:
+    """Return the path of an environment file, with the "-" before it that makes it optional."""
+    if not value.removeprefix("-"):
+        raise BadValueError("is empty")
+    return value
+
+
+def control_read(value: str) -> str:
+    """Return who may read over the control socket: "owner", "all" or "group:NAME"."""
+    if value not in ("owner", "all"):
+        kind, colon, name = value.partition(":")
+        if kind != "group" or not colon:
+            guess = close_to(value, ("owner", "all"))
+            raise BadValueError(suggestion=f'"{guess}"' if guess else "")
+        account(name)
+    return value
