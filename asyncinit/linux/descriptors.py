@@ -3,8 +3,6 @@
 Light on purpose (no import but os): it runs before anything else may open a file.
 """
 
-from __future__ import annotations
-
 import os
 
 _SCAN_AT_MOST = 65536

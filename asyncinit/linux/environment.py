@@ -4,8 +4,6 @@ Python, started in the C locale (the usual thing in a container), sets LC_CTYPE=
 (PEP 538), and every program that it starts would get that as if its user had asked for it.
 """
 
-from __future__ import annotations
-
 import os
 
 _COERCED = {b"C.UTF-8", b"C.utf8", b"UTF-8"}  # the values that PEP 538 sets

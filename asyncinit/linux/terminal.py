@@ -3,8 +3,6 @@
 Light on purpose (no import but os and the signal numbers): the wrapper needs it in its first milliseconds.
 """
 
-from __future__ import annotations
-
 import os
 
 TYPE_CHECKING = False
@@ -107,3 +105,66 @@ def set_window_size(fd: int, rows: int, columns: int) -> None:
     import termios
 
     termios.tcsetwinsize(fd, (rows, columns))
+
+
+class JobControl:
+    """Lend our controlling terminal to a process group of a child, take it back, and stop together with it.
+
+    The child's group is in our session and never our own group. So whatever the terminal sends (^C, ^\\, ^Z, a change
+    of size) reaches either that group or ours, and what reaches us has to be passed on: nothing ever doubles.
+    """
+
+    def __init__(self) -> None:
+        self.fd = controlling_terminal()
+        self._alone = os.getpid() == 1 or os.getsid(0) == os.getpid()
+
+    def wanted_at_start(self) -> bool:
+        """Tell whether a child shall be the foreground from its first moment, rather than when it asks for it.
+
+        Not where we are in the background; and where a shell has put us into a pipeline or a script, the terminal
+        stays with that job, whose other processes use it as well, until the child needs it.
+        """
+        if self.fd < 0:
+            return False
+        group, own = foreground(self.fd), os.getpgrp()
+        if group is None or (group != own and group_exists(group)):
+            return False
+        return self._alone or (own == os.getpid() and foreground(0) is not None and foreground(1) is not None)
+
+    def lend(self, group: int) -> bool:
+        """Give the terminal to `group` if it is ours, or nobody's, to give; tell whether `group` has it now."""
+        current = foreground(self.fd) if self.fd >= 0 else None
+        if current is None:
+            return False
+        if current != group and (current == os.getpgrp() or not group_exists(current)):
+            return set_foreground(self.fd, group)
+        return current == group
+
+    def take_back(self, group: int) -> None:
+        """Make our own group the foreground again where `group`, or a group that is gone, is it."""
+        current = foreground(self.fd) if self.fd >= 0 else None
+        if current is None or os.getpgrp() == 0:
+            return  # a group outside our PID namespace can't be named
+        if current == group or not group_exists(current):
+            set_foreground(self.fd, os.getpgrp())
+
+    def stop_with(self, group: int, signal: int) -> bool:
+        """Stop ourselves by `signal` (TSTP, TTIN or TTOU), as our job's shell expects after `group` has stopped.
+
+        Returns once we have been continued; the SIGCONT is still pending then (it must be blocked, as `signal`).
+        Returns False at once where nobody could continue us: as PID 1, in an orphaned process group (the kernel's own
+        rule, setpgid(2)), or where whoever started us ignores the signal.
+        """
+        if os.getpid() == 1 or _signal.getsignal(signal) is _signal.SIG_IGN:
+            return False
+        if _signal.SIGCONT in _signal.sigpending():
+            return True  # continued before we got here; to stop now would swallow that
+        current = foreground(self.fd) if self.fd >= 0 else None
+        self.take_back(group)
+        if current in (group, os.getpgrp()):
+            os.killpg(0, signal)  # as the key would have done with our group as the foreground
+        else:
+            os.kill(os.getpid(), signal)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (signal,))  # here we stop
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, (signal,))
+        return _signal.SIGCONT in _signal.sigpending()

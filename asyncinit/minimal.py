@@ -1,0 +1,210 @@
+"""The smallest loop that keeps PID 1's promises: block, wait, reap, report, and at the end TERM, then KILL.
+
+It must not know of asyncio, services or configuration, and imports nothing that could be missing or slow, because it
+runs when the rest has failed: as the reaper of last resort and after a failed re-exec. It also is the simple init of
+a pod, run as a file by `python -I -S`. It never raises. The wrapper uses its way of reaching everything below us.
+"""
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Iterable
+    from typing import NoReturn
+else:
+    import _signal
+
+FAULTS = (
+    *(_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL),
+    *(_signal.SIGTRAP, _signal.SIGSYS, _signal.SIGABRT),
+)
+CATCHABLE = _signal.valid_signals() - {*FAULTS, _signal.SIGKILL, _signal.SIGSTOP}
+ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGPWR)
+WALL = 0x40000000  # __WALL: children made by clone(2) with another exit signal, too
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, <linux/proc_ns.h>
+_LAST_WAIT = 1.0  # for what was killed to go; longer only if it hangs in the kernel, where waiting does not help
+_PASSES = 50  # against a fork loop: each pass stops what is new, so few are ever needed
+
+
+def run(
+    main: "int | None" = None, *, grace: float = 5.0, status: int = 0, report: int = -1, stay: bool = False
+) -> "NoReturn":
+    """Reap until all is over, then leave by `os._exit`; never returns, never raises.
+
+    It is over when `main` has ended (its status is ours then, 128+n for signal n), on SIGTERM, SIGINT, SIGQUIT or
+    SIGPWR, when the reader of `report` is gone, or, without `stay`, when no child is left (`status` is ours then).
+    What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
+    descriptor `report` before its pid is free again: "PID CODE 0" or "PID 0 SIGNAL" and a newline.
+    PID 1 of a machine never leaves: that would be a kernel panic.
+    """
+    state = {"status": status, "ending": False}
+    kill_at: float | None = None
+    while True:
+        try:
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, CATCHABLE)
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # inherited as ignored it would swallow each status
+            childless = _reap(main, report, state)
+            if (childless and (state["ending"] or not stay)) or (kill_at and time.monotonic() > kill_at + _LAST_WAIT):
+                _leave(int(state["status"]))
+            if state["ending"] and kill_at is None:
+                signal_all(_signal.SIGTERM)
+                signal_all(_signal.SIGCONT)
+                kill_at = time.monotonic() + grace
+            if kill_at is not None and time.monotonic() >= kill_at:
+                kill_all()
+                info = _signal.sigtimedwait(CATCHABLE, 0.1)
+            elif kill_at is not None:
+                info = _signal.sigtimedwait(CATCHABLE, max(0.0, kill_at - time.monotonic()))
+            else:
+                info = _signal.sigwaitinfo(CATCHABLE)
+            if info is not None and info.si_signo in ENDING:
+                state["ending"] = True
+        except BaseException:
+            _pause()  # nothing here may end PID 1; a fault that stays must not spin either
+
+
+def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> bool:
+    """Reap all that have ended; return whether there is no child at all."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL)
+            if ended is None:
+                return False
+            code, number = (ended.si_status, 0) if ended.si_code == os.CLD_EXITED else (0, ended.si_status)
+            if report >= 0:
+                try:
+                    os.write(report, b"%d %d %d\n" % (ended.si_pid, code, number))
+                except OSError:
+                    state["ending"] = True
+            os.waitid(os.P_PID, ended.si_pid, os.WEXITED | os.WNOHANG | WALL)
+            if ended.si_pid == main:
+                state.update(status=code or (number and 128 + number), ending=True)
+        except ChildProcessError:
+            return True
+
+
+def _leave(status: int) -> None:
+    """End this process, but never the machine."""
+    if os.getpid() != 1 or owns_pid_namespace():
+        os._exit(status & 0xFF)
+    _signal.sigwaitinfo(CATCHABLE)
+
+
+def _pause() -> None:
+    try:
+        time.sleep(0.1)
+    except BaseException:
+        pass
+
+
+def owns_pid_namespace() -> bool:
+    """Tell whether `kill(-1)` reaches what is ours and nothing else: we are PID 1, and not the machine's."""
+    if os.getpid() != 1:
+        return False
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino != _INITIAL_PID_NAMESPACE
+    except OSError:
+        return False  # it can't be known, and a machine is too much to risk
+
+
+def descendants() -> "dict[int, int]":
+    """Return the pid of every process below us (zombies too), with its parent's; empty where /proc is not ours."""
+    below = {os.getpid(): 0}
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return {}  # a /proc of another PID namespace: its numbers are not ours
+        parents = {pid: _parent(pid) for pid in map(int, filter(str.isdigit, os.listdir("/proc")))}
+    except OSError:
+        return {}
+    grown = True
+    while grown:
+        new = {pid: parent for pid, parent in parents.items() if parent in below and pid not in below}
+        below.update(new)
+        grown = bool(new)
+    del below[os.getpid()]
+    return below
+
+
+def _parent(pid: int) -> int:
+    """Return the parent of a process, -1 if it is gone. What looks like a zombie may live on in other threads."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        return int(os.read(fd, 4096).rpartition(b")")[2].split()[1])  # the name before it may hold anything
+    except (OSError, ValueError, IndexError):
+        return -1
+    finally:
+        os.close(fd)
+
+
+def signal_all(number: int) -> None:
+    """Send a signal to every process below us, as PID 1 of a PID namespace to all others in it."""
+    if owns_pid_namespace():
+        try:
+            os.kill(-1, number)
+        except OSError:
+            pass  # nobody is left
+    else:
+        signal_each(descendants(), number)
+
+
+def signal_each(pids: "Iterable[int]", number: int) -> None:
+    """Send a signal to each of our descendants `pids` that still is one; never to a pid that was reused."""
+    pids = list(pids)
+    known = {os.getpid(), *pids}
+    for pid in pids:
+        fd = -1
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        except OSError:
+            pass  # before Linux 5.3, or forbidden: what follows is then the best there is
+        try:
+            if _parent(pid) not in known:
+                continue
+            if fd >= 0:
+                _signal.pidfd_send_signal(fd, number)
+            else:
+                os.kill(pid, number)
+        except OSError:
+            pass  # gone meanwhile, or of another user: then nobody here could do better
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+
+def kill_all() -> None:
+    """Send SIGKILL to every process below us, also against a fork loop: first stop all until no new one appears."""
+    if not owns_pid_namespace():
+        seen: set[int] = set()
+        for _ in range(_PASSES):
+            new = descendants().keys() - seen
+            if not new:
+                break
+            signal_each(seen | new, _signal.SIGSTOP)
+            seen |= new
+    signal_all(_signal.SIGKILL)
+
+
+def main(arguments: "list[str]") -> "NoReturn":
+    """Run as a program: minimal.py [main=PID] [report=FD] [grace=SECONDS] [status=N] [stay=1]."""
+    options = dict(argument.partition("=")[::2] for argument in arguments)
+    run(
+        int(options["main"]) if "main" in options else None,
+        grace=float(options.get("grace", 5)),
+        status=int(options.get("status", 0)),
+        report=int(options.get("report", -1)),
+        stay=options.get("stay", "") == "1",
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, CATCHABLE)
+    main(sys.argv[1:])
