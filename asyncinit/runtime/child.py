@@ -99,14 +99,37 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
 
 def credential_steps(credentials: Credentials) -> list[Step]:
     """Return the steps by which a process becomes who `credentials` say; for good."""
+    uid, gid, groups = credentials.uid, credentials.gid, credentials.groups
     user = f"set user {credentials}"
+    group = f"set group {credentials.group_name or gid}"
     todo = []
-    if credentials.groups is not None:
-        todo.append(Step(f"{user} (its supplementary groups)", os.setgroups, (list(credentials.groups),)))
-    gid, uid = credentials.gid, credentials.uid
-    todo.append(Step(f"{user} (group {gid})", os.setresgid, (gid, gid, gid)))
-    todo.append(Step(user, os.setresuid, (uid, uid, uid)))
+    if groups is not None:
+        todo.append(Step(f"{user} (its supplementary groups)", _change_ids, (os.setgroups, groups)))
+    todo.append(Step(group, _change_ids, (os.setresgid, gid, gid, gid)))
+    todo.append(Step(user, _change_ids, (os.setresuid, uid, uid, uid)))
     return todo
+
+
+def is_ours(credentials: Credentials | None) -> bool:
+    """Tell whether a child of ours has these credentials without any step."""
+    if credentials is None:
+        return True
+    if set(os.getresuid()) != {credentials.uid} or set(os.getresgid()) != {credentials.gid}:
+        return False
+    return credentials.groups is None or set(credentials.groups) == set(os.getgroups())
+
+
+def _change_ids(call: Callable[..., None], *arguments: object) -> None:
+    """Call a function that needs rights, and say what it takes where the kernel does not."""
+    try:
+        call(*arguments)
+    except OSError as error:
+        text = why(error.errno or 0)
+        if error.errno == errno.EPERM and os.geteuid() != 0:
+            text += f"; asyncinit runs as uid {os.geteuid()}, and only root may do this"
+        if error.errno == errno.EINVAL:
+            text += "; this user namespace has no such id"
+        raise SpawnError("", error.errno or 0, text) from None
 
 
 def fork() -> int:
@@ -135,7 +158,7 @@ def become(todo: list[Step], plan: ExecPlan, report: int) -> NoReturn:
         os.write(report, MARK)
         _execute(program, plan.argv, plan.environment)
     except SpawnError as error:
-        _tell(report, error)
+        _tell(report, SpawnError(error.step or name, error.errno, error.detail))
     except OSError as error:
         _tell(report, SpawnError(name, error.errno or 0, why(error.errno) if error.errno else str(error)))
     except BaseException as error:

@@ -57,27 +57,21 @@ class Offloader:
 
         `function` is given a callback to name its steps by, and returns what msgspec can encode and decode as
         `result`; a SpawnError that it raises arrives as it is, an OSError with the step's name. After `timeout`
-        seconds the child is killed. `done` is never called before this has returned. Raises SpawnError where no child
-        can be made.
+        seconds the child is killed. `done` is never called before this has returned; it is told, too, that no child
+        could be made.
         """
+        job = Job(self, result, done)
         try:
-            reader, writer = os.pipe2(os.O_CLOEXEC)
-        except OSError as error:
-            raise SpawnError("make a pipe", error.errno or 0) from error
-        try:
-            parent = os.getpid()
-            pid = child.fork()
-            if pid == 0:
-                _serve(function, writer, parent)
-        except BaseException:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
-        os.set_blocking(reader, False)
-        job = Job(self, pid, reader, result, done)
-        job.begin(timeout)
+            pid, pipe = _fork(function)
+        except SpawnError as error:
+            job.fail(error)
+        else:
+            job.begin(pid, pipe, timeout)
         return job
+
+    def call(self, function: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Job[Any]:
+        """Do the same with a function that has only one step and gives plain values."""
+        return self.run(lambda _step: function(), Any, timeout, done)
 
     def close(self) -> None:
         """Kill all children that run; nobody is called any more."""
@@ -88,12 +82,10 @@ class Offloader:
 class Job(Generic[T]):
     """One function that runs in a child."""
 
-    def __init__(
-        self, offloader: Offloader, pid: int, pipe: int, result: type[T], done: Callable[[T | SpawnError], None]
-    ) -> None:
-        self.pid = pid
+    def __init__(self, offloader: Offloader, result: type[T], done: Callable[[T | SpawnError], None]) -> None:
+        self.pid = -1
         self._offloader = offloader
-        self._pipe = pipe
+        self._pipe = -1
         self._result = result
         self._done: Callable[[T | SpawnError], None] | None = done
         self._timer: Timer | None = None
@@ -101,13 +93,18 @@ class Job(Generic[T]):
         self._step = "run it"
         self._answer: list[T | SpawnError] = []  # at most one
 
-    def begin(self, timeout: float) -> None:
+    def begin(self, pid: int, pipe: int, timeout: float) -> None:
         """Watch the child; called by the offloader."""
+        self.pid, self._pipe = pid, pipe
         offloader = self._offloader
         offloader.jobs.add(self)
-        offloader.reaper.watch(self.pid, self._ended)
-        offloader.loop.add_reader(self._pipe, self._readable)
+        offloader.reaper.watch(pid, self._ended)
+        offloader.loop.add_reader(pipe, self._readable)
         self._timer = offloader.timers.after(timeout, lambda: self._expired(timeout))
+
+    def fail(self, error: SpawnError) -> None:
+        """Tell in the loop's next turn that there is no child; called by the offloader."""
+        self._offloader.loop.call_soon(self._finish, error)
 
     def cancel(self) -> None:
         """Kill the child and call nobody; harmless when it is over."""
@@ -196,6 +193,26 @@ class Job(Generic[T]):
             return msgspec.msgpack.decode(body, type=self._result)
         except msgspec.MsgspecError as error:
             return SpawnError(self._step, errno.EPROTO, f"its result cannot be read: {error}")
+
+
+def _fork(function: Callable[[StepCallback], object]) -> tuple[int, int]:
+    """Return the pid of a child that calls `function`, and the pipe to read from."""
+    try:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+    except OSError as error:
+        raise SpawnError("make a pipe", error.errno or 0) from error
+    try:
+        parent = os.getpid()
+        pid = child.fork()
+        if pid == 0:
+            _serve(function, writer, parent)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    os.set_blocking(reader, False)
+    return pid, reader
 
 
 def _serve(function: Callable[[StepCallback], object], writer: int, parent: int) -> NoReturn:

@@ -16,13 +16,14 @@ from asyncinit.config.spec import SpawnMethod
 class Credentials:
     """Who a process runs as; `groups` None: the supplementary groups stay as they are.
 
-    `name` is what the user wrote ("www-data"), for messages only.
+    `name` and `group_name` are what the user wrote ("www-data"), for messages only.
     """
 
     uid: int
     gid: int
     groups: tuple[int, ...] | None = None
     name: str = field(default="", compare=False)
+    group_name: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return self.name or str(self.uid)

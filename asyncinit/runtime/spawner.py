@@ -46,7 +46,7 @@ class Spawner:
         slow: Callable[[], bool] = slow_file_systems,
     ) -> None:
         self.loop = loop
-        self._reaper = reaper
+        self.reaper = reaper
         self._slow = slow
         self.births: set[_Birth] = set()
 
@@ -61,7 +61,8 @@ class Spawner:
         _check(plan)
         # Whoever opened a descriptor without O_CLOEXEC: no program of ours shall have it.
         close_on_exec_from(3)
-        credentials = _changed(plan.credentials)
+        # To stay who we are takes no right.
+        credentials = None if child.is_ours(plan.credentials) else plan.credentials
         if _plain(plan, credentials) and self._quick(plan):
             try:
                 pid, pipe = _posix_spawn(plan), -1
@@ -70,7 +71,7 @@ class Spawner:
         else:
             pid, pipe = _fork(plan, credentials)
         birth = _Birth(self, plan.argv[0], executed, exited)
-        self._reaper.watch(pid, birth.ended)
+        self.reaper.watch(pid, birth.ended)
         birth.begin(pipe)
         return pid
 
@@ -185,15 +186,6 @@ def _check(plan: ExecPlan) -> None:
             raise SpawnError(f"set up descriptor {number}", errno.EBADF, "extra descriptors are open, and 3 or more")
     if plan.terminal and plan.session is not Session.NEW:
         raise SpawnError(f"open terminal {plan.terminal}", errno.EINVAL, "only a new session can have its own terminal")
-
-
-def _changed(credentials: Credentials | None) -> Credentials | None:
-    """Return the credentials if they are not ours already; to stay who we are takes no right."""
-    if credentials is None or set(os.getresuid()) != {credentials.uid} or set(os.getresgid()) != {credentials.gid}:
-        return credentials
-    if credentials.groups is None or set(credentials.groups) == set(os.getgroups()):
-        return None
-    return credentials
 
 
 def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
