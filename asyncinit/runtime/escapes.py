@@ -16,6 +16,7 @@ _SEQUENCE = re.compile(
     rb"|\x1b[\]P_^X].*?(?:\x07|\x1b\\|\xc2\x9c|$)"  # OSC, DCS, APC, PM, SOS up to their end
     rb"|\x1b[ -/]*[0-~]?"  # the short ones, and a lone ESC
     rb"|\xc2[\x80-\x9f]"  # C1 in UTF-8: xterm obeys them too
+    rb"|\xc2(?![\xa0-\xbf])"  # half of one, which could meet its other half when what is between is taken out
     rb"|[\x00-\x08\x0b-\x1f\x7f]"
 )
 _RESET = b"\x1b[0m"
@@ -41,6 +42,8 @@ def _safe_line(line: bytes, colour: bool) -> bytes:
     def replace(match: re.Match[bytes]) -> bytes:
         nonlocal coloured
         found = match[0]
+        if found == b"\xc2":
+            return b"\xef\xbf\xbd"
         if len(found) == 1 and found != b"\x1b":
             return b"^" + bytes([found[0] ^ 0x40])
         if colour and match[2] == b"m" and not match[1].strip(b"0123456789;:"):

@@ -124,7 +124,8 @@ class Journal:
         self._cursor += 1
         record = EventRecord(self._clock(), self._cursor, service, _plain(text), level, fields or {})
         self._events.append(record)
-        self._events_console.write(self.format.event(record, shown), 1 + len(shown), important=True)
+        written = self.format.event(record, shown)
+        self._events_console.write(written, written.count(b"\n"), important=True)
         self._tell(self._event_followers, service, record)
 
     def started(self, service: str) -> None:
@@ -212,8 +213,10 @@ class Journal:
 
     def _dropped(self, lines: int, size: int) -> bytes:
         text = f"{lines} lines of output ({size} bytes) were dropped here: nobody read them in time"
+        self._cursor += 1
         record = EventRecord(self._clock(), self._cursor, None, text, LogLevel.WARNING, {"dropped": lines})
         self._events.append(record)
+        self._tell(self._event_followers, None, record)
         notice = self.format.event(record, ())
         if self._events_console is self.console:
             return notice

@@ -40,6 +40,9 @@ class Ring:
     def append(self, time: float, stream: str, first: int, data: bytes, cut: bool = False) -> None:
         """Add whole lines that were read at once; `first` is the cursor of the first, they are numbered one by one."""
         chunk = self._newest_lines(_Chunk(time, stream, first, data, cut), self._budget)
+        if len(chunk.data) < len(data):  # what came before it would leave a hole
+            self._chunks.clear()
+            self._size = 0
         self._chunks.append(chunk)
         self._size += len(chunk.data)
         while (self._size > self._budget or len(self._chunks) > RING_CHUNKS) and len(self._chunks) > 1:
