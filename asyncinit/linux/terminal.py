@@ -126,19 +126,24 @@ class JobControl:
         """
         if self.fd < 0:
             return False
-        group, own = foreground(self.fd), os.getpgrp()
-        if group is None or (group != own and group_exists(group)):
+        current = foreground(self.fd)
+        if current is None or not self._may_give(current):
             return False
-        return self._alone or (own == os.getpid() and foreground(0) is not None and foreground(1) is not None)
+        in_front_of_job = os.getpgrp() == os.getpid() and foreground(0) is not None and foreground(1) is not None
+        return self._alone or in_front_of_job
 
     def lend(self, group: int) -> bool:
         """Give the terminal to `group` if it is ours, or nobody's, to give; tell whether `group` has it now."""
         current = foreground(self.fd) if self.fd >= 0 else None
         if current is None:
             return False
-        if current != group and (current == os.getpgrp() or not group_exists(current)):
+        if current != group and self._may_give(current):
             return set_foreground(self.fd, group)
         return current == group
+
+    def _may_give(self, current: int) -> bool:
+        """Tell whether the foreground is ours, or nobody's, or (0, seen by PID 1) of whoever made our namespace."""
+        return current in (0, os.getpgrp()) or not group_exists(current)
 
     def take_back(self, group: int) -> None:
         """Make our own group the foreground again where `group`, or a group that is gone, is it."""

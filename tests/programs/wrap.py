@@ -1,4 +1,6 @@
-"""Run the wrapper with the options of its command line, as the entry module does."""
+"""Run the wrapper with the options of its command line, as the entry module does; with --unshare as `run` does it."""
+
+# ruff: noqa: E402 - signals are blocked before anything else is imported, which is what is tested
 
 import _signal
 
@@ -9,12 +11,22 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+if "--unshare" in sys.argv:
+    from asyncinit.cli import unshare
+
+    try:
+        unshare.unshare_and_wait()
+    except unshare.UnshareError as error:
+        sys.stderr.write(f"asyncinit: {error}\n")
+        os._exit(70)
+
 from asyncinit import wrapper
 
 try:
     options = wrapper.parse(sys.argv[1:])
 except wrapper.UsageError as error:
-    sys.exit(f"asyncinit: {error}")
+    sys.stderr.write(f"asyncinit: {error}\n")
+    sys.exit(2)
 if options is None:
     sys.exit("usage: wrap.py [--scope S] [--rewrite FROM:TO] [--exit-code FROM:TO] -- CMD...")
 wrapper.run(options)
