@@ -99,7 +99,11 @@ class _Walk:
 
     def value(self, value: object, type_: inspect.Type, path: Path, base: int) -> None:
         """Check one value against its type, then its parts, then its kind."""
-        picked = _pick(type_, value, None)
+        found = (id(type_), type(value))
+        if found in _picked:
+            picked = _picked[found]
+        else:
+            picked = _picked[found] = _pick(type_, value, None)
         if picked is None:
             self.report(_mismatch(value, type_, path))
             return
@@ -148,6 +152,10 @@ class _Walk:
         except BadValueError as error:
             expected = error.expected or ("" if error.problem else kind.expected)
             self.report(Finding(path, error.problem, _found(value, path), expected, error.suggestion))
+
+
+_picked: dict[tuple[int, type], tuple[inspect.Type, Kind | None] | None] = {}
+# What `_pick` found, by the type's identity: the types live as long as the caches of `_struct` and `_fields`.
 
 
 def _pick(type_: inspect.Type, value: object, kind: Kind | None) -> tuple[inspect.Type, Kind | None] | None:

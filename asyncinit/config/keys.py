@@ -125,9 +125,7 @@ class RestartTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
         ),
     ] = UNSET
     delay: Annotated[kinds.Finite, Meta(description="Before the first restart.")] = "100ms"
-    backoff: Annotated[
-        Annotated[float, Meta(ge=1, le=1000)], Meta(description="Factor for each further one.")
-    ] = 2.0
+    backoff: Annotated[Annotated[float, Meta(ge=1, le=1000)], Meta(description="Factor for each further one.")] = 2.0
     max_delay: Annotated[
         kinds.Duration | UnsetType,
         Meta(description="No delay is longer.", extra={"default": "30s, or delay if that is longer"}),

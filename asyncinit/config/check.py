@@ -1,0 +1,88 @@
+"""What `asyncinit check` finds out: all problems of what it is given; prints nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from asyncinit.config.documents import Document
+from asyncinit.config.documents import read as read_document
+from asyncinit.config.load import Loaded, read
+from asyncinit.config.places import FILE
+from asyncinit.config.problems import Problem, errors_of, in_order
+from asyncinit.config.settings import FileKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was looked at, and how much is wrong with it."""
+
+    files: int
+    services: int
+    errors: int
+    warnings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found: `problems` in order, each `str()` a line; `ok` is what the exit status tells."""
+
+    problems: tuple[Problem, ...]
+    counts: Counts
+
+    def ok(self, strict: bool = False) -> bool:
+        """Tell whether there are no errors, and with `strict` no warnings either."""
+        return not self.counts.errors and not (strict and self.counts.warnings)
+
+
+def check(
+    paths: Sequence[str] = (), *, config: str | None = None, services: Sequence[str] = (), root: str = "/"
+) -> Checked:
+    """Check `paths`, or without any what `run` would read with these options; never raises for what is in a file.
+
+    Folders among the paths are checked together, as `run --services` reads them. A configuration file is checked with
+    the services it leads to. A service's file is read with its whole folder, for the names it gives, but only its own
+    problems are told.
+    """
+    if not paths:
+        return _counted([read(config, services, root=root)])
+    folders = [path for path in paths if os.path.isdir(path)]
+    results = [read(config, folders, root=root)] if folders else []
+    for path in paths:
+        if path not in folders:
+            results.append(read(path, root=root) if _is_configuration(path) else _service_file(path, config, root))
+    return _counted(results)
+
+
+def _counted(results: Sequence[Loaded]) -> Checked:
+    problems = in_order(problem for loaded in results for problem in loaded.problems)
+    errors = len(errors_of(problems))
+    files = {file for loaded in results for file in loaded.configuration.files}
+    services = {spec.origin + "\0" + name for loaded in results for name, spec in loaded.configuration.services.items()}
+    return Checked(problems, Counts(len(files), len(services), errors, len(problems) - errors))
+
+
+def _is_configuration(path: str) -> bool:
+    """Tell whether a file is meant as asyncinit.toml, by its name or by what it has."""
+    if os.path.basename(path) == FILE:
+        return True
+    document = read_document(path)
+    return isinstance(document, Document) and bool(document.data) and document.data.keys() <= set(_TABLES)
+
+
+_TABLES = FileKeys.__struct_fields__
+
+
+def _service_file(path: str, config: str | None, root: str) -> Loaded:
+    """Return what concerns the one file `path`, read in the company of its folder."""
+    folder = os.path.dirname(path) or "."
+    listed = os.path.join(folder, os.path.basename(path))
+    loaded = read(config, [folder], root=root, may_be_empty=True)
+    problems = [replace(problem, file=path) for problem in loaded.problems if problem.file == listed]
+    if listed not in loaded.configuration.files and not problems:
+        document = read_document(path)
+        name_problem = Problem(path, None, None, "", "is not the file of a service: its name does not end in .toml")
+        problems.append(document if isinstance(document, Problem) else name_problem)
+    services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == listed}
+    return Loaded(replace(loaded.configuration, services=services, files=(path,)), tuple(problems))

@@ -1,0 +1,16 @@
+"""The JSON Schema of the files, for editors; made from the same classes as everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.settings import FileKeys
+
+
+def json_schema() -> dict[str, Any]:
+    """Return a schema with `$defs` for a service's file (`ServiceKeys`) and asyncinit.toml (`FileKeys`)."""
+    (service, _), definitions = msgspec.json.schema_components((ServiceKeys, FileKeys), ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **service, "$defs": definitions}
