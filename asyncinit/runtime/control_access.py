@@ -53,6 +53,8 @@ class Access:
             group = find_group(name)
             if group is not None:
                 self._group = group.gid
+            elif name.isdecimal():
+                self._group = int(name)
             else:
                 say(f"cannot let group {name} read the control socket: no such group")
 

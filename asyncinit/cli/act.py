@@ -1,0 +1,137 @@
+"""The commands that change something: start, stop, restart, reload, signal, shutdown."""
+
+from __future__ import annotations
+
+import sys
+
+from asyncinit.cli import screen
+from asyncinit.cli.names import resolve
+from asyncinit.cli.outcome import UsageError, complain
+from asyncinit.client.errors import EXIT_FAILED, CallError, NotRunningError
+from asyncinit.client.locate import connect
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from asyncinit.cli.arguments import Invocation
+
+
+def start(invocation: Invocation) -> int:
+    """Start services."""
+    return _act("Start", invocation)
+
+
+def stop(invocation: Invocation) -> int:
+    """Stop services."""
+    return _act("Stop", invocation)
+
+
+def restart(invocation: Invocation) -> int:
+    """Stop services and start them again."""
+    return _act("Restart", invocation, only=invocation.values["only"] or None)
+
+
+def reload(invocation: Invocation) -> int:
+    """Have services read their configuration again."""
+    return _act("Reload", invocation)
+
+
+def signal(invocation: Invocation) -> int:
+    """Send a signal to services' main processes."""
+    from asyncinit.wrapper.options import UsageError as SignalError
+    from asyncinit.wrapper.options import parse_signal
+
+    try:
+        number = parse_signal(invocation.values["signal"])
+    except SignalError as error:
+        raise UsageError(str(error)) from None
+    with connect(invocation.socket) as server:
+        if invocation.values["all"] and not invocation.values["names"]:
+            names = [one["name"] for one in server.call("Status")["services"] if one["pid"] is not None]
+        else:
+            names = resolve(server, invocation.values["names"], invocation.values["all"])
+        if names:
+            server.call("Signal", {"names": names, "signal": number})
+    return 0
+
+
+def shutdown(invocation: Invocation) -> int:
+    """End asyncinit, and wait until it has ended."""
+    with connect(invocation.socket) as server:
+        # Followed before it is asked for, so that nothing of it is missed.
+        events = None
+        if not invocation.values["no_wait"]:
+            watcher = connect(server.address)
+            events = watcher.stream("Events", {"follow": True, "names": None})
+            next(events)
+        server.call("Shutdown")
+        if events is not None:
+            try:
+                _tell_progress(event for reply in events for event in reply["events"])
+            except NotRunningError:
+                pass  # it has ended: what we waited for
+            finally:
+                watcher.close()
+    return 0
+
+
+def _act(method: str, invocation: Invocation, only: bool | None = None) -> int:
+    """Call an action and tell what came of it: what went well on stdout, what did not on stderr."""
+    screen.accept_any_text()
+    with connect(invocation.socket) as server:
+        names = resolve(server, invocation.values["names"], invocation.values["all"])
+        asked: dict[str, object] = {"names": names, "only": only}
+        if invocation.values["no_wait"]:
+            answer = server.call(method, {**asked, "wait": False})
+            _tell_affected(method, answer["affected"])
+            return 0
+        results: list[dict[str, Any]] = []
+        told = False
+        try:
+            for answer in server.stream(method, asked):
+                if not told:
+                    _tell_affected(method, answer["affected"])
+                    told = True
+                _tell_progress(answer["progress"])
+                results = answer["results"]
+        except CallError as error:
+            failed = error.parameters.get("results")
+            if not isinstance(failed, list):
+                raise
+            results = failed
+        return _tell_results(results)
+
+
+def _tell_affected(method: str, names: list[str]) -> None:
+    if names:
+        print({"Start": "also starts", "Reload": "also reloads"}.get(method, "also stops"), ", ".join(names))
+        sys.stdout.flush()
+
+
+def _tell_progress(events: Iterable[dict[str, Any]]) -> None:
+    """Show on a terminal what happens while we wait; a script only wants the end."""
+    if not screen.is_terminal():
+        for _ in events:
+            pass
+        return
+    for event in events:
+        name = event["service"] or "asyncinit"
+        line = screen.plain(f"{screen.moment(event['time'])} {name}: {event['text']}")
+        print(screen.paint(line, screen.DIM if screen.wants_colour() else None), flush=True)
+
+
+def _tell_results(results: list[dict[str, Any]]) -> int:
+    width = max((len(result["name"]) for result in results), default=0)
+    colour = screen.wants_colour()
+    failed = False
+    for result in results:
+        state = screen.paint(result["state"], screen.STATE_COLOURS.get(result["state"]) if colour else None)
+        why = f": {screen.plain(result['text'])}" if result["text"] else ""
+        if result["ok"]:
+            print(f"{result['name']:<{width}}  {state}{why}")
+        else:
+            failed = True
+            complain(f"{result['name']}: {result['state']}{why}")
+    return EXIT_FAILED if failed else 0

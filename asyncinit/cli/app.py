@@ -1,0 +1,35 @@
+"""The command's entry: argv to a command's exit status; click is only loaded for what the quick parser leaves to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from asyncinit.cli.arguments import find_command, parse
+from asyncinit.cli.outcome import guard
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMPLETION_VARIABLE = "_ASYNCINIT_COMPLETE"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line (sys.argv's) and return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    completing = COMPLETION_VARIABLE in os.environ
+    if os.getpid() == 1 and not completing:
+        if not words:
+            words = ["run"]
+        elif not words[0].startswith("-") and find_command(words[0]) is None:
+            line = " ".join(words)
+            print(f"asyncinit: no such command: {words[0]}", file=sys.stderr)
+            print(f"to run {line} under asyncinit: asyncinit -- {line}", file=sys.stderr)
+            return 2
+    invocation = None if completing else parse(words)
+    if invocation is not None:
+        return guard(invocation.execute)
+    from asyncinit.cli.click_app import main as click_main
+
+    return click_main(words)

@@ -1,0 +1,129 @@
+"""The table of commands as click commands: help, errors of usage, completion; the only module that imports click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from asyncinit import __version__
+from asyncinit.cli.arguments import COMMANDS, SOCKET, Argument, Command, Invocation, Option, find_command, split_program
+from asyncinit.cli.outcome import guard
+
+INTRODUCTION = """An init system: runs services as PID 1 or below it, and talks to a running one.
+
+"asyncinit -- CMD" runs CMD under asyncinit.
+"""
+
+EXIT_STATUS = """Exit status: 0 done, 1 it failed, 2 usage, 3 not running or no such service, 4 not allowed.
+"asyncinit run" ends with CMD's own status, or see its documentation.
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Carry out a command line by click and return the exit status."""
+    own = list(words)
+    if own[:1] == ["--"]:
+        own.insert(0, "run")
+    program = None
+    command = find_command(own[0]) if own else None
+    if command is not None:
+        own, program = split_program(command, own)
+    try:
+        status = build().main(own or ["--help"], prog_name="asyncinit", standalone_mode=False, obj=program)
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return int(status or 0)
+
+
+def build() -> click.Group:
+    """Return the whole command, made from the table."""
+    version = click.Option(
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_version,
+        help="Show the version and exit.",
+    )
+    group = _Group(
+        "asyncinit",
+        help=INTRODUCTION,
+        epilog=EXIT_STATUS,
+        params=[click.Option(SOCKET.names, metavar=SOCKET.metavar, help=SOCKET.help), version],
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in COMMANDS:
+        group.add_command(_command(command))
+    return group
+
+
+class _Group(click.Group):
+    """Lists its commands in the table's order: what is used first comes first."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"asyncinit {__version__}")
+        context.exit()
+
+
+def _command(declared: Command) -> click.Command:
+    @click.pass_context
+    def carry_out(context: click.Context, /, **values: Any) -> int:
+        above = context.parent.params if context.parent is not None else {}
+        return guard(Invocation(declared, values, above.get("socket"), context.obj).execute)
+
+    tail = "[-- CMD...]" if declared.takes_command else ""
+    return click.Command(
+        declared.name,
+        callback=carry_out,
+        help=declared.help,
+        short_help=declared.help.split("\n")[0],
+        params=[*map(_option, declared.options), *map(_argument, declared.arguments)],
+        options_metavar=" ".join(part for part in ("[OPTIONS]", tail) if part),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _option(option: Option) -> click.Option:
+    kind: dict[str, Any] = {"type": click.Choice(option.choices) if option.choices else click.STRING}
+    if option.metavar is None:
+        kind = {"count": True} if option.many else {"is_flag": True}
+    else:
+        kind["multiple"] = option.many
+        if not option.choices:
+            kind["metavar"] = option.metavar
+    return click.Option([option.key, *option.names], help=option.help, **kind)
+
+
+def _argument(argument: Argument) -> click.Argument:
+    single = argument.most == 1
+    return click.Argument(
+        [argument.key],
+        metavar=argument.metavar if single else f"[{argument.metavar}]...",
+        required=argument.least > 0,
+        nargs=1 if single else -1,
+        shell_complete=_complete_service if argument.of_services else None,
+    )
+
+
+def _complete_service(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    from asyncinit.client.errors import ClientError
+    from asyncinit.client.locate import connect
+
+    try:
+        with connect(context.find_root().params.get("socket")) as server:
+            services = server.call("Status")["services"]
+    except ClientError:
+        return []
+    return [CompletionItem(one["name"], help=one["state"]) for one in services if one["name"].startswith(begun)]

@@ -1,0 +1,65 @@
+"""`asyncinit status NAME`: all that is known of one service, with the last lines of its log."""
+
+from __future__ import annotations
+
+from asyncinit.cli import screen
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from typing import Any
+
+    from asyncinit.client.connection import Connection
+
+LAST_LINES = 10
+
+
+def details(server: Connection, answer: dict[str, Any]) -> str:
+    """Return the one service of the answer in lines of "key: value", and what it wrote last."""
+    service = answer["services"][0]
+    name = service["name"]
+    lines = [f"{label + ':':<13}{value}" for label, value in _facts(service) if value]
+    log = server.call("Logs", {"names": [name], "lines": LAST_LINES})["entries"]
+    if log:
+        from asyncinit.cli.log_lines import LogPrinter
+
+        lines.append("")
+        lines += LogPrinter([name]).format(log).decode(errors="replace").splitlines()
+    return "\n".join(lines) + "\n"
+
+
+def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
+    state = service["state"]
+    if screen.wants_colour():
+        state = screen.paint(state, screen.STATE_COLOURS.get(state))
+    since = f" since {screen.moment(service['since'])}" if service["since"] else ""
+    reason = service["reason"]
+    cause = f" (because of {reason['service']})" if reason and reason["service"] else ""
+    return [
+        ("name", service["name"]),
+        ("type", service["type"]),
+        ("state", state + since),
+        ("reason", screen.plain(f"{reason['text']}{cause} [{reason['code']}]") if reason else ""),
+        ("waits for", screen.plain(", ".join(service["waiting_on"]))),
+        ("next start", screen.moment(service["next_start"]) if service["next_start"] else ""),
+        ("pid", "" if service["pid"] is None else str(service["pid"])),
+        ("ready", f"since {screen.moment(service['ready_since'])}" if service["ready_since"] else ""),
+        ("says", screen.plain(service["status_text"] or "")),
+        ("restarts", str(service["restarts"])),
+        ("last exit", _last_exit(service["last_exit"])),
+        ("requires", ", ".join(service["requires"])),
+        ("without", ", ".join(service["not_applied"])),
+        ("file", service["file"] or ""),
+    ]
+
+
+def _last_exit(exited: dict[str, Any] | None) -> str:
+    if exited is None:
+        return ""
+    at = f" at {screen.moment(exited['time'])}"
+    if exited["code"] is not None:
+        return f"code {exited['code']}{at}"
+    if exited["signal"] is not None:
+        from asyncinit.core.status import signal_name
+
+        return f"{signal_name(exited['signal'])}{' (core dumped)' if exited['core_dumped'] else ''}{at}"
+    return f"unknown{at}"

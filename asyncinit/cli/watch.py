@@ -1,0 +1,100 @@
+"""`asyncinit status --watch`: the table, drawn anew at every event until ^C; never polls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from asyncinit.cli import screen
+from asyncinit.cli.arguments import Invocation
+from asyncinit.cli.outcome import UsageError
+from asyncinit.cli.status import fetch, overview, write_json
+from asyncinit.client.errors import NotRunningError
+from asyncinit.client.locate import connect
+
+_ENTER = "\x1b[?1049h\x1b[?25l"  # the alternate screen, without a cursor
+_LEAVE = "\x1b[?25h\x1b[?1049l"
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def watch(invocation: Invocation) -> int:
+    """Show the services' states as they change; ends with asyncinit, or by ^C."""
+    screen.accept_any_text()
+    values = invocation.values
+    if values["ready"]:
+        raise UsageError("--watch and --ready exclude each other")
+    as_json, names = values["json"], values["names"]
+    draw = _Page() if screen.is_terminal() and not as_json else None
+    with connect(invocation.socket) as server, connect(server.address) as followed:
+        replies = followed.stream("Events", {"follow": True})
+        try:
+            if draw is not None:
+                draw.enter()
+            for _ in replies:
+                answer = fetch(server, names)
+                if draw is not None:
+                    draw.show(answer)
+                elif as_json:
+                    write_json(answer, indent=None)
+                else:
+                    sys.stdout.write(overview(answer) + "\n")
+                sys.stdout.flush()
+        except NotRunningError:
+            pass  # it has ended, and with it what there was to watch
+        finally:
+            if draw is not None:
+                draw.leave()
+    return 0
+
+
+class _Page:
+    """The terminal's alternate screen, drawn anew when its size changes too."""
+
+    def __init__(self) -> None:
+        self._answer: dict[str, Any] | None = None
+
+    def enter(self) -> None:
+        """Take the screen."""
+        signal.signal(signal.SIGWINCH, self._on_resize)
+        # A terminal that hangs up, or kill, must find the screen as it was too.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_end)
+        _write(_ENTER)
+
+    def leave(self) -> None:
+        """Give the screen back."""
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        try:
+            _write(_LEAVE)
+        except OSError:
+            pass  # the terminal is gone
+
+    def show(self, answer: dict[str, Any]) -> None:
+        """Draw the table, cut to the screen."""
+        self._answer = answer
+        width, height = os.get_terminal_size(1)
+        system = answer["asyncinit"]
+        ready = sum(service["state"] in {"ready", "completed"} for service in answer["services"])
+        title = f"asyncinit {system['version']}: {system['state']}, {ready} of {len(answer['services'])} up"
+        lines = overview(answer, width).splitlines()
+        room = height - 2
+        if len(lines) > room:
+            lines = [*lines[: room - 1], f"... {len(lines) - room + 1} more"]
+        _write(_CLEAR + "\r\n".join([title[:width], *lines]))
+
+    def _on_resize(self, _number: int, _frame: FrameType | None) -> None:
+        if self._answer is not None:
+            self.show(self._answer)
+
+    def _on_end(self, _number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+
+def _write(text: str) -> None:
+    """Write past Python's buffer, which a signal handler must not enter while it is in use."""
+    data = text.encode(errors="replace")
+    while data:
+        data = data[os.write(1, data) :]

@@ -1,0 +1,124 @@
+"""One connection to a running asyncinit: calls and their replies, synchronously.
+
+Knows no method. Replies are what JSON gives: dictionaries, lists, strings. Imports little: its time is `status`'s time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from asyncinit.client.errors import (
+    BrokenProtocolError,
+    CallError,
+    NotAllowedError,
+    NotRunningError,
+    UntrustedServerError,
+)
+from asyncinit.control.address import OVERFLOW_UID, reach
+from asyncinit.control.framing import Splitter
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+INTERFACE = "io.asyncinit"
+LONGEST_REPLY = 1 << 30
+"""We trust our own server; the limit only ends what is no asyncinit at all."""
+
+
+class Connection:
+    """A connection to the server at `address`; a context manager.
+
+    Raises NotRunningError, NotAllowedError, UntrustedServerError. `server_pid` is the server's pid as our own PID
+    namespace sees it, 0 if it does not.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._input = Splitter(LONGEST_REPLY)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            reach(address, self._socket.connect)
+            self.server_pid, uid = _peer(self._socket)
+            if uid == OVERFLOW_UID or uid not in {0, os.geteuid()}:
+                raise UntrustedServerError(
+                    f"the server at {address} runs as uid {uid}: neither root nor you; not talking to it"
+                )
+        except PermissionError as error:
+            self._socket.close()
+            raise NotAllowedError(f"cannot connect to {address}: permission denied") from error
+        except OSError as error:
+            self._socket.close()
+            why = error.strerror or str(error)
+            raise NotRunningError(f"not running: cannot connect to {address}: {why}") from error
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for select."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Hang up; the server stops what it does for us alone (waiting, following)."""
+        self._socket.close()
+
+    def call(self, method: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Call a method of io.asyncinit and return its reply; raises CallError, NotRunningError."""
+        self._send(method, parameters, more=False)
+        reply, _ = self._receive()
+        return reply
+
+    def stream(self, method: str, parameters: Mapping[str, object] | None = None) -> Iterator[dict[str, Any]]:
+        """Call a method that answers more than once; yields each reply; raises CallError, NotRunningError."""
+        self._send(method, parameters, more=True)
+        continues = True
+        while continues:
+            reply, continues = self._receive()
+            yield reply
+
+    def _send(self, method: str, parameters: Mapping[str, object] | None, more: bool) -> None:
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        message: dict[str, object] = {"method": f"{INTERFACE}.{method}", "parameters": given}
+        if more:
+            message["more"] = True
+        try:
+            self._socket.sendall(json.dumps(message).encode() + b"\0")
+        except OSError as error:
+            raise NotRunningError(f"asyncinit hung up: {error.strerror}") from error
+
+    def _receive(self) -> tuple[dict[str, Any], bool]:
+        while (message := self._input.next()) is None:
+            try:
+                data = self._socket.recv(1 << 18)
+            except OSError as error:
+                raise NotRunningError(f"asyncinit hung up: {error.strerror}") from error
+            if not data:
+                raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
+            self._input.feed(data)
+        try:
+            reply = json.loads(message)
+            parameters = reply.get("parameters") or {}
+            error_name = reply.get("error")
+            continues = bool(reply.get("continues"))
+        except (ValueError, AttributeError) as error:
+            raise BrokenProtocolError(f"what answers at {self.address} is no asyncinit") from error
+        if error_name:
+            raise CallError(error_name, parameters)
+        return parameters, continues
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """Return pid and uid of the server (SO_PEERCRED, unix(7)), as our namespaces see them."""
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    numbers = memoryview(data).cast("I")
+    return numbers[0], numbers[1]
