@@ -107,9 +107,14 @@ class NotifySocket:
         """Forget the socket and what waits in it; harmless when done twice, or from the handler."""
         if self._socket is None:
             return
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
+        closing, self._socket = self._socket, None
+        self._loop.remove_reader(closing.fileno())
+        try:
+            closing.recv(1, socket.MSG_PEEK)
+        except OSError:
+            closing.close()
+        else:
+            discard([closing.detach()])  # with it goes what is attached to the waiting messages
         if self._path is not None:
             try:
                 os.unlink(self._path)

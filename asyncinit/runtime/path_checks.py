@@ -34,7 +34,8 @@ def file_obstacle(path: bytes) -> str:
 def unix_obstacle(address: bytes) -> str:
     """Return "" if a socket of any type takes a connection at `address` (a path, or NUL and a name), else why not."""
     obstacle = ""
-    # The kernel says EPROTOTYPE where the address is right and the type is not.
+    # Where only the type is wrong the kernel says EPROTOTYPE for a path, ECONNREFUSED for a name.
+    wrong_type = errno.ECONNREFUSED if address[:1] == b"\0" else errno.EPROTOTYPE
     for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
         try:
             with socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as probe:
@@ -44,7 +45,7 @@ def unix_obstacle(address: bytes) -> str:
             return "its queue of connections is full"
         except (OSError, ValueError) as error:
             obstacle = obstacle_of(error)
-            if not isinstance(error, OSError) or error.errno != errno.EPROTOTYPE:
+            if not isinstance(error, OSError) or error.errno != wrong_type:
                 break
     return obstacle
 

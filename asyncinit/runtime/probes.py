@@ -211,7 +211,13 @@ class PathLook:
 
 
 def _told(done: Done) -> Callable[[object], None]:
-    return lambda result: done(result if isinstance(result, str) else one_line(str(result)) or "cannot be looked at")
+    def told(result: object) -> None:
+        if isinstance(result, Exception):
+            done(obstacle_of(result))
+        else:
+            done(result if isinstance(result, str) else "cannot be looked at")
+
+    return told
 
 
 class _CommandAttempt:

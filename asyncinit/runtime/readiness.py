@@ -16,7 +16,7 @@ from asyncinit.config.spec import PROBE_KINDS, Ready, ReadyKind
 from asyncinit.runtime import addresses, path_checks
 from asyncinit.runtime.liveness import lives
 from asyncinit.runtime.log_pattern import LogPattern
-from asyncinit.runtime.plain_text import one_line
+from asyncinit.runtime.plain_text import obstacle_of, one_line
 from asyncinit.runtime.probes import Attempt, Cancellable, Done, PathLook, Probe, ProbeContext, make_probe
 
 # The second asking comes this long after the first, the pauses then double. A pause is never shorter than the least,
@@ -183,7 +183,7 @@ class _ByPidFile(_Repeated):
 
     def _judge(self, found: object) -> str:
         if not isinstance(found, int):
-            return one_line(str(found)) or "cannot be read"
+            return obstacle_of(found) if isinstance(found, Exception) else str(found)
         # The order matters: alive after it was found to belong, so its number can't have been reused in between.
         if found == os.getpid() or self._belongs(found) is False:
             return f"pid {found} is not a process of this service"

@@ -347,9 +347,8 @@ def test_a_full_descriptor_table_loses_no_message(loop, handler):
     assert handler.told == [("status", "full")]
 
 
-def test_a_lingering_connection_does_not_hold_us(loop, handler):
-    """Closing a socket that waits for its data to be sent is a child's business."""
-    notifier = NotifySocket(loop, handler, lambda _: True)
+def lingering() -> tuple[socket.socket, Callable[[], None]]:
+    """Return a connection whose last close(2) waits for 1,000 s, or until the returned function is called."""
     listener = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()
@@ -357,16 +356,33 @@ def test_a_lingering_connection_does_not_hold_us(loop, handler):
     client.setblocking(False)
     with pytest.raises(BlockingIOError):
         while True:
-            client.send(b"x" * 65536)  # more than the other end takes: close(2) would wait for it
+            client.send(b"x" * 65536)
+    return client, lambda: (server.close(), listener.close())[0]
+
+
+def test_a_lingering_connection_does_not_hold_us(loop, handler):
+    """Closing a socket that waits for its data to be sent is a child's business."""
+    notifier = NotifySocket(loop, handler, lambda _: True)
+    client, release = lingering()
     send_with(notifier.address, b"STATUS=first", client.fileno())
     client.close()
     send(notifier.address, b"READY=1")
     run_until(loop, lambda: handler.is_ready)
     notifier.close()
-    assert not discard.overloaded()
     assert os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is None, "nothing was there to wait for: the test is void"
-    server.close()  # a reset, which ends the waiting
-    listener.close()
+    release()
+    reap_all()
+
+
+def test_what_waits_in_a_closed_socket_does_not_hold_us(loop, handler):
+    """A lingering connection in a message that nobody has read is closed by a child too."""
+    notifier = NotifySocket(loop, handler, lambda _: True)
+    client, release = lingering()
+    send_with(notifier.address, b"X=1", client.fileno())
+    client.close()
+    notifier.close()
+    assert os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is None, "nothing was there to wait for: the test is void"
+    release()
     reap_all()
 
 
@@ -492,6 +508,7 @@ def test_a_handler_may_close_the_socket(loop):
         turn(loop)
         notifier.close()
         notifier.drain()
+        reap_all()
     assert handler.told == [("ready",)]
 
 
