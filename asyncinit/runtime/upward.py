@@ -154,7 +154,7 @@ class _ReadyDescriptor:
         self._loop = loop
         self._descriptor = descriptor
         self._complain = complain
-        self._watching = False
+        self._room: select.epoll | None = None
         try:
             if descriptor > 2:
                 os.set_inheritable(descriptor, False)
@@ -181,9 +181,10 @@ class _ReadyDescriptor:
         self.close()
 
     def close(self) -> None:
-        if self._watching:
-            self._watching = False
-            self._loop.remove_writer(self._descriptor)
+        if self._room is not None:
+            self._loop.remove_reader(self._room.fileno())
+            self._room.close()
+            self._room = None
         if self._descriptor > 2:
             try:
                 os.close(self._descriptor)
@@ -192,12 +193,17 @@ class _ReadyDescriptor:
         self._descriptor = -1
 
     def _watch(self) -> bool:
-        if not self._watching:
+        """Come back when there is room; False where that can't be told."""
+        if self._room is None:
+            # An epoll of our own in between: given to uvloop, the description would be made non-blocking.
+            room = select.epoll()
             try:
-                self._loop.add_writer(self._descriptor, self.tell)
-            except OSError:  # epoll refuses regular files, which never block
+                room.register(self._descriptor, select.EPOLLOUT)
+            except OSError:  # of regular files, which never block
+                room.close()
                 return False
-            self._watching = True
+            self._room = room
+            self._loop.add_reader(room.fileno(), self.tell)
         return True
 
     def _failed(self, descriptor: int, error: OSError) -> None:
