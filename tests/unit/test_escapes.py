@@ -51,6 +51,7 @@ def test_nothing_but_text_and_colours(data: bytes, colour: bool) -> None:
         (b"\x1b(0q\x1bcr\x1b7", b"qr"),
         (b"bell\x07 nul\0 back\x08 del\x7f", b"bell^G nul^@ back^H del^?"),
         (b"\xc2\xa9 \xc2\x9b31m", b"\xc2\xa9 31m"),
+        (b"\xc2\x1b7\x9b31m \xc2", b"\xef\xbf\xbd\x9b31m \xef\xbf\xbd"),
         (b"10%\r20%\r100%\r\n", b"100%\n"),
         (b"\x1b[>4;2mx", b"x"),
         (b"end\x1b[31", b"end31"),
