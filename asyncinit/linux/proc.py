@@ -1,0 +1,319 @@
+"""Processes as /proc shows them: who they are, who made them; must not know whose service they are.
+
+All reads are of files that the kernel makes from its own tables, so they do not wait for any process, with one
+exception that is told where it is (`environment`). A process may end between two reads: then the answer is None or
+empty, never an error. A full descriptor table is no reason either to take a process for ended: one descriptor is kept
+back (`keep_spare`) for these reads.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+_FULL = frozenset({errno.EMFILE, errno.ENFILE})
+_ABSENT = frozenset({errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO})
+# The kernel lets arguments and environment be a quarter of the stack limit, mostly 2 MiB; one block is enough for us.
+_ENVIRONMENT_LIMIT = 2 << 20
+_spare = -1
+
+
+class Stat(NamedTuple):
+    """The fields of /proc/PID/stat that tell who a process is; `start_time` is in clock ticks since boot.
+
+    (pid, start_time) is an identity: pids are used again, but not within a tick. See proc_pid_stat(5).
+    """
+
+    pid: int
+    state: str
+    ppid: int
+    pgrp: int
+    session: int
+    tty: int
+    start_time: int
+    threads: int = 1
+    name: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: a zombie does not, unless only its first thread has ended."""
+        return self.state not in "ZXx" or self.threads > 1
+
+
+class Instant(NamedTuple):
+    """A moment by which it can be told whether a pid was handed out since.
+
+    `ticks`: as in `Stat.start_time`; `last_pid`: the pid that was handed out last in our PID namespace, None where the
+    kernel does not say (no CONFIG_CHECKPOINT_RESTORE); `seconds`: monotonic.
+    """
+
+    ticks: int
+    last_pid: int | None
+    seconds: float
+
+
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def keep_spare() -> None:
+    """Keep one descriptor back from now on, for reads when the table is full; harmless when called again."""
+    global _spare
+    if _spare < 0:
+        try:
+            _spare = os.open("/", os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            _spare = -1
+
+
+def drop_spare() -> None:
+    """Give the spare descriptor back."""
+    global _spare
+    if _spare >= 0:
+        os.close(_spare)
+        _spare = -1
+
+
+def with_spare(action: Callable[[], T]) -> T:
+    """Call `action`, which opens and closes one descriptor; where the table is full, once more with the spare one."""
+    try:
+        return action()
+    except OSError as error:
+        if error.errno not in _FULL or _spare < 0:
+            raise
+    drop_spare()
+    try:
+        return action()
+    finally:
+        keep_spare()
+
+
+def _read(path: str, limit: int = 1 << 16) -> bytes | None:
+    """Return what a file has, at most `limit` bytes; None where it or its process is gone, or is not for us to see."""
+
+    def action() -> bytes:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.read(fd, 4096)
+            while len(data) < limit and (more := os.read(fd, 1 << 16)):
+                data += more
+            return data
+        finally:
+            os.close(fd)
+
+    try:
+        return with_spare(action)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def _read_line(path: str) -> bytes | None:
+    """Return a file of less than 4 KiB by one read: the kernel makes such a file whole or not at all."""
+
+    def action() -> bytes:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(fd, 4096)
+        finally:
+            os.close(fd)
+
+    try:
+        return with_spare(action)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def usable() -> bool:
+    """Tell whether /proc is mounted and shows our own PID namespace: only then its pids are ours."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
+def instant() -> Instant:
+    """Return the present moment in ticks and in pids."""
+    ticks = int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND)
+    # Not /proc/loadavg, which has it too: in LXC that is a FUSE file, and PID 1 must not wait for a daemon.
+    data = _read_line("/proc/sys/kernel/ns_last_pid")
+    return Instant(ticks, int(data) if data else None, time.monotonic())
+
+
+def pid_max() -> int:
+    """Return the number at which pids begin anew; the smallest that the kernel would choose where it is not known."""
+    data = _read_line("/proc/sys/kernel/pid_max")
+    return int(data) if data else 32768
+
+
+def stat(pid: int) -> Stat | None:
+    """Return what /proc/PID/stat says; None where there is no such process or we may not see it.
+
+    Raises OSError where the read failed for a reason that has nothing to do with the process (no memory).
+    """
+    data = _read_line(f"/proc/{pid}/stat")
+    if data is None:
+        return None
+    # The name may hold blanks and parentheses: all else comes after the last one.
+    end = data.rfind(b")")
+    fields = data[end + 2 :].split(None, 20)
+    if len(fields) < 20:
+        return None
+    name = data[data.find(b"(") + 1 : end].decode(errors="replace")
+    return Stat(
+        pid,
+        fields[0].decode(),
+        int(fields[1]),
+        int(fields[2]),
+        int(fields[3]),
+        int(fields[4]),
+        int(fields[19]),
+        int(fields[17]),
+        name if name.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in name),
+    )
+
+
+def hidden_stat(child: int) -> Stat:
+    """Return what can be told of a child of ours without /proc; it must not have been reaped.
+
+    For a child that `hidepid` hides, or where there is no /proc; state "?" counts as alive, `start_time` is 0.
+    """
+    try:
+        return Stat(child, "?", os.getpid(), os.getpgid(child), os.getsid(child), 0, 0)
+    except OSError:
+        return Stat(child, "?", os.getpid(), 0, 0, 0, 0)
+
+
+def pids() -> list[int]:
+    """Return all processes that /proc lists, in no order that can be relied on; empty without /proc."""
+    try:
+        names = with_spare(lambda: os.listdir("/proc"))
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
+    return [int(name) for name in names if name[0] in "123456789" and name.isdigit()]
+
+
+def has_children_files() -> bool:
+    """Tell whether the kernel lists children (CONFIG_PROC_CHILDREN, Linux 3.5)."""
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of all threads of `pid`, zombies included; empty where there is no such process.
+
+    Children that come or go meanwhile may be missed, and others beside them: exact only for a process that is
+    stopped, or for ourselves (see `OwnChildren`). One scan of all processes where the kernel lists no children.
+    """
+    try:
+        threads = with_spare(lambda: os.listdir(f"/proc/{pid}/task"))
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
+    found: list[int] = []
+    for thread in threads:
+        data = _read(f"/proc/{pid}/task/{thread}/children")
+        if data is None and thread == str(pid) and not has_children_files():
+            return Census().children(pid)
+        found.extend(map(int, data.split()) if data else ())
+    return found
+
+
+class OwnChildren:
+    """The list of our own children, exact, and readable also when no descriptor can be opened.
+
+    Exact because only we can shorten it (a child stays on it, as a zombie, until we reap it; we have one thread) and
+    the kernel appends at its end: what is on the list when the last byte is read was read. Raises OSError where the
+    kernel has no such file.
+    """
+
+    def __init__(self) -> None:
+        path = f"/proc/self/task/{os.getpid()}/children"
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> list[int]:
+        """Return all our children that were not reaped."""
+        data = b""
+        while more := os.pread(self._fd, 1 << 16, len(data)):
+            data += more
+        return list(map(int, data.split()))
+
+    def close(self) -> None:
+        """Close its descriptor."""
+        os.close(self._fd)
+
+
+class Census:
+    """All processes, in one pass over /proc: for kernels that list no children.
+
+    The pass is no moment in time: who was born meanwhile may be missing. Whoever lost its parent meanwhile is looked
+    at again, so that orphans appear below the process that the kernel gave them to.
+    """
+
+    def __init__(self) -> None:
+        parents: dict[int, int] = {}
+        for pid in pids():
+            found = stat(pid)
+            if found is not None:
+                parents[pid] = found.ppid
+        self._children: dict[int, list[int]] = {}
+        for pid, parent in parents.items():
+            if parent and parent not in parents:
+                found = stat(pid)
+                if found is None:
+                    continue
+                parent = found.ppid  # noqa: PLW2901
+            self._children.setdefault(parent, []).append(pid)
+
+    def children(self, pid: int) -> list[int]:
+        """Return the children that `pid` had."""
+        return self._children.get(pid, [])
+
+
+def environment(pid: int) -> bytes | None:
+    """Return the block of NAME=value, each ended by a zero byte, with which `pid` executed its program.
+
+    Empty where it has none at the moment (in the middle of execve); None where it has ended or we may not read it
+    (another user's process without CAP_SYS_PTRACE, one that is not dumpable). The kernel reads the process's memory
+    and waits for its memory lock: do not ask for a process in state D, which may hold that for as long as it hangs.
+    """
+    return _read(f"/proc/{pid}/environ", _ENVIRONMENT_LIMIT)
+
+
+def environ_has(pid: int, needle: bytes) -> bool | None:
+    """Tell whether `needle` (NAME=value) is in the environment of `pid`; None where that can't be read."""
+    block = environment(pid)
+    return None if block is None else b"\0" + needle + b"\0" in b"\0" + block + b"\0"
+
+
+def status_field(pid: int, name: str) -> str:
+    """Return a field of /proc/PID/status ("Uid", "TracerPid"); empty where there is none."""
+    data = _read(f"/proc/{pid}/status") or b""
+    for line in data.splitlines():
+        if line.startswith(name.encode() + b":"):
+            return line.partition(b":")[2].strip().decode(errors="replace")
+    return ""
+
+
+def waiting_channel(pid: int) -> str:
+    """Return the kernel function in which `pid` sleeps ("nfs_wait_bit_killable"); empty where we are not told."""
+    data = _read_line(f"/proc/{pid}/wchan") or b""
+    text = data.decode(errors="replace").strip()
+    return "" if text == "0" else text
+
+
+def namespace_inode(kind: str, pid: int | None = None) -> int | None:
+    """Return the number of a namespace ("pid", "mnt") of `pid`, or ours; None where it can't be known."""
+    try:
+        return os.stat(f"/proc/{'self' if pid is None else pid}/ns/{kind}").st_ino
+    except OSError:
+        return None
