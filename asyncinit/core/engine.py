@@ -86,7 +86,7 @@ class Engine:
         return self._run(now)
 
     def restart(self, names: Iterable[str], now: float, *, only: bool = False) -> list[Effect]:
-        """Take `names` down and up again, with what needs them and is not at rest; `only`: with what is bound to them."""
+        """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them."""
         if self.shutting_down:
             return []
         named = list(names)

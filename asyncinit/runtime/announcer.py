@@ -31,9 +31,13 @@ Follower = Callable[[EventEntry], None]
 
 @dataclass(slots=True)
 class Times:
-    """When a service last changed: `since`, `ready_since` and `exit_time` by the wall, `moment` monotonic."""
+    """When a service last changed: `since`, `ready_since` and `exit_time` by the wall; the others monotonic.
+
+    `moment`: when it came into its state; `begun`: when its last start began.
+    """
 
     moment: float
+    begun: float
     since: float | None = None
     ready_since: float | None = None
     exit_time: float | None = None
@@ -55,7 +59,7 @@ class Announcer:
     def times(self, name: str) -> Times:
         """Return the times of a service."""
         if name not in self._times:
-            self._times[name] = Times(self._begun)
+            self._times[name] = Times(self._begun, self._begun)
         return self._times[name]
 
     def follow(self, follower: Follower) -> Callable[[], None]:
@@ -68,14 +72,17 @@ class Announcer:
         """Tell that a service has changed its state."""
         service, now = self._engine.services[effect.service], self._now()
         times = self.times(effect.service)
-        took, wall = now - times.moment, time.time()
+        wall = time.time()
+        if effect.new is State.STARTING:
+            times.begun = now
+        took = now - (times.begun if effect.new in {State.READY, State.COMPLETED} else times.moment)
         times.moment, times.since = now, wall
         times.ready_since = wall if effect.new is State.READY else times.ready_since
         if effect.new not in {State.READY, State.RELOADING, State.UNHEALTHY}:
             times.ready_since = None
         if effect.old is State.STOPPING and self._engine.shutting_down:
             self.stop_times[effect.service] = took
-        text, level = words.transition(service, effect.new, took, now)
+        text, level = words.transition(service, effect, took, now)
         self._tell(effect, text)
         if _told_by_what_follows(service, effect):
             level = LogLevel.DEBUG

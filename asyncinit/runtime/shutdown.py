@@ -59,7 +59,7 @@ class Shutdown:
         self.started = False
         self.on_begin: Callable[[], None] = lambda: None
         self.internal_error = False
-        supervisor.watch(self._look)
+        supervisor.watch(self.look)
 
     def request(self, reason: str) -> None:
         """Shut down because somebody asked; asked again, a second later or more: no more waiting."""
@@ -93,8 +93,8 @@ class Shutdown:
             self._announcer.system(f"leaving although something is left: {', '.join(left) or 'strays'}", LogLevel.ERROR)
             self._end()
 
-    def _look(self) -> None:
-        """The engine has come to rest: is there a reason to end?"""
+    def look(self) -> None:
+        """End the run if there is a reason to; called whenever the engine has come to rest."""
         engine = self._engine
         if self._over or not self.started:
             return

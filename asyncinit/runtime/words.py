@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
 from asyncinit.core.status import ExitStatus, Reason, State, signal_name
 
@@ -20,11 +21,12 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def transition(service: Service, new: State, took: float, now: float) -> tuple[str, LogLevel]:
-    """Return the line for a service that has come into `new`, and how important it is.
+def transition(service: Service, effect: Announce, took: float, now: float) -> tuple[str, LogLevel]:
+    """Return the line for a service that has changed its state, and how important it is.
 
-    `took` is how long it was in the state before, in seconds.
+    `took` is how long that took in seconds: the start until ready or completed, else the state before.
     """
+    new = effect.new
     reason = service.reason.text if service.reason is not None else ""
     because = f": {reason}" if reason else ""
     match new:
@@ -41,7 +43,8 @@ def transition(service: Service, new: State, took: float, now: float) -> tuple[s
             level = LogLevel.WARNING
         case State.INACTIVE:
             how = f" ({service.last_exit})" if service.last_exit is not None else ""
-            text = f"stopped after {duration(took)}{how}" + ("; had to be killed" if service.killed else "")
+            after = f" after {duration(took)}" if effect.old is State.STOPPING else ""
+            text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
         case State.STOPPING | State.RELOADING:
             text, level = f"{new}{because}", LogLevel.INFO

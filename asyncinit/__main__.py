@@ -1,0 +1,48 @@
+"""The entry: block every signal first, then become what argv says; knows the words of the command line, not more."""
+
+# Before any other import. A signal that comes while PID 1 is still importing is lost if it is not blocked, and blocked
+# it waits for the signalfd. `_signal` is there since the interpreter's start; `signal` would import enum first. What
+# comes in the interpreter's own start (10 to 25 ms) is beyond us.
+import _signal  # type: ignore[import-not-found]
+
+_FAULTS = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL, _signal.SIGTRAP, _signal.SIGSYS}
+_FAULTS.add(_signal.SIGABRT)
+_MASK_BEFORE = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - _FAULTS)
+
+import os  # noqa: E402
+import sys  # noqa: E402
+
+
+def main() -> int:
+    """Be the init, the wrapper of one command, or the command that talks to a running asyncinit; return its status."""
+    words = sys.argv[1:]
+    _run_alone(words[1:] if words[:1] == ["run"] else words)
+    if not _becomes_init(words):
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, _MASK_BEFORE)
+    from asyncinit.cli.app import main as command
+
+    return command(words)
+
+
+def _run_alone(words: list[str]) -> None:
+    """Run `-- CMD` as its wrapper, if it is nothing else and there are no services; never returns then."""
+    if "--" not in words:
+        return
+    from asyncinit.config.places import declared
+    from asyncinit.wrapper import UsageError, parse, run
+
+    try:
+        options = parse(words)
+    except UsageError:
+        return  # the full command line says it better
+    if options is not None and not declared(None, ()):
+        run(options)
+
+
+def _becomes_init(words: list[str]) -> bool:
+    """Tell whether this process is going to supervise: then its signals stay blocked."""
+    return os.getpid() == 1 or words[:1] in (["run"], ["--"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

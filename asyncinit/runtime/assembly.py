@@ -1,0 +1,211 @@
+"""Put the parts of a running asyncinit together, start it and take it apart; no part of it decides anything.
+
+Read it as the list of what there is: each part gets what it needs of the others, and nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+import traceback
+from typing import Any
+
+from asyncinit.config.show import show
+from asyncinit.config.spec import Configuration, LogFormat, LogLevel, Scope
+from asyncinit.errors import TransitionError
+from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.runtime import format as log_format
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.console import Console
+from asyncinit.runtime.control import ControlServer
+from asyncinit.runtime.ending import Ending
+from asyncinit.runtime.journal import Journal
+from asyncinit.runtime.main_command import main_command
+from asyncinit.runtime.members import Members
+from asyncinit.runtime.offload import Offloader
+from asyncinit.runtime.orders import Orders
+from asyncinit.runtime.output import Capture
+from asyncinit.runtime.performer import Performer
+from asyncinit.runtime.prepare import Preparation
+from asyncinit.runtime.reaper import Reaper
+from asyncinit.runtime.requests import Requests
+from asyncinit.runtime.shutdown import Shutdown
+from asyncinit.runtime.signals import SignalSource
+from asyncinit.runtime.snapshot import overview
+from asyncinit.runtime.spawner import Spawner
+from asyncinit.runtime.supervisor import Supervisor
+from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.upward import Upward
+from asyncinit.runtime.workshop import Workshop
+
+# A reader that has stalled may keep the last words for so long at most.
+_LAST_WORDS = 0.5
+
+
+class Assembly:
+    """A running asyncinit; `ready_fd` is the descriptor of --ready-fd."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, configuration: Configuration, *, ready_fd: int | None = None
+    ) -> None:
+        self._loop = loop
+        self._configuration = configuration
+        self._status = 0
+        init = configuration.init
+        environment = dict(os.environ)
+        loop.set_exception_handler(self._loop_failed)
+
+        self.timers = Timers(loop)
+        self.journal = self._make_journal(environment)
+        self.reaper = Reaper(loop)
+        self.supervisor = Supervisor(
+            configuration.services, self.timers.now, random.random, self._impossible, loop.call_soon
+        )
+        engine = self.supervisor.engine
+        self.announcer = Announcer(engine, self.journal, self.timers.now)
+        members = Members(loop, self.reaper, self.timers, self._warn)
+        offloader = Offloader(loop, self.reaper, self.timers)
+        self.workshop = Workshop(
+            loop=loop,
+            timers=self.timers,
+            reaper=self.reaper,
+            spawner=Spawner(loop, self.reaper),
+            offloader=offloader,
+            preparation=Preparation(loop, offloader, environment),
+            members=members,
+            ending=Ending(loop, self.reaper, self.timers, members, self._warn_of),
+            capture=Capture(loop, self.journal),
+            journal=self.journal,
+            announcer=self.announcer,
+            slow_paths=slow_file_systems,
+            spawn_method=init.spawn,
+        )
+        self.performer = Performer(self.workshop, self.supervisor)
+        self._main = main_command(configuration)
+        self.shutdown = Shutdown(
+            self.supervisor,
+            self.timers,
+            announcer=self.announcer,
+            init=init,
+            sweep=self._sweep,
+            finish=self._finish,
+            decisive=self._main,
+            not_executed=self.performer.not_executed,
+        )
+        self.requests = Requests(
+            self.supervisor,
+            self.performer,
+            self.announcer,
+            self.shutdown,
+            self.journal,
+            now=self.timers.now,
+            since=time.time(),
+            show=lambda name: show(configuration, name),
+        )
+        self.control = ControlServer(
+            loop, self.requests, say=self._warn, control_socket=init.control_socket, control_read=init.control_read
+        )
+        self.workshop.control_address = self.control.address
+        self.upward = Upward(loop, environment, ready_fd, self._warn)
+        self.shutdown.on_begin = self.upward.stopping
+        self.supervisor.watch(self._tell_upward)
+        self._told_ready = False
+        orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward)
+        self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
+
+    def _make_journal(self, environment: dict[str, str]) -> Journal:
+        init = self._configuration.init
+        console = Console(self._loop, 1)
+        chosen = log_format.choose(init.log_format, console.terminal, environment)
+        events = Console(self._loop, 2) if init.log_format is LogFormat.RAW else None
+        journal = Journal(console, chosen, init.log_level, events_console=events)
+        journal.set_names(sorted(self._configuration.services))
+        return journal
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # A life
+
+    def begin(self) -> None:
+        """Start what is enabled, or what [init] start names."""
+        services, init = self._configuration.services, self._configuration.init
+        names = init.start or tuple(name for name, spec in services.items() if spec.enabled)
+        role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
+        self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
+        self._loop.call_soon(self._start, names)
+
+    def _start(self, names: tuple[str, ...]) -> None:
+        self.supervisor.request(lambda now: self.supervisor.engine.start(names, now))
+        self.shutdown.started = True
+        self.shutdown.look()
+
+    def end(self) -> int:
+        """Write what is left, give everything back and return the exit status."""
+        self.upward.exit_status(self._status)
+        self.workshop.capture.close()
+        self.control.close()
+        self.upward.close()
+        self.journal.flush(_LAST_WORDS)
+        return self._status
+
+    def _finish(self, status: int) -> None:
+        self._status = status
+        # Not at once: whoever asked for the shutdown over the control socket gets an answer first.
+        self._loop.call_soon(self._loop.stop)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What the parts are told by
+
+    def _sweep(self, seconds: float, done: Any) -> None:
+        def swept(survivors: list[str]) -> None:
+            for text in survivors:
+                self._warn(text)
+            done()
+
+        strays = self.workshop.members.strays()
+        if strays:
+            names = ", ".join(f"{member.name} ({member.pid})" for member in strays[:10])
+            self.announcer.system(f"ending processes that belong to no service: {names}")
+        self.workshop.ending.sweep(seconds, swept)
+
+    def _tell_upward(self) -> None:
+        engine = self.supervisor.engine
+        if self.shutdown.started and not self._told_ready and not engine.shutting_down and engine.all_ready:
+            self._told_ready = True
+            self.announcer.system("all services are ready")
+            self.upward.ready()
+
+    def _tell_overview(self) -> None:
+        for name, text in overview(self.supervisor.engine).items():
+            self.journal.event(name, text)
+        reaper = self.reaper
+        counts = f"{reaper.spawned} children made, {reaper.reaped} reaped; {reaper.orphans} orphans reaped"
+        self.announcer.system(counts)
+
+    def _forward(self, number: int) -> None:
+        if self._main is not None:
+            try:
+                self.performer.signal(self._main, number, Scope.GROUP)
+            except OSError as error:
+                self._warn(f"cannot forward a signal to {self._main}: {error.strerror}")
+
+    def _warn(self, text: str) -> None:
+        self.journal.event(None, text, LogLevel.WARNING)
+
+    def _warn_of(self, service: str | None, text: str) -> None:
+        self.journal.event(service, text, LogLevel.WARNING)
+
+    def _impossible(self, error: TransitionError) -> None:
+        self.shutdown.internal_error = True
+        self.journal.event(error.service, str(error), LogLevel.ERROR)
+
+    def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception has escaped a callback: tell it, and go on."""
+        error = context.get("exception")
+        text = str(context.get("message", "an exception in a callback"))
+        if error is not None:
+            where = traceback.extract_tb(error.__traceback__)
+            last = f" ({where[-1].filename}:{where[-1].lineno})" if where else ""
+            text = f"{text}: {error!r}{last}"
+        self.journal.event(None, f"internal error: {text}", LogLevel.ERROR)

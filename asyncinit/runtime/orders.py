@@ -1,0 +1,65 @@
+"""What asyncinit does on each signal in a container and in a development environment; knows no descriptor."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from asyncinit.config.spec import LogLevel
+from asyncinit.linux.signals import SignalInfo
+from asyncinit.runtime import words
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.shutdown import Shutdown
+from asyncinit.runtime.signals import sender
+
+# systemd's SIGRTMIN+n for halt, power-off, reboot and kexec; the C library's SIGRTMIN is 34. In a container each of
+# them is the wish that it ends.
+_END_OF_MACHINE = {34 + 3: "halt", 34 + 4: "power-off", 34 + 5: "reboot", 34 + 6: "kexec"}
+_ASKS_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR})
+# Job control and a full pipe: nothing that an init acts upon.
+_IDLE = frozenset({signal.SIGCONT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGIO})
+
+
+class Orders:
+    """Handle signals. `overview` tells the state of every service; `forward` passes a signal to CMD, if there is one."""
+
+    def __init__(
+        self,
+        shutdown: Shutdown,
+        announcer: Announcer,
+        overview: Callable[[], None],
+        forward: Callable[[int], None],
+    ) -> None:
+        self._shutdown = shutdown
+        self._announcer = announcer
+        self._overview = overview
+        self._forward = forward
+
+    def handle(self, info: SignalInfo) -> None:
+        """Do what the signal says; every one is told with its sender."""
+        number = info.number
+        text = words.received(number, sender(info))
+        if number in _ASKS_TO_END or number in _END_OF_MACHINE:
+            self._shutdown.request(text)
+        elif number == signal.SIGHUP and info.from_kernel:
+            self._shutdown.request(f"{text}: the terminal is gone")
+        elif number == signal.SIGHUP:
+            self._announcer.system(f"{text}: this version cannot reload its configuration; restart it for that")
+        elif number == signal.SIGUSR1:
+            self._announcer.system(f"{text}: this version writes no log files; there is nothing to reopen")
+        elif number == signal.SIGUSR2:
+            self._announcer.system(text)
+            self._overview()
+        elif number == signal.SIGTSTP:
+            self._suspend(info)
+        elif number not in _IDLE:
+            self._announcer.system(text, LogLevel.DEBUG)
+            if not info.from_kernel:
+                self._forward(number)
+
+    def _suspend(self, info: SignalInfo) -> None:
+        """^Z: the shell that started us can resume us; the services are not in its foreground and go on."""
+        if info.from_kernel and os.getpid() != 1:
+            self._announcer.system("suspended by the terminal; services go on, unsupervised until asyncinit is resumed")
+            os.kill(os.getpid(), signal.SIGSTOP)

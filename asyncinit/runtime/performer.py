@@ -1,0 +1,219 @@
+"""Carry out the engine's effects: each becomes a call of the service's run, or of a part that all share.
+
+Never raises: an effect that cannot be carried out because of a bug of ours is answered as a failure of that service,
+and told; the others go on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+from asyncinit.config.spec import LogLevel, Scope
+from asyncinit.core import events as ev
+from asyncinit.core.events import Effect, Event
+from asyncinit.core.service import Service
+from asyncinit.core.status import Code, Reason
+from asyncinit.errors import SpawnError
+from asyncinit.runtime.announcer import Times
+from asyncinit.runtime.hooks import end_variables
+from asyncinit.runtime.run import Run
+from asyncinit.runtime.supervisor import Supervisor
+from asyncinit.runtime.timers import Timer
+from asyncinit.runtime.workshop import Workshop
+
+
+class Performer:
+    """Perform effects with the `workshop`'s tools; answers go to the `supervisor`."""
+
+    def __init__(self, workshop: Workshop, supervisor: Supervisor) -> None:
+        self._shop = workshop
+        self._supervisor = supervisor
+        self._engine = supervisor.engine
+        self._runs: dict[str, Run] = {}
+        self._timers: dict[str, Timer] = {}
+        self._removals: dict[str, list[Callable[[], None]]] = {}
+        self._not_executed: dict[str, int] = {}
+        self.internal_errors = 0
+        supervisor.performer = self
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What others ask
+
+    def seen(self, name: str) -> Seen:
+        """Return what the runtime knows of a service."""
+        return Seen(self._shop.announcer.times(name), self._runs.get(name))
+
+    def signal(self, name: str, number: int, scope: Scope) -> None:
+        """Send a signal to a service; raises OSError."""
+        self._shop.ending.signal_scope(name, number, scope, self._service(name).main)
+
+    def not_executed(self, name: str) -> int | None:
+        """Return 126 or 127 if the service's program could not be executed or found."""
+        return self._not_executed.get(name)
+
+    def close(self) -> None:
+        """Give back what the runs hold: asyncinit ends."""
+        for run in self._runs.values():
+            run.close()
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Effects
+
+    def perform(self, effect: Effect) -> None:
+        """Carry out one effect."""
+        try:
+            self._perform(effect)
+        except Exception as error:
+            self.internal_errors += 1
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"internal error in {type(effect).__name__}: {error!r} ({where.filename}:{where.lineno})"
+            self._shop.journal.event(effect.service, text, LogLevel.ERROR)
+            answer = _failed(effect, text)
+            if answer is not None:
+                self._supervisor.post(effect.service, answer)
+
+    def _perform(self, effect: Effect) -> None:  # noqa: PLR0912  # one branch for each effect, nothing else
+        name, shop = effect.service, self._shop
+        match effect:
+            case ev.Prepare():
+                self._prepare(name)
+            case ev.Spawn():
+                self._run(name).spawn()
+            case ev.AwaitReady():
+                self._run(name).await_ready()
+            case ev.ForgetReady():
+                self._run(name).forget_ready()
+            case ev.RunHooks():
+                self._run_hooks(effect)
+            case ev.EndHooks():
+                self._run(name).end_activities()
+            case ev.SendSignal():
+                shop.ending.signal_scope(name, effect.signal, effect.scope, self._service(name).main)
+            case ev.RunStopCommand():
+                command = self._service(name).spec.stop.command
+                assert command is not None
+                self._run(name).run_stop(command)
+            case ev.RunReload():
+                self._reload(name)
+            case ev.WatchTree():
+                shop.members.watch_gone(name, partial(self._supervisor.post, name, ev.TreeGone()))
+            case ev.KillTree():
+                shop.ending.kill_tree(name)
+            case ev.ArmTimer():
+                self._arm(name, effect.epoch, effect.deadline)
+            case ev.DisarmTimer():
+                self._disarm(name)
+            case ev.CleanUp():
+                self._clean_up(name)
+            case ev.Announce():
+                self._announce(effect)
+
+    def _service(self, name: str) -> Service:
+        return self._engine.services[name]
+
+    def _run(self, name: str) -> Run:
+        return self._runs[name]
+
+    def _prepare(self, name: str) -> None:
+        spec = self._service(name).spec
+
+        def complain(text: str) -> None:
+            self._shop.journal.event(name, text, LogLevel.WARNING)
+
+        run = Run(self._shop, spec, partial(self._supervisor.post, name), complain)
+        self._runs[name] = run
+        if name in self._removals:
+            # The last run's directories are still being removed: the new ones must not be removed with them.
+            self._removals[name].append(partial(self._begin, name, run))
+        else:
+            run.prepare()
+
+    def _begin(self, name: str, run: Run) -> None:
+        if run is self._runs.get(name):
+            run.prepare()
+
+    def _run_hooks(self, effect: ev.RunHooks) -> None:
+        service = self._service(effect.service)
+        variables: dict[str, str] = {}
+        if effect.stage is ev.HookStage.POST_STOP:
+            code = service.failure.code if service.failure is not None else Code.SUCCESS
+            variables = end_variables(code, service.last_exit)
+        elif service.main is not None:
+            variables = {"MAINPID": str(service.main)}
+        self._run(effect.service).run_hooks(effect.stage, effect.squeeze, variables)
+
+    def _reload(self, name: str) -> None:
+        reload = self._service(name).spec.reload
+        if reload.command is not None:
+            self._run(name).run_reload(reload.command)
+        else:
+            self.signal(name, reload.signal, Scope.PROCESS)
+
+    def _arm(self, name: str, epoch: int, deadline: float) -> None:
+        self._disarm(name)
+        fired = partial(self._supervisor.post, name, ev.TimerFired(epoch))
+        self._timers[name] = self._shop.timers.at(deadline, fired)
+
+    def _disarm(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _clean_up(self, name: str) -> None:
+        self._shop.members.unwatch(name)
+        run = self._runs.pop(name, None)
+        if run is None:
+            return
+        run.close()
+        if run.not_executed is not None:
+            self._not_executed[name] = run.not_executed
+        if run.spec.directories.runtime:
+            self._remove_directories(name, run)
+
+    def _remove_directories(self, name: str, run: Run) -> None:
+        self._removals[name] = []
+
+        def removed(failure: SpawnError | None) -> None:
+            if failure is not None:
+                self._shop.journal.event(name, str(failure), LogLevel.WARNING)
+            for waiting in self._removals.pop(name):
+                waiting()
+
+        try:
+            self._shop.preparation.remove_directories(run.spec, removed)
+        except SpawnError as error:
+            self._shop.loop.call_soon(removed, error)
+
+    def _announce(self, effect: ev.Announce) -> None:
+        self._shop.announcer.announce(effect)
+        if self._service(effect.service).stuck:
+            text = self._shop.ending.undying(effect.service)
+            self._shop.journal.event(effect.service, text, LogLevel.ERROR)
+
+
+class Seen:
+    """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
+
+    def __init__(self, times: Times, run: Run | None) -> None:
+        self.since = times.since
+        self.ready_since = times.ready_since
+        self.exit_time = times.exit_time
+        self.status_text = run.text if run is not None and run.text else None
+        self.waiting_text = run.waiting_text if run is not None else None
+
+
+def _failed(effect: Effect, text: str) -> Event | None:
+    """Return the answer that tells that an effect could not be carried out, if it has one."""
+    reason = Reason(Code.RESOURCES, text)
+    match effect:
+        case ev.Prepare():
+            return ev.Prepared(reason)
+        case ev.Spawn():
+            return ev.SpawnFailed(reason)
+        case ev.RunHooks():
+            return ev.HooksDone(effect.stage, reason)
+        case ev.RunReload():
+            return ev.ReloadDone(reason)
+    return None

@@ -1,0 +1,378 @@
+"""One run of one service: its token, its processes, its descriptors, from the preparation until nothing is left.
+
+Carries out what the performer asks for and posts what happens; decides nothing. A run is made when a service is
+prepared and given up when it is cleaned up; nothing of it outlives that but output that a stray still writes.
+
+Carried over a re-exec: token, main process, the descriptors of the channel and of the notification socket.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
+from asyncinit.core import events as ev
+from asyncinit.core.events import HookStage
+from asyncinit.core.status import Code, ExitStatus, Reason
+from asyncinit.errors import AsyncinitError, SpawnError
+from asyncinit.linux import terminal
+from asyncinit.runtime.environment import expand
+from asyncinit.runtime.foreign_main import ForeignMain
+from asyncinit.runtime.hooks import Cancellable, CommandRun, Done, HookRun
+from asyncinit.runtime.notify import NotifySocket
+from asyncinit.runtime.output import Channel
+from asyncinit.runtime.plan import ExecPlan, Session
+from asyncinit.runtime.prepare import Prepared
+from asyncinit.runtime.probes import ProbeContext
+from asyncinit.runtime.readiness import Readiness, make_readiness
+from asyncinit.runtime.workshop import Workshop
+
+# sd_notify's variable and asyncinit's own.
+_NOTIFY_SOCKET = "NOTIFY_SOCKET"
+_TOKEN = "ASYNCINIT_TOKEN"
+_SOCKET = "ASYNCINIT_SOCKET"
+# A reload command that takes longer hangs; the service goes on with what it has.
+RELOAD_TIMEOUT = 90.0
+
+
+class Run:
+    """A run of `spec`; `post` takes its events, `complain` a line about it for people."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        spec: ServiceSpec,
+        post: Callable[[ev.Event], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._shop = workshop
+        self.spec = spec
+        self._post = post
+        self._complain = complain
+        self.token = os.urandom(16).hex()
+        self.main: int | None = None
+        self.text = ""
+        self.service_errno: int | None = None
+        self.not_executed: int | None = None
+        self.prepared: Prepared | None = None
+        self._notify: NotifySocket | None = None
+        self._readiness: Readiness | None = None
+        self._channel: Channel | None = None
+        self._activities: dict[str, Cancellable] = {}
+        self._foreign: ForeignMain | None = None
+        self._unwatch: Callable[[], None] | None = None
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Coming up
+
+    def prepare(self) -> None:
+        """Make the notification socket, have everything prepared, run the pre_start hooks; posts Prepared."""
+        own = {_TOKEN: self.token}
+        if self._shop.control_address:
+            own[_SOCKET] = self._shop.control_address
+        try:
+            if self.spec.ready.kind is ReadyKind.NOTIFY:
+                self._notify = NotifySocket(self._shop.loop, self, self.belongs)
+                own[_NOTIFY_SOCKET] = self._notify.address
+            self._activities["prepare"] = self._shop.preparation.begin(self.spec, own, self._found)
+        except OSError as error:
+            self._post(ev.Prepared(_spawn_reason(SpawnError("make a notification socket", error.errno or 0))))
+        except SpawnError as error:
+            self._post(ev.Prepared(_spawn_reason(error)))
+
+    def _found(self, result: Prepared | SpawnError) -> None:
+        self._activities.pop("prepare", None)
+        if isinstance(result, SpawnError):
+            self._post(ev.Prepared(_spawn_reason(result)))
+            return
+        self.prepared = result
+        for missing in result.not_applied:
+            self._complain(f"{missing.key} is not applied: {missing.text}")
+        hooks = self.spec.hooks.pre_start
+        if hooks:
+            self._hooks(HookStage.PRE_START, hooks, 1.0, lambda failure: self._post(ev.Prepared(failure)))
+        else:
+            self._post(ev.Prepared())
+
+    def spawn(self) -> None:
+        """Make the main process; posts Spawned or SpawnFailed at once, Executed (or SpawnFailed) when known."""
+        self._shop.journal.started(self.spec.name)
+        try:
+            plan = self._main_plan()
+            pid = self._shop.spawner.spawn(plan, self._executed, self._own_exited)
+        except AsyncinitError as error:
+            self._drop_child_ends()
+            self._spawn_failed(error)
+            return
+        self._drop_child_ends()
+        self.main = pid
+        self._shop.members.born(self.spec.name, self.token, pid, leader=plan.session is Session.NEW)
+        self._post(ev.Spawned(pid))
+
+    def _main_plan(self) -> ExecPlan:
+        assert self.prepared is not None
+        assert self.spec.command is not None
+        self._make_readiness()
+        extra = self._readiness.descriptors if self._readiness is not None else ()
+        plan = replace(
+            self.prepared.plan(self.spec.command, "command"),
+            extra=extra,
+            session=Session.FOREGROUND if self.spec.foreground else Session.NEW,
+            method=self._shop.spawn_method,
+        )
+        if self.spec.inherit_stdio:
+            return replace(plan, stdin=0, stdout=1, stderr=2)
+        if self.prepared.terminal is not None:
+            return replace(plan, terminal=self.prepared.terminal)
+        owner = self.prepared.credentials.uid if self.prepared.credentials is not None else None
+        self._channel = self._shop.capture.open(self.spec.name, owner, tty=self.spec.tty is True)
+        if self._channel.terminal is not None:
+            return replace(plan, terminal=self._channel.terminal)
+        return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)
+
+    def _make_readiness(self) -> None:
+        """What the child is spawned with (a descriptor), and what has to be known before it runs."""
+        ready = self.spec.ready
+        if ready.kind is ReadyKind.EXEC:
+            return
+        assert self.prepared is not None
+        try:
+            address = expand(ready.address, self.prepared.environment, f"ready.{ready.kind}")
+            self._readiness = make_readiness(self._probes(), ready, address, self, self.belongs)
+        except OSError as error:
+            raise SpawnError(f"look for readiness ({ready.kind})", error.errno or 0) from error
+        if ready.kind is ReadyKind.LOG:
+            self._unwatch = self._shop.capture.watch(self.spec.name, self._readiness.lines)
+
+    def _probes(self) -> ProbeContext:
+        shop = self._shop
+        return ProbeContext(shop.loop, shop.timers, self._probe_command, self._look_in_child, shop.slow_paths)
+
+    def _look_in_child(self, look: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Cancellable:
+        return self._shop.offloader.run(lambda _step: look(), object, timeout, done)
+
+    def _probe_command(self, command: Command, timeout: float, done: Callable[[Reason | None], None]) -> Cancellable:
+        return self._command(command, "ready.command", timeout, done)
+
+    def _executed(self, failure: SpawnError | None) -> None:
+        if failure is None:
+            self._post(ev.Executed())
+        else:
+            self.main = None
+            self._spawn_failed(failure)
+
+    def _spawn_failed(self, error: AsyncinitError) -> None:
+        self._forget_readiness()
+        if isinstance(error, SpawnError) and error.step.startswith("execute"):
+            self.not_executed = 127 if error.errno == 2 else 126
+        self._post(ev.SpawnFailed(_spawn_reason(error)))
+
+    def _drop_child_ends(self) -> None:
+        if self._channel is not None:
+            self._channel.close_ours()
+        if self._readiness is not None:
+            self._readiness.spawned()
+
+    def await_ready(self) -> None:
+        """Begin to look for the declared readiness; posts BecameReady."""
+        if self._readiness is not None:
+            self._readiness.begin()
+
+    def forget_ready(self) -> None:
+        """Stop to look for readiness; what the service says by notification is still heard."""
+        self._forget_readiness()
+
+    def _forget_readiness(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        if self._readiness is not None:
+            self._readiness.cancel()
+            self._readiness = None
+
+    @property
+    def waiting_text(self) -> str | None:
+        """The readiness that is looked for, and the last obstacle."""
+        return self._readiness.waiting_text() if self._readiness is not None else None
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What the service says (NotifyHandler, ReadinessHandler)
+
+    def ready(self) -> None:
+        """READY=1, or the declared readiness was seen."""
+        self._post(ev.BecameReady())
+
+    def reloading(self) -> None:
+        """RELOADING=1."""
+        self._post(ev.Reloading())
+
+    def stopping(self) -> None:
+        """STOPPING=1."""
+        self._post(ev.Stopping())
+
+    def status_text(self, text: str) -> None:
+        """STATUS=."""
+        self.text = text
+
+    def errno(self, number: int) -> None:
+        """ERRNO=."""
+        self.service_errno = number
+
+    def complaint(self, text: str) -> None:
+        """Something that it said was refused, or makes no sense."""
+        self._complain(text)
+
+    def main_pid(self, pid: int) -> None:
+        """MAINPID= or a pid file: another live process of the service is the main one from now on."""
+        if pid == self.main:
+            return
+        if self._foreign is not None:
+            self._foreign.close()
+        self.main = pid
+        self._foreign = ForeignMain(self._shop.loop, self._shop.reaper, self._shop.timers, pid, self._main_exited)
+        self._post(ev.MainChanged(pid))
+
+    def belongs(self, pid: int) -> bool | None:
+        """Tell whether a process is one of this service."""
+        return self._shop.members.owner_of(pid) == self.spec.name
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Ends
+
+    def _own_exited(self, pid_status: ExitStatus) -> None:
+        """The process that we spawned has ended; it may have made another one the main process just before."""
+        if self._notify is not None:
+            self._notify.drain()
+        if self._foreign is None:
+            self._main_exited(pid_status)
+        elif self._channel is not None:
+            self._channel.drain()
+
+    def _main_exited(self, status: ExitStatus) -> None:
+        if self._notify is not None:
+            self._notify.drain()
+        self._shop.capture.drain(self.spec.name)
+        if self.spec.foreground:
+            terminal.set_foreground(0, os.getpgrp())
+        self.main = None
+        self._shop.announcer.exited(self.spec.name)
+        self._post(ev.Exited(status))
+
+    def close(self) -> None:
+        """Give everything back: nothing of the run is left."""
+        self.end_activities()
+        self._forget_readiness()
+        if self._notify is not None:
+            self._notify.close()
+        if self._foreign is not None:
+            self._foreign.close()
+        if self._channel is not None:
+            self._channel.drain()
+        self._shop.members.forget(self.spec.name)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Hooks and commands
+
+    def run_hooks(self, stage: HookStage, squeeze: float, variables: Mapping[str, str]) -> None:
+        """Run the hooks of a stage one after another; posts HooksDone."""
+        hooks: Sequence[Hook] = getattr(self.spec.hooks, stage.value)
+        self._hooks(stage, hooks, squeeze, lambda failure: self._post(ev.HooksDone(stage, failure)), variables)
+
+    def _hooks(
+        self,
+        stage: HookStage,
+        hooks: Sequence[Hook],
+        squeeze: float,
+        done: Callable[[Reason | None], None],
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        if self.prepared is None:  # the preparation itself failed: there is nothing to run a hook with
+            done(None)
+            return
+        key = f"hooks.{stage}"
+
+        def run(hook: Hook, timeout: float, ended: Done) -> Cancellable:
+            return self._command(hook.command, key, timeout, ended, hook.user, variables)
+
+        def over(failure: Reason | None) -> None:
+            self._activities.pop(key, None)
+            done(failure)
+
+        self._activities[key] = HookRun(
+            stage,
+            hooks,
+            run,
+            call_soon=self._shop.loop.call_soon,
+            done=over,
+            squeeze=squeeze,
+            ignored=lambda failure: self._complain(f"{failure.text}; ignored"),
+        )
+
+    def _command(
+        self,
+        command: Command,
+        key: str,
+        timeout: float,
+        done: Done,
+        user: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Cancellable:
+        """Run a command as a process of the service, its output in the service's log. Raises SpawnError."""
+        assert self.prepared is not None
+        plan = self.prepared.plan(command, key, user, variables)
+        owner = plan.credentials.uid if plan.credentials is not None else None
+        channel = self._shop.capture.open(self.spec.name, owner, main=False)
+
+        def ended(failure: Reason | None) -> None:
+            channel.drain()
+            done(failure)
+
+        plan = replace(plan, stdout=channel.stdout, stderr=channel.stderr, method=self._shop.spawn_method)
+        run = CommandRun(
+            self._shop.spawner,
+            self._shop.timers,
+            plan,
+            timeout=timeout,
+            born=lambda pid: self._shop.members.born(self.spec.name, self.token, pid, leader=True),
+            done=ended,
+        )
+        channel.close_ours()
+        return run
+
+    def run_reload(self, command: Command) -> None:
+        """Run the reload command; posts ReloadDone."""
+        self._aside("reload", command, RELOAD_TIMEOUT, self._reload_ended)
+
+    def _reload_ended(self, failure: Reason | None) -> None:
+        if failure is not None:
+            failure = Reason(failure.code, f"reload command {failure.text}")
+            self._complain(failure.text)
+        self._post(ev.ReloadDone(failure))
+
+    def run_stop(self, command: Command) -> None:
+        """Run the stop command; its failure is only told."""
+        self._aside("stop", command, self.spec.stop.timeout, self._stop_ended)
+
+    def _stop_ended(self, failure: Reason | None) -> None:
+        if failure is not None:
+            self._complain(f"stop command {failure.text}")
+
+    def _aside(self, what: str, command: Command, timeout: float, done: Done) -> None:
+        """Run a command beside the main process, MAINPID naming that."""
+        variables = {} if self.main is None else {"MAINPID": str(self.main)}
+        try:
+            self._activities[what] = self._command(command, f"{what}.command", timeout, done, None, variables)
+        except SpawnError as error:
+            done(_spawn_reason(error))
+
+    def end_activities(self) -> None:
+        """Kill the preparation, hook or command that runs; nothing of it is posted any more."""
+        activities, self._activities = self._activities, {}
+        for activity in activities.values():
+            activity.cancel()
+
+
+def _spawn_reason(error: AsyncinitError) -> Reason:
+    return Reason(Code.SPAWN, str(error))
