@@ -47,7 +47,8 @@ def parse_http(text: str) -> HttpAddress:
     end = min((index for index in (rest.find("/"), rest.find("?")) if index >= 0), default=len(rest))
     authority, target = rest[:end], rest[end:]
     if "@" in authority:
-        raise AddressError(text, "no user name or password in the address")
+        # Not repeated in the message: it goes to logs.
+        raise AddressError("http://...@" + authority.rpartition("@")[2], "no user name or password in the address")
     if not target.startswith("/"):
         target = "/" + target
     if not all("!" <= character <= "~" for character in authority + target):

@@ -97,13 +97,15 @@ def _bound_socket(family: int, port: int) -> socket.socket:
     A connect to a port of the ephemeral range where nobody listens may pick that very port as its own; TCP then
     connects the socket to itself: a probe would find a server that is not there, and keep the port from the real one.
     """
+    # As numbers: for an empty host Python would call getaddrinfo.
+    any_address = ("0.0.0.0" if family == socket.AF_INET else "::", 0)
     opened = _non_blocking(family)
     try:
-        opened.bind(("", 0))
+        opened.bind(any_address)
         if opened.getsockname()[1] == port:
             another = _non_blocking(family)
             try:
-                another.bind(("", 0))
+                another.bind(any_address)
             finally:
                 opened.close()
                 opened = another

@@ -31,4 +31,4 @@ class LogPattern:
         """Tell whether one of many complete lines matches; what has the first piece nowhere costs one search."""
         if self._pieces and self._pieces[0] not in lines and b"\x1b" not in lines:
             return False
-        return any(self.matches(line) for line in lines.splitlines())
+        return any(self.matches(line) for line in lines.split(b"\n"))

@@ -62,12 +62,20 @@ def find_in_hosts(data: bytes, name: str) -> list[Endpoint]:
     """Return the addresses that the text of a hosts(5) file has for `name`, in its order, each once."""
     wanted = name.lower().encode("utf-8", "surrogateescape")
     found: list[Endpoint] = []
-    for line in data.splitlines():
+    if not wanted:
+        return found
+    # Only the lines that have the name in them are looked at: lists of blocked hosts have 100,000.
+    text = data.lower()
+    position = text.find(wanted)
+    while position >= 0:
+        end = text.find(b"\n", position)
+        line = text[text.rfind(b"\n", 0, position) + 1 : end if end >= 0 else len(text)]
         words = line.partition(b"#")[0].split()
-        if wanted in (word.lower() for word in words[1:]):
+        if wanted in words[1:]:
             endpoint = parse_ip(words[0].decode("ascii", "replace"))
             if endpoint is not None and endpoint not in found:
                 found.append(endpoint)
+        position = text.find(wanted, end) if end >= 0 else -1
     return found
 
 

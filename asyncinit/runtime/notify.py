@@ -6,8 +6,9 @@ fit too:
 
 - it belongs to the service (asked with `belongs`, also for the dead): accepted;
 - it lives and does not: refused;
-- it is dead, or nobody can say: accepted if it had the uid of root, of us, of the service, or of a process of the
-  service that has spoken before. `systemd-notify` in a script is gone before anybody can look at it.
+- it is dead, or nobody can say: accepted (`systemd-notify` in a script is gone before anybody can look at it). Once
+  the service's user is known, only if it had the uid of root, of us, of that user, or of a process of the service that
+  has spoken before: else any user of the machine could stop a service by a message from a process that ends at once.
 
 Over a live re-exec the descriptor and the address are what has to be kept: messages wait in the kernel meanwhile.
 """
@@ -77,8 +78,8 @@ class NotifySocket:
     """One instance's socket.
 
     `address` is what NOTIFY_SOCKET shall be: "@NAME", or `path` where one is given (a new name, for instances that do
-    not share our network namespace). `belongs` tells whether a pid is a process of the service, None if it can't tell;
-    `owner_uid` is the service's user. Raises OSError if no socket can be made.
+    not share our network namespace). `belongs` tells whether a pid is a process of the service, None if it can't tell.
+    Raises OSError if no socket can be made.
     """
 
     def __init__(
@@ -86,18 +87,21 @@ class NotifySocket:
         loop: asyncio.AbstractEventLoop,
         handler: NotifyHandler,
         belongs: Belongs,
-        owner_uid: int | None = None,
         path: str | None = None,
     ) -> None:
         self._loop = loop
         self._handler = handler
         self._belongs = belongs
-        self._trusted = {0, os.geteuid()} | (set() if owner_uid is None else {owner_uid})
+        self._trusted: set[int] | None = None
         self._told: set[str] = set()
         self._path = path
         self.address = path or f"@asyncinit/notify/{_random_name()}"
         self._socket: socket.socket | None = _open(self.address)
         loop.add_reader(self._socket.fileno(), self._readable)
+
+    def trust(self, uid: int) -> None:
+        """Tell the service's user: from now on dead senders must be of it, of root or of ours."""
+        self._trusted = {0, os.geteuid(), uid}
 
     def drain(self) -> None:
         """Handle all that has been sent until now; to be called before the end of a process of the service is told."""
@@ -177,10 +181,11 @@ class NotifySocket:
             return False
         member = self._belongs(pid)
         if member:
-            self._trusted.add(uid)
+            if self._trusted is not None:
+                self._trusted.add(uid)
             return True
         living = received.sender_lives()
-        if uid in self._trusted and not (living and member is False):
+        if not (living and member is False) and (self._trusted is None or uid in self._trusted):
             return True
         self._complain(
             f"refused a notification from pid {pid} (uid {uid}), which is not a process of this service"

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from asyncinit.config.spec import Command, Ready, ReadyKind
 from asyncinit.core.status import Reason
+from asyncinit.errors import AsyncinitError
 from asyncinit.runtime import addresses, path_checks
 from asyncinit.runtime.connecting import Connecting
 from asyncinit.runtime.names import resolve
@@ -100,7 +101,7 @@ class _Run:
     def _begin(self) -> None:
         try:
             self._attempt.begin()
-        except OSError as error:  # no descriptors, no memory: an obstacle like others, and the next may be luckier
+        except (OSError, AsyncinitError) as error:  # no descriptor, no child: the next asking may be luckier
             self._finish(obstacle_of(error))
 
     def _late(self) -> None:
@@ -124,7 +125,8 @@ def make_probe(context: ProbeContext, ready: Ready, address: str) -> Probe:
 def _label(ready: Ready, address: str) -> str:
     if ready.kind is ReadyKind.COMMAND and ready.command is not None:
         return one_line("command " + " ".join(ready.command.argv), 120)
-    return one_line(address if ready.kind is ReadyKind.HTTP else f"{ready.kind} {address}", 200)
+    # Without the query of a URL, which may hold a token that came from the environment.
+    return one_line(address.partition("?")[0] if ready.kind is ReadyKind.HTTP else f"{ready.kind} {address}", 200)
 
 
 def _attempt(context: ProbeContext, ready: Ready, address: str) -> Callable[[Done], Attempt]:

@@ -6,6 +6,7 @@ import array
 import fcntl
 import os
 import resource
+import shutil
 import socket
 import struct
 import subprocess
@@ -188,7 +189,8 @@ class TestOtherUsers:
 
     def test_a_dead_stranger_of_another_user_is_refused(self, loop, handler, children):
         """A forged message does not become true by its sender's death."""
-        notifier = NotifySocket(loop, handler, lambda _: False, owner_uid=os.geteuid())
+        notifier = NotifySocket(loop, handler, lambda _: False)
+        notifier.trust(os.geteuid())
         children.reap(children.fork(self.as_user(4711, notifier.address, b"STOPPING=1")))
         run_until(loop, lambda: handler.told)
         notifier.close()
@@ -196,7 +198,16 @@ class TestOtherUsers:
 
     def test_a_dead_sender_of_the_services_user_is_heard(self, loop, handler, children):
         """The service's own user may be another one than ours."""
-        notifier = NotifySocket(loop, handler, lambda _: None, owner_uid=4711)
+        notifier = NotifySocket(loop, handler, lambda _: None)
+        notifier.trust(4711)
+        children.reap(children.fork(self.as_user(4711, notifier.address, b"READY=1")))
+        run_until(loop, lambda: handler.told)
+        notifier.close()
+        assert handler.told == [("ready",)]
+
+    def test_a_dead_sender_of_any_user_is_heard_while_the_services_is_not_known(self, loop, handler, children):
+        """Before the user is told, the address alone is the identity."""
+        notifier = NotifySocket(loop, handler, lambda _: False)
         children.reap(children.fork(self.as_user(4711, notifier.address, b"READY=1")))
         run_until(loop, lambda: handler.told)
         notifier.close()
@@ -206,6 +217,7 @@ class TestOtherUsers:
         """A service may change its user itself (gosu): whom a living process of it spoke as is heard when dead."""
         members: set[int] = set()
         notifier = NotifySocket(loop, handler, members.__contains__)
+        notifier.trust(os.geteuid())
         pid = children.fork(self.as_user(4711, notifier.address, b"STATUS=first"))
         members.add(pid)
         run_until(loop, lambda: handler.told)
@@ -530,3 +542,22 @@ def test_a_raising_handler_leaks_nothing(loop):
         os.close(reader)
         notifier.close()
     assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+@pytest.mark.skipif(shutil.which("systemd-notify") is None, reason="systemd-notify is not installed")
+@pytest.mark.parametrize("member", [True, False])
+def test_systemds_own_client_is_understood(loop, handler, member):
+    """systemd-notify waits for its barrier and ends with 0; as a living stranger it is refused and does not hang."""
+    with no_descriptor_left():
+        notifier = NotifySocket(loop, handler, lambda _: member)
+        client = subprocess.Popen(
+            ["systemd-notify", "--ready", "--status=all is well"],
+            env={**os.environ, "NOTIFY_SOCKET": notifier.address},
+            stderr=subprocess.PIPE,
+        )
+        with client:
+            run_until(loop, lambda: client.poll() is not None)
+        assert client.returncode == 0
+        notifier.drain()
+        notifier.close()
+    assert handler.told[:2] == ([("status", "all is well"), ("ready",)] if member else handler.told[:1])

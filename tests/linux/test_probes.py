@@ -13,7 +13,7 @@ import pytest
 
 from asyncinit.config.spec import Command, Ready, ReadyKind
 from asyncinit.core.status import Code, Reason
-from asyncinit.errors import AddressError
+from asyncinit.errors import AddressError, SpawnError
 from asyncinit.runtime import connecting, names
 from asyncinit.runtime.probes import Probe, ProbeContext, make_probe
 from tests.readiness_support import Cancel, descriptors, make_context, no_descriptor_left, run_until, turn
@@ -363,6 +363,16 @@ class TestCommand:
         assert ask(context, probe) == ("" if failure is None else "exited with 2")
         assert given == [command, 3.0]
 
+    def test_one_that_can_not_be_run_is_an_obstacle(self, loop):
+        """A variable that is not set, a child that can't be made: told, and asked again later."""
+
+        def run(*_arguments: object) -> Cancel:
+            raise SpawnError("execute pg_isready", 2)
+
+        context = make_context(loop, run_command=run)
+        probe = make_probe(context, Ready(kind=ReadyKind.COMMAND, command=Command(("pg_isready",))), "")
+        assert ask(context, probe) == "cannot execute pg_isready: no such file or directory"
+
     def test_one_that_hangs_is_cancelled(self, loop):
         """The limit holds here too."""
         handle = Cancel()
@@ -387,6 +397,10 @@ class TestHttp:
         assert f"host: 127.0.0.1:{server.port}" in [line.lower() for line in head]
         assert "connection: close" in [line.lower() for line in head]
         assert server.asked.endswith(b"\r\n\r\n")
+
+    def test_a_query_is_asked_for_and_not_shown(self, loop):
+        """It may hold a token; the label is for logs."""
+        assert probe_for(make_context(loop), ReadyKind.HTTP, "http://h/x?token=s3cret").label == "http://h/x"
 
     @pytest.mark.parametrize("status", [200, 204, 301, 399])
     def test_good_statuses(self, loop, serve, status):

@@ -161,6 +161,29 @@ def test_localhost_needs_no_file(tmp_path):
     assert resolve("10.9.8.7", str(file)) == [Endpoint(V4, "10.9.8.7")]
 
 
+@given(
+    st.lists(st.sampled_from(["1.1.1.1", "::1", "a", "ab", "A", " ", "\t", "\n", "#", "x"])),
+    st.sampled_from(["a", "x"]),
+)
+def test_hosts_are_read_as_the_plain_reading_does(parts, name):
+    """The quick search finds what a line by line reading finds."""
+    data = " ".join(parts).encode()
+    plain = []
+    for line in data.lower().split(b"\n"):
+        words = line.partition(b"#")[0].split()
+        endpoint = parse_ip(words[0].decode()) if words and name.encode() in words[1:] else None
+        if endpoint is not None and endpoint not in plain:
+            plain.append(endpoint)
+    assert find_in_hosts(data, name) == plain
+
+
+def test_a_password_in_an_address_is_not_repeated():
+    """The error goes to logs; a secret in the address does not."""
+    with pytest.raises(AddressError) as caught:
+        parse_http("http://user:s3cret@host:80/")
+    assert "s3cret" not in str(caught.value) and "host:80" in str(caught.value)
+
+
 @given(st.binary(max_size=200), st.text(max_size=10))
 def test_no_hosts_file_makes_it_fail(data, name):
     """Any bytes are a hosts file."""
