@@ -36,7 +36,7 @@ class LogPrinter:
         if entry["stream"] == "event":
             return self._event(entry["time"], entry["service"], entry["message"], {})
         return self._format.lines(
-            screen.seconds_of(entry["time"]),
+            _seconds(entry["time"]),
             entry["service"] or OWN_NAME,
             entry["stream"],
             entry["message"].encode() + b"\n",
@@ -44,4 +44,9 @@ class LogPrinter:
         )
 
     def _event(self, time: str, service: str | None, text: str, fields: dict[str, object]) -> bytes:
-        return self._format.event(EventRecord(screen.seconds_of(time), 0, service, text, LogLevel.INFO, fields), [])
+        return self._format.event(EventRecord(_seconds(time), 0, service, text, LogLevel.INFO, fields), [])
+
+
+def _seconds(text: str) -> float:
+    """Return a time of the protocol in the middle of its millisecond, so that formatting cannot round it down."""
+    return screen.seconds_of(text) + 0.0005

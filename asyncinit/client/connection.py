@@ -5,9 +5,8 @@ Knows no method. Replies are what JSON gives: dictionaries, lists, strings. Impo
 
 from __future__ import annotations
 
-import json
+import _socket  # without the Python around it, which none of this needs and whose import takes long
 import os
-import socket
 
 from asyncinit.client.errors import (
     BrokenProtocolError,
@@ -16,6 +15,7 @@ from asyncinit.client.errors import (
     NotRunningError,
     UntrustedServerError,
 )
+from asyncinit.client.quick_json import dumps, loads
 from asyncinit.control.address import OVERFLOW_UID, reach
 from asyncinit.control.framing import Splitter
 
@@ -39,7 +39,7 @@ class Connection:
     def __init__(self, address: str) -> None:
         self.address = address
         self._input = Splitter(LONGEST_REPLY)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
             reach(address, self._socket.connect)
             self.server_pid, uid = _peer(self._socket)
@@ -92,7 +92,7 @@ class Connection:
         if more:
             message["more"] = True
         try:
-            self._socket.sendall(json.dumps(message).encode() + b"\0")
+            self._socket.sendall(dumps(message).encode() + b"\0")
         except OSError as error:
             raise NotRunningError(f"asyncinit hung up: {error.strerror}") from error
 
@@ -106,7 +106,7 @@ class Connection:
                 raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
             self._input.feed(data)
         try:
-            reply = json.loads(message)
+            reply = loads(message)
             parameters = reply.get("parameters") or {}
             error_name = reply.get("error")
             continues = bool(reply.get("continues"))
@@ -117,8 +117,8 @@ class Connection:
         return parameters, continues
 
 
-def _peer(connection: socket.socket) -> tuple[int, int]:
+def _peer(connection: _socket.socket) -> tuple[int, int]:
     """Return pid and uid of the server (SO_PEERCRED, unix(7)), as our namespaces see them."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    data = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     numbers = memoryview(data).cast("I")
     return numbers[0], numbers[1]
