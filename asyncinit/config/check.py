@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
 from asyncinit.config.load import Loaded, read
@@ -85,4 +87,4 @@ def _service_file(path: str, config: str | None, root: str) -> Loaded:
         name_problem = Problem(path, None, None, "", "is not the file of a service: its name does not end in .toml")
         problems.append(document if isinstance(document, Problem) else name_problem)
     services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == listed}
-    return Loaded(replace(loaded.configuration, services=services, files=(path,)), tuple(problems))
+    return Loaded(structs.replace(loaded.configuration, services=services, files=(path,)), tuple(problems))

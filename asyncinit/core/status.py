@@ -6,14 +6,14 @@ Knows nothing of how a status was collected. A status is a code, a signal, or un
 from __future__ import annotations
 
 import signal as signals
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from asyncinit.config.spec import Outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(Struct, frozen=True):
     """How a process ended: `code`, or `signal` (with `core_dumped`), or neither: unknown."""
 
     code: int | None = None
@@ -73,8 +73,7 @@ class Code(StrEnum):
     POD = "pod"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why: a code for programs, a text for people, and the service that is the cause if it is another one."""
 
     code: Code

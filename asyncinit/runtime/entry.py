@@ -11,8 +11,10 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn
+
+from msgspec.structs import replace
 
 from asyncinit import minimal
 from asyncinit.config.load import load

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from signal import SIGTERM
+
+from msgspec.structs import replace
 
 from asyncinit.config.spec import (
     Command,

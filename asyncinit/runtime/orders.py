@@ -22,7 +22,7 @@ _IDLE = frozenset({signal.SIGCONT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTO
 
 
 class Orders:
-    """Handle signals. `overview` tells the state of every service; `forward` passes a signal to CMD, if there is one."""
+    """Handle signals. `overview` tells every service's state; `forward` passes a signal to CMD, if there is one."""
 
     def __init__(
         self,
