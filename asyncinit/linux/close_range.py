@@ -30,7 +30,7 @@ def close_on_exec_from(first: int) -> None:
         try:
             call("syscall", _NUMBER, first, _LAST, _CLOEXEC)
             return
-        except OSError:
+        except (OSError, ImportError):
             _Kernel.refuses = True
     if not _Kernel.walked:
         _Kernel.walked = True
@@ -43,5 +43,5 @@ def close_all_but(keep: int) -> None:
         if keep > 3:
             call("syscall", _NUMBER, 3, keep - 1, 0)
         call("syscall", _NUMBER, keep + 1, _LAST, 0)
-    except OSError:
+    except (OSError, ImportError):  # refused, or this Python has no ctypes
         descriptors.close_others(3, (keep,))

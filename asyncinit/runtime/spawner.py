@@ -53,7 +53,8 @@ class Spawner:
     def spawn(self, plan: ExecPlan, executed: ExecutedCallback, exited: ExitedCallback) -> int:
         """Make a process from `plan` and return its pid. Raises SpawnError.
 
-        Its mask is empty, its dispositions are the defaults, and it has no descriptors but those of the plan.
+        Its mask is empty, its dispositions are the defaults (but for the two signals that glibc keeps for itself and
+        that its posix_spawn leaves ignored), and it has no descriptors but those of the plan.
         `executed(None)` is called once the program runs, never before this has returned, and always before
         `exited(status)`. Where the child fails before that, `executed(error)` is called and `exited` never is. The
         reaper's callback for the pid must not be replaced before `executed` was called.
