@@ -43,7 +43,7 @@ def run(options: WrapOptions) -> "NoReturn":
         supervised = loop.Wrapper(options)
         status = supervised.supervise()
     except UsageError as error:
-        loop.complain(str(error))
+        command.complain(str(error))
         os._exit(USAGE)
     except BaseException as error:
         status = _rescue(options, supervised, error)
@@ -57,7 +57,7 @@ def _become_subreaper() -> None:
     try:
         set_subreaper()
     except Exception as error:
-        loop.complain(f"cannot adopt orphans, which will go to another process: {error}")
+        command.complain(f"cannot adopt orphans, which will go to another process: {error}")
 
 
 def _rescue(options: WrapOptions, supervised: "loop.Wrapper | None", error: BaseException) -> int:
@@ -65,11 +65,11 @@ def _rescue(options: WrapOptions, supervised: "loop.Wrapper | None", error: Base
     if supervised is not None and supervised.status is not None:
         return supervised.status
     if supervised is not None and supervised.pid:
-        loop.complain(f"internal error: {error!r}; from now on only reaping")
+        command.complain(f"internal error: {error!r}; from now on only reaping")
         minimal.run(supervised.pid, status=INTERNAL)
     if supervised is None or not isinstance(error, OSError):
-        loop.complain(f"internal error: {error!r}")
+        command.complain(f"internal error: {error!r}")
         return INTERNAL
     status, text = command.explain(options.command[0], error)
-    loop.complain(text)
+    command.complain(text)
     return status

@@ -12,7 +12,6 @@ from asyncinit.linux import descriptors, environment, terminal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Mapping
     from typing import NoReturn
 else:
     import _signal
@@ -22,47 +21,29 @@ NOT_EXECUTABLE = 126
 
 
 def start(command: "tuple[str, ...]", foreground_on: int) -> int:
-    """Start `command`, looked up in PATH, and return its pid; it then runs its program already.
+    """Start `command`, looked up in PATH, in a process group of its own, and return its pid.
 
     With a descriptor of our controlling terminal in `foreground_on` (else -1) its group has the foreground before
-    the program runs. A script without an interpreter line is given to /bin/sh, as execvp(3) does. Raises OSError.
-    """
-    descriptors.cloexec_from(3)
-    variables = environment.original_environment()
-    try:
-        return _launch(command, variables, foreground_on)
-    except OSError as error:
-        path = find(command[0], os.fsdecode(variables.get(b"PATH", os.defpath.encode())))
-        if error.errno != errno.ENOEXEC or path is None:
-            raise
-        return _launch(("/bin/sh", path, *command[1:]), variables, foreground_on)
-
-
-def _launch(command: "tuple[str, ...]", variables: "Mapping[bytes, bytes]", foreground_on: int) -> int:
-    """Start it by fork and exec; the child takes the terminal itself, so that it never runs without.
+    the program runs. Nothing waits for the exec, which may take long on a slow file system: where it fails, the
+    child says so itself and ends with NOT_FOUND or NOT_EXECUTABLE. Raises OSError where no process can be made.
 
     Not by posix_spawn(3): it can't hand over a terminal, and glibc's leaves signals 32 and 33 ignored in the program.
     """
-    reader, writer = os.pipe()
+    descriptors.cloexec_from(3)
+    variables = environment.original_environment()
     pid = os.fork()
     if pid == 0:
-        _become(command, variables, foreground_on, writer)
-    os.close(writer)
-    failure = b""
-    while chunk := os.read(reader, 16):  # ends with the exec, which closes the other end
-        failure += chunk
-    os.close(reader)
-    if failure:
-        os.waitpid(pid, 0)
-        raise OSError(int(failure), os.strerror(int(failure)))
+        _become(command, variables, foreground_on)
+    try:
+        os.setpgid(pid, pid)  # both do it, because either may come first
+    except OSError:
+        pass  # the child was first, and has executed its program or ended
     return pid
 
 
-def _become(
-    command: "tuple[str, ...]", variables: "Mapping[bytes, bytes]", foreground_on: int, writer: int
-) -> "NoReturn":
-    """Turn this forked child into `command`, or write the errno."""
-    number = errno.EINVAL
+def _become(command: "tuple[str, ...]", variables: "dict[bytes, bytes]", foreground_on: int) -> "NoReturn":
+    """Turn this forked child into `command`, or say why not and end."""
+    status = NOT_EXECUTABLE
     try:
         os.setpgid(0, 0)
         if foreground_on >= 0:
@@ -71,21 +52,36 @@ def _become(
             if _signal.getsignal(signal) == _signal.SIG_IGN and signal != _signal.SIGHUP:
                 _signal.signal(signal, _signal.SIG_DFL)  # handlers end with the exec, what is ignored would stay so
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        status, text = _execute(command, variables)
+        complain(text)
+    finally:
+        os._exit(status)
+
+
+def _execute(command: "tuple[str, ...]", variables: "dict[bytes, bytes]") -> tuple[int, str]:
+    """Execute `command`; come back with the exit status and the line to be told only if that is impossible.
+
+    A file that is no program but may be executed is given to /bin/sh, as execvp(3) does.
+    """
+    if not command[0]:
+        return explain("", OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    try:
         os.execvpe(command[0], command, variables)
     except OSError as error:
-        number = error.errno or number
-    except ValueError:
-        number = errno.ENOENT  # an empty name
-    finally:
-        os.write(writer, b"%d" % number)
-        os._exit(NOT_EXECUTABLE)
+        path = find(command[0])
+        if error.errno != errno.ENOEXEC or path is None:
+            return explain(command[0], error)
+        try:
+            os.execve("/bin/sh", ("/bin/sh", path, *command[1:]), variables)
+        except OSError:
+            return explain(command[0], error)
 
 
-def find(name: str, path: str) -> str | None:
-    """Return the file that `name` is in the folders of `path`, or `name` itself if it has a slash; else None."""
+def find(name: str) -> str | None:
+    """Return the file that `name` is in the folders of PATH, or `name` itself if it has a slash; else None."""
     if "/" in name:
         return name if os.path.exists(name) else None
-    for folder in path.split(":"):
+    for folder in os.environ.get("PATH", os.defpath).split(":"):
         candidate = os.path.join(folder or ".", name)
         if os.path.isfile(candidate):
             return candidate
@@ -96,8 +92,21 @@ def explain(name: str, error: OSError) -> tuple[int, str]:
     """Return the exit status and the line for a `name` that could not be started."""
     text = error.strerror or str(error)
     text = text[:1].lower() + text[1:]
-    path = find(name, os.environ.get("PATH", os.defpath))
+    path = find(name)
     if error.errno == errno.ENOENT and path is not None and name:
         text = f"{path} is there, but not what runs it (its #! line or its dynamic loader)"
     status = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
     return status, f"cannot execute {name or repr(name)}: {text}"
+
+
+def complain(text: str) -> None:
+    """Write one line to standard error if that can be done without waiting."""
+    try:
+        import select
+
+        poll = select.poll()
+        poll.register(2, select.POLLOUT)
+        if poll.poll(0):
+            os.write(2, f"asyncinit: {text}\n".encode(errors="replace")[:4096])  # PIPE_BUF: it fits or poll says no
+    except (OSError, ImportError):
+        pass

@@ -97,7 +97,7 @@ class Wrapper:
             else:
                 self._send_to_group(number)
         except OSError as error:
-            complain(f"cannot send signal {number} to process {self.pid}: {(error.strerror or '').lower()}")
+            command.complain(f"cannot send signal {number} to process {self.pid}: {(error.strerror or '').lower()}")
 
     def _send_to_group(self, number: int) -> None:
         try:
@@ -129,7 +129,7 @@ class Wrapper:
     def _lost(self) -> None:
         """Without children and without CMD's status there is nothing to wait for; say so, and don't make one up."""
         if self.pid:
-            complain("cannot tell how the command ended: its status was lost")
+            command.complain("cannot tell how the command ended: its status was lost")
             self.pid, self.status = 0, 1
 
     def _stopped_by(self, signal: int) -> None:
@@ -186,16 +186,3 @@ def childless() -> bool:
                 return False
         except ChildProcessError:
             return True
-
-
-def complain(text: str) -> None:
-    """Write one line to standard error if that can be done without waiting."""
-    try:
-        import select
-
-        poll = select.poll()
-        poll.register(2, select.POLLOUT)
-        if poll.poll(0):
-            os.write(2, f"asyncinit: {text}\n".encode(errors="replace")[:4096])  # PIPE_BUF: it fits or poll says no
-    except (OSError, ImportError):
-        pass
