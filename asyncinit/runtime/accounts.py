@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 _PASSWD = "/etc/passwd"
 _GROUP = "/etc/group"
@@ -18,8 +19,7 @@ _SHELL = "/bin/sh"  # what an empty field means, passwd(5)
 _INVALID_ID = 0xFFFFFFFF  # (uid_t) -1: "leave it as it is" for the kernel
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A user as passwd(5) has it; `known` False: only a number was given, and nothing has it."""
 
     name: str
@@ -30,8 +30,7 @@ class Account:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A group as group(5) has it."""
 
     name: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from asyncinit.errors import SpawnError
 from asyncinit.runtime import accounts
@@ -20,8 +21,7 @@ class NotInFilesError(Exception):
     """A name is not in /etc/passwd or /etc/group, and nobody else may be asked here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who a process runs as; `account` None: no user was named; `credentials` None: as ourselves."""
 
     credentials: Credentials | None = None

@@ -6,14 +6,15 @@ A plan is complete: names are ids, words are expanded, descriptors are open. The
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from asyncinit.config.spec import SpawnMethod
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """Who a process runs as; `groups` None: the supplementary groups stay as they are.
 
     `name` and `group_name` are what the user wrote ("www-data"), for messages only.
@@ -22,8 +23,8 @@ class Credentials:
     uid: int
     gid: int
     groups: tuple[int, ...] | None = None
-    name: str = field(default="", compare=False)
-    group_name: str = field(default="", compare=False)
+    name: str = ""
+    group_name: str = ""
 
     def __str__(self) -> str:
         return self.name or str(self.uid)

@@ -11,8 +11,9 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from asyncinit.config.spec import Command, ServiceSpec
 from asyncinit.errors import SpawnError
@@ -29,16 +30,14 @@ TIMEOUT = 30.0
 _FILE_LIMIT = 1 << 20  # an environment file this large is a mistake: exec would refuse it
 
 
-@dataclass(frozen=True, slots=True)
-class NotApplied:
+class NotApplied(Struct, frozen=True):
     """A key that the system refused and the service does without, because it says so in `prefer`."""
 
     key: str
     text: str
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What was found and done; plain data, for it comes from a child.
 
     `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
@@ -52,8 +51,7 @@ class Findings:
     not_applied: list[NotApplied] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """All that the processes of one run of a service start with.
 
     `users` has, for each user that a hook names, its credentials and its environment.
