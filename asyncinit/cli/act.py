@@ -127,11 +127,12 @@ def _tell_results(results: list[dict[str, Any]]) -> int:
     colour = screen.wants_colour()
     failed = False
     for result in results:
-        state = screen.paint(result["state"], screen.STATE_COLOURS.get(result["state"]) if colour else None)
-        why = f": {screen.plain(result['text'])}" if result["text"] else ""
+        state, text = result["state"], screen.plain(result["text"])
+        why = "" if text in {"", state} else f": {text.removeprefix(state + ': ')}"
         if result["ok"]:
-            print(f"{result['name']:<{width}}  {state}{why}")
+            shown = screen.paint(state, screen.STATE_COLOURS.get(state) if colour else None)
+            print(f"{result['name']:<{width}}  {shown}{why}")
         else:
             failed = True
-            complain(f"{result['name']}: {result['state']}{why}")
+            complain(f"{result['name']}: {state}{why}")
     return EXIT_FAILED if failed else 0

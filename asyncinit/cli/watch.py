@@ -76,6 +76,7 @@ class _Page:
         """Draw the table, cut to the screen."""
         self._answer = answer
         width, height = os.get_terminal_size(1)
+        width, height = width or 80, height or 24  # a terminal that nobody told its size says 0
         system = answer["asyncinit"]
         ready = sum(service["state"] in {"ready", "completed"} for service in answer["services"])
         title = f"asyncinit {system['version']}: {system['state']}, {ready} of {len(answer['services'])} up"
