@@ -322,12 +322,12 @@ def test_uninvited_descriptors_are_closed(loop, handler, known):
 
 def reap_all() -> None:
     """Reap the children that close descriptors, as asyncinit's reaper would."""
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-    discard.overloaded()
+    wait_until(lambda: not discard.overloaded() and not discard._children)
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        pass
 
 
 def test_a_full_descriptor_table_loses_no_message(loop, handler):
@@ -480,6 +480,30 @@ def test_a_flood_keeps_nobody_waiting(loop, handler, children):
     assert children.reap(pid) == 0
     flooded.close()
     other.close()
+
+
+def test_a_turn_handles_a_bounded_part(loop, handler, monkeypatch):
+    """Of what waits in one socket only a part is handled before another socket gets its turn."""
+    monkeypatch.setattr(notify, "_BATCH_MESSAGES", 3)
+    both = [NotifySocket(loop, handler, lambda _: True) for _ in range(2)]
+    for notifier in both:
+        send(notifier.address, *[b"STATUS=%d" % both.index(notifier)] * 10)
+    run_until(loop, lambda: len(handler.told) == 20)
+    order = [entry[1] for entry in handler.told]
+    assert [order[start : start + 3].count("0") for start in range(0, 18, 3)] in ([3, 0] * 3, [0, 3] * 3)
+    for notifier in both:
+        notifier.close()
+
+
+def test_drain_is_bounded(loop, handler, monkeypatch):
+    """However fast messages come in, drain() ends."""
+    monkeypatch.setattr(notify, "_DRAIN_MESSAGES", 5)
+    notifier = NotifySocket(loop, handler, lambda _: True)
+    send(notifier.address, *[b"STATUS=x"] * 10)
+    notifier.drain()
+    assert len(handler.told) == 5
+    notifier.drain()
+    notifier.close()
 
 
 def test_drain_ends_under_a_flood_and_takes_what_was_there(loop, handler, children):

@@ -167,6 +167,15 @@ class TestTcp:
             hosts.write_text("127.0.0.1 db\n")
             assert ask(context, probe) == OK
 
+    def test_of_several_obstacles_the_first_is_told(self, loop, monkeypatch):
+        """People look at the first address of a name first."""
+        several = [names.Endpoint(socket.AF_INET, host) for host in ("127.0.0.1", "255.255.255.255")]
+        monkeypatch.setattr("asyncinit.runtime.probes.resolve", lambda _: several)
+        context = make_context(loop)
+        assert ask(context, probe_for(context, ReadyKind.TCP, f"db:{free_port()}")) == "connection refused"
+        several.reverse()
+        assert ask(context, probe_for(context, ReadyKind.TCP, f"db:{free_port()}")) != "connection refused"
+
     def test_no_answer_ends_with_the_time_limit(self, loop):
         """A connection that is neither made nor refused costs the limit, and no more."""
         with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:

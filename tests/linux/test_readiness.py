@@ -289,7 +289,9 @@ class TestPidFile:
                 file.symlink_to(tmp_path / "nothing")
         readiness = waiting(loop, handler, ReadyKind.PID_FILE, str(file))
         readiness.begin()
+        expected = "no such file" if kind == "link" else "not a regular file"
         run_until(loop, lambda: ": " in readiness.waiting_text())
+        assert expected in readiness.waiting_text()
         readiness.cancel()
         assert handler.told == []
 
