@@ -206,7 +206,8 @@ def test_the_child_has_nothing_of_ours(running: Running) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert found == ["/dev/null"] * 3 + ["2"]  # the pipe, and the listing itself
-    assert {line.split()[1] for line in signals.splitlines()} == {"0" * 16}
+    # 32 and 33 are glibc's own; a Python that was itself made by its posix_spawn has them ignored.
+    assert [int(line.split()[1], 16) & ~(3 << 31) for line in signals.splitlines()] == [0, 0]
     assert leader
 
 

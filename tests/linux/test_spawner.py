@@ -24,7 +24,7 @@ from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import MountTable
 from asyncinit.runtime import child
 from asyncinit.runtime.plan import Credentials, ExecPlan, Session
-from tests.linux.running import FORKING, Running, descriptors
+from tests.linux.running import FORKING, Outcome, Running, descriptors
 from tests.support import PYTHON, ROOT
 
 pytestmark = pytest.mark.filterwarnings(FORKING)
@@ -603,3 +603,23 @@ def test_no_thread_is_started(running: Running) -> None:
     running.run(plan("true", method=SpawnMethod.FORK))
     running.run(plan("true", method=SpawnMethod.POSIX_SPAWN))
     assert len(os.listdir("/proc/self/task")) == before
+
+
+def test_spawning_inside_a_turning_loop(running: Running, method: SpawnMethod) -> None:
+    """A fork inside a callback leaves the loop as it was: its readers and timers go on."""
+    reader, writer = os.pipe()
+    outcomes: list[Outcome] = []
+    seen: list[bytes] = []
+    running.loop.add_reader(reader, lambda: seen.append(os.read(reader, 1)))
+
+    def make() -> None:
+        outcomes.append(running.start(plan("true", method=method)))
+        os.write(writer, b"x")
+        if len(outcomes) < 20:
+            running.loop.call_later(0.001, make)
+
+    running.loop.call_soon(make)
+    running.until(lambda: len(outcomes) == 20 and all(outcome.status for outcome in outcomes) and len(seen) == 20)
+    running.loop.remove_reader(reader)
+    os.close(reader)
+    os.close(writer)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asyncinit.config.spec import Command, ServiceSpec
 from asyncinit.runtime.accounts import Account
@@ -209,3 +211,31 @@ def test_bad_environment_file(data: bytes, line: int) -> None:
         parse_environment_file(data, "/etc/x")
     assert (caught.value.path, caught.value.line) == ("/etc/x", line)
     assert str(caught.value).startswith(f"/etc/x:{line}: ")
+
+
+@given(st.text())
+def test_doubled_dollars_protect_any_text(text: str) -> None:
+    """With every dollar doubled, any text is itself."""
+    assert expand(text.replace("$", "$$"), {}) == text
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["A", "B_1", "c.d"]), st.text(st.characters(exclude_characters="'\r\0", codec="utf-8"))
+    )
+)
+def test_quoted_values_come_back(variables: dict[str, str]) -> None:
+    """Any value between single quotes is read as it was written."""
+    text = "".join(f"{name}='{value}'\n" for name, value in variables.items())
+    assert parse_environment_file(text.encode(), "/x") == variables
+
+
+@given(st.binary())
+def test_any_file_is_read_or_refused(data: bytes) -> None:
+    """Any bytes give variables that an environment can hold, or an error with a line of the file."""
+    try:
+        variables = parse_environment_file(data, "/x")
+    except EnvironmentFileError as error:
+        assert 1 <= error.line <= data.count(b"\n") + 1
+    else:
+        assert all(name and "=" not in name and "\0" not in name + value for name, value in variables.items())
