@@ -264,8 +264,11 @@ class Capture:
         os.close(source.fd)
         channel = source.channel
         channel.sources.remove(source)
-        old = self._old.get(channel.service)
-        if old and not channel.sources and channel in old:
+        if channel.sources:
+            return
+        channel.close_ends()
+        old = self._old.get(channel.service, [])
+        if channel in old:
             old.remove(channel)
             if not old:
                 del self._old[channel.service]

@@ -8,8 +8,8 @@ import fcntl
 import os
 import pty
 import re
-import select
 import socket
+import subprocess
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from asyncinit.runtime.console import Console
+from tests.support import PYTHON
 
 Loop = asyncio.AbstractEventLoop
 LIMIT = 256 * 1024
@@ -203,19 +204,17 @@ def test_flush_waits_for_a_slow_reader(loop: Loop, make: Callable[..., Console],
     console = make(pair.writer, 8 * LIMIT)
     write_numbered(console, 3000)
     assert not console.flush(0.01)
-    reader = os.fork()
-    if reader == 0:
-        status = 1
-        try:
-            got = bytearray()
-            while not got.endswith(LINE % 2999):
-                select.select([pair.reader], [], [])
-                got += os.read(pair.reader, 3000)
-            status = 0 if accounted(bytes(got)) == 3000 else 2
-        finally:
-            os._exit(status)
-    assert console.flush(20)
-    assert os.waitpid(reader, 0)[1] == 0
+    script = (
+        "import os, select, sys\n"
+        f"got = b''\n"
+        f"while not got.endswith(b'{2999:06d} ' + b'x' * 92 + b'\\n'):\n"
+        "    select.select([0], [], [])\n"
+        "    got += os.read(0, 3000)\n"
+        "sys.stdout.buffer.write(got)\n"
+    )
+    reader = subprocess.Popen([PYTHON, "-c", script], stdin=pair.reader, stdout=subprocess.PIPE)
+    assert console.flush(60)
+    assert accounted(reader.communicate()[0]) == 3000
 
 
 def test_closed_descriptor(loop: Loop) -> None:
