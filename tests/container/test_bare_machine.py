@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.container.conftest import RunContainer
 from tests.support import wait_until
 
@@ -19,9 +21,9 @@ def test_make_run_works_as_a_subreaper_and_says_why(bare: str, run: RunContainer
     assert wait_until(answer, timeout=180).startswith("visit 1")
     said = [line for line in container.logs().splitlines() if "namespace" in line]
     assert len(said) == 1, container.logs()
-    asyncinit = next(pid for pid, name, _, _ in container.processes() if name == "asyncinit")
+    asyncinit = json.loads(container.exec(".venv/bin/asyncinit", "status", "--json").stdout)["asyncinit"]["pid"]
     assert asyncinit != 1
-    container.exec("kill", "-TERM", str(asyncinit))
+    container.exec("sh", "-c", f"kill -TERM {asyncinit}")
     assert container.wait() == 0, container.logs()
     assert "finishing open requests" in container.logs()
 
