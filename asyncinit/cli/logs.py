@@ -107,6 +107,8 @@ def moment_of(text: str, now: float) -> float:
     try:
         year, month, day = map(int, date.split("-"))
         hour, minute, second = (*map(float, clock.split(":")), 0.0, 0.0, 0.0)[:3] if clock else (0.0, 0.0, 0.0)
+        if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+            raise ValueError
         if utc:
             return screen.seconds_of(f"{year:04d}-{month:02d}-{day:02d}T{int(hour):02d}:{int(minute):02d}:00Z") + second
         return time.mktime((year, month, day, int(hour), int(minute), 0, 0, 0, -1)) + second
