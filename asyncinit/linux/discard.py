@@ -2,7 +2,8 @@
 
 close(2) may block: a TCP socket that lingers, a file of FUSE or NFS that is flushed, a Unix socket in whose queue such
 are. The closing is done by a child that shares our descriptor table (clone(2) with CLONE_FILES): the numbers are free
-at once, and only the child waits. The reaper sees its end as that of any orphan.
+at once, and only the child waits. The reaper sees its end as that of any orphan. While it hangs it shares whatever we
+have open, so the last kill of a shutdown has to reach it like any stray.
 """
 
 from __future__ import annotations
