@@ -127,7 +127,9 @@ def _change_ids(call: Callable[..., None], *arguments: object) -> None:
         text = why(error.errno or 0)
         if error.errno == errno.EPERM and os.geteuid() != 0:
             text += f"; asyncinit runs as uid {os.geteuid()}, and only root may do this"
-        if error.errno == errno.EINVAL:
+        elif error.errno == errno.EPERM:
+            text += "; asyncinit is root without this capability, or of a user namespace that forbids it"
+        elif error.errno == errno.EINVAL:
             text += "; this user namespace has no such id"
         raise SpawnError("", error.errno or 0, text) from None
 

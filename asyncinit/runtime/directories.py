@@ -28,13 +28,22 @@ def variable(kind: str) -> str:
     return f"{kind.upper()}_DIRECTORY"
 
 
-def base(kind: str, uid: int, environment: Mapping[str, str]) -> str:
+def of_the_system() -> bool:
+    """Tell whether we are root and the system's folders are ours to write to.
+
+    Who is root only in a user namespace of its own (`run --unshare` by an ordinary user) sees a root directory that
+    belongs to somebody else; root of a rootless container sees one of its own.
+    """
+    return os.geteuid() == 0 and os.stat("/").st_uid == 0
+
+
+def base(kind: str, system: bool, environment: Mapping[str, str]) -> str:
     """Return the folder below which the directories of `kind` are.
 
-    For root those of the system, for others those of the user: see file-hierarchy(7) and the XDG base directories.
-    Raises SpawnError where the user has none.
+    With `system` those for root, else those of the user: see file-hierarchy(7) and the XDG base directories. Raises
+    SpawnError where the user has none.
     """
-    if uid == 0:
+    if system:
         return _ROOTS[kind]
     name = {"runtime": "XDG_RUNTIME_DIR", "cache": "XDG_CACHE_HOME"}.get(kind, "XDG_STATE_HOME")
     tail = "/log" if kind == "logs" else ""
@@ -45,17 +54,19 @@ def base(kind: str, uid: int, environment: Mapping[str, str]) -> str:
     if kind == "runtime" or not home.startswith("/"):
         needed = name if kind == "runtime" else f"neither {name} nor HOME"
         verb = "is not set" if kind == "runtime" else "is set"
-        raise SpawnError(f"make {kind} directories", errno.ENOENT, f"{needed} {verb} (asyncinit runs as uid {uid})")
+        raise SpawnError(
+            f"make {kind} directories", errno.ENOENT, f"{needed} {verb}, and asyncinit is not the system's root"
+        )
     return home.rstrip("/") + ("/.cache" if kind == "cache" else "/.local/state") + tail
 
 
-def paths(kind: str, directories: Directories, uid: int, environment: Mapping[str, str]) -> list[str]:
+def paths(kind: str, directories: Directories, system: bool, environment: Mapping[str, str]) -> list[str]:
     """Return the full paths of the directories of `kind`. Raises SpawnError for a name that leads elsewhere."""
     names: tuple[str, ...] = getattr(directories, kind)
     for name in names:
         if any(part in ("", ".", "..") for part in name.split("/")):
             raise SpawnError(f"make {kind} directory {name!r}", errno.EINVAL, "expected a name without leading / or ..")
-    return [f"{base(kind, uid, environment)}/{name}" for name in names] if names else []
+    return [f"{base(kind, system, environment)}/{name}" for name in names] if names else []
 
 
 def make(folder: str, name: str, mode: int, owner: tuple[int, int] | None, step: Step) -> None:
@@ -66,13 +77,15 @@ def make(folder: str, name: str, mode: int, owner: tuple[int, int] | None, step:
     """
     path = f"{folder}/{name}"
     step(f"make directory {path}")
-    os.umask(0)
-    os.makedirs(folder, _PARENT_MODE, exist_ok=True)
+    os.umask(0o777 & ~_PARENT_MODE)
+    os.makedirs(folder, exist_ok=True)
     fd = os.open(folder, _READ)
     try:
-        for part in name.split("/"):
+        parts = name.split("/")
+        for index, part in enumerate(parts):
             try:
-                os.mkdir(part, _PARENT_MODE, dir_fd=fd)
+                # The last one is nobody else's until it has its owner and its mode.
+                os.mkdir(part, 0o700 if index == len(parts) - 1 else _PARENT_MODE, dir_fd=fd)
             except FileExistsError:
                 pass
             inner = _enter(fd, part, path)

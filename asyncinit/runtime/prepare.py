@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -156,7 +155,11 @@ class Preparation:
             return self._loop.call_soon(done, None)
 
         def remove(step: StepCallback) -> None:
-            for path in directories.paths("runtime", spec.directories, os.geteuid(), inherited):
+            try:
+                paths = directories.paths("runtime", spec.directories, directories.of_the_system(), inherited)
+            except SpawnError:
+                return  # there is no place for them, and so none was made
+            for path in paths:
                 directories.remove(path, step)
 
         return self._offloader.run(remove, type(None), timeout, done)
@@ -231,7 +234,7 @@ def _make_directories(spec: ServiceSpec, inherited: Mapping[str, str], findings:
             step(name)
 
         try:
-            paths = directories.paths(kind, spec.directories, os.geteuid(), inherited)
+            paths = directories.paths(kind, spec.directories, directories.of_the_system(), inherited)
             names: tuple[str, ...] = getattr(spec.directories, kind)
             for path, name in zip(paths, names, strict=True):
                 directories.make(path[: -len(name) - 1], name, spec.directories.mode, owner, begin)
