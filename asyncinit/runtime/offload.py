@@ -69,10 +69,6 @@ class Offloader:
             job.begin(pid, pipe, timeout)
         return job
 
-    def call(self, function: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Job[Any]:
-        """Do the same with a function that has only one step and gives plain values."""
-        return self.run(lambda _step: function(), Any, timeout, done)
-
     def close(self) -> None:
         """Kill all children that run; nobody is called any more."""
         for job in list(self.jobs):

@@ -70,15 +70,6 @@ def test_result(running: Running, value: object, result: object) -> None:
     assert answer(running, lambda _step: value, result) == value
 
 
-def test_one_step(running: Running) -> None:
-    """Plain functions go without steps and types."""
-    answers: list[object] = []
-    running.offloader.call(lambda: ["x", os.getpid()], LONG, answers.append)
-    running.until(lambda: answers)
-    assert isinstance(answers[0], list)
-    assert answers[0][1] != os.getpid()
-
-
 def raising(error: BaseException) -> Callable[[StepCallback], None]:
     def function(step: StepCallback) -> None:
         step("read the stars")
