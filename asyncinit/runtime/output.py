@@ -53,12 +53,14 @@ class Channel:
     """The output of one process of a service: what the child gets, and what we read.
 
     `stdout` and `stderr` are for the child (one and the same on a pseudo-terminal, then for its standard input too);
-    `terminal` is the path of that pseudo-terminal, to be opened as the child's controlling one, else None.
+    `terminal` is the path of that pseudo-terminal, to be opened as the child's controlling one, else None. `retired`:
+    its process has ended, and something else still holds it open.
     """
 
     def __init__(self, capture: Capture, service: str, main: bool) -> None:
         self.service = service
         self.main = main
+        self.retired = False
         self.stdout = -1
         self.stderr = -1
         self.terminal: str | None = None
@@ -96,7 +98,7 @@ class Capture:
         self._journal = journal
         self._line_limit = line_limit
         self._newest: dict[str, Channel] = {}
-        self._old: dict[str, list[Channel]] = {}
+        self._channels: dict[str, list[Channel]] = {}  # all that are read, oldest first
         self._sources: dict[int, _Source] = {}
         self._paused: set[int] = set()
         self._watchers: dict[str, list[LinesWatcher]] = {}
@@ -138,8 +140,9 @@ class Capture:
         channel = self._newest.get(service)
         if channel is not None:
             channel.drain()
-        for other in [source for source in self._sources.values() if source.channel.service == service]:
-            self._drain(other)
+        for other in list(self._channels.get(service, ())):
+            for source in list(other.sources):
+                self._drain(source)
 
     def watch(self, service: str, callback: LinesWatcher) -> Callable[[], None]:
         """Call `callback` with the lines that the newest main process of `service` writes; return how to end that.
@@ -160,7 +163,7 @@ class Capture:
 
     def open_channels(self, service: str) -> int:
         """Return how many channels of `service` are still read."""
-        return len({id(source.channel) for source in self._sources.values() if source.channel.service == service})
+        return len(self._channels.get(service, ()))
 
     def close(self) -> None:
         """Read what is there, let go of unfinished lines, and close everything: asyncinit ends."""
@@ -175,11 +178,10 @@ class Capture:
         for source in list(channel.sources):
             self._drain(source)
             self._journalise(source, source.splitter.flush())
-        if self._newest.get(channel.service) is channel:
-            del self._newest[channel.service]
-        old = self._old.setdefault(channel.service, [])
-        if channel.sources and channel not in old:
-            old.append(channel)
+        channel.retired = True
+        # The newest one is kept in any case: a daemon that forked, and is the main process now, has it.
+        newest = self._newest.get(channel.service)
+        old = [other for other in self._channels.get(channel.service, ()) if other.retired and other is not newest]
         if len(old) > OLD_CHANNELS:
             self._journal.event(
                 channel.service,
@@ -187,8 +189,6 @@ class Capture:
                 LogLevel.WARNING,
             )
             self._discard(old[0])
-        if not old:
-            self._old.pop(channel.service, None)
 
     def _discard(self, channel: Channel) -> None:
         for source in list(channel.sources):
@@ -206,6 +206,9 @@ class Capture:
         os.set_blocking(fd, False)
         source = _Source(channel, fd, name, LineSplitter(self._line_limit, crlf))
         channel.sources.append(source)
+        channels = self._channels.setdefault(channel.service, [])
+        if channel not in channels:
+            channels.append(channel)
         self._sources[fd] = source
         self._loop.add_reader(fd, self._readable, source)
 
@@ -243,12 +246,20 @@ class Capture:
             self._journal.lines(channel.service, source.name, data, cut)
             watchers = self._watchers.get(channel.service)
             if watchers and self._newest.get(channel.service) is channel:
-                for watcher in tuple(watchers):
-                    watcher(data if data.endswith(b"\n") else data + b"\n")
+                self._tell(watchers, channel.service, data if data.endswith(b"\n") else data + b"\n")
+
+    def _tell(self, watchers: list[LinesWatcher], service: str, lines: bytes) -> None:
+        for watcher in tuple(watchers):
+            if watcher in watchers:
+                try:
+                    watcher(lines)
+                except Exception as error:  # what it watches for is not seen, but the output goes on
+                    watchers.remove(watcher)
+                    self._journal.event(service, f"a watcher of the output failed: {error!r}", LogLevel.ERROR)
 
     def _drain(self, source: _Source) -> None:
         taken = 0
-        while taken < DRAIN_LIMIT and source.fd in self._sources:
+        while taken < DRAIN_LIMIT and self._sources.get(source.fd) is source:
             size = self._take(source, READ_SIZE)
             if not size:
                 break
@@ -256,8 +267,9 @@ class Capture:
 
     def _end(self, source: _Source) -> None:
         """Stop reading a source: its end came, or it is given up."""
-        if self._sources.pop(source.fd, None) is None:
+        if self._sources.get(source.fd) is not source:
             return
+        del self._sources[source.fd]
         self._journalise(source, source.splitter.flush())
         self._loop.remove_reader(source.fd)
         self._paused.discard(source.fd)
@@ -267,11 +279,12 @@ class Capture:
         if channel.sources:
             return
         channel.close_ends()
-        old = self._old.get(channel.service, [])
-        if channel in old:
-            old.remove(channel)
-            if not old:
-                del self._old[channel.service]
+        if self._newest.get(channel.service) is channel:
+            del self._newest[channel.service]
+        channels = self._channels[channel.service]
+        channels.remove(channel)
+        if not channels:
+            del self._channels[channel.service]
 
     def _resume(self) -> None:
         paused, self._paused = self._paused, set()

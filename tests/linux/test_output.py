@@ -152,21 +152,41 @@ def test_grandchild_that_holds_the_pipe(system: System) -> None:
 def test_too_many_old_pipes(system: System) -> None:
     """Of the pipes that outlived their processes only so many are kept; the oldest is closed, and that is told."""
     held = []
-    for number in range(OLD_CHANNELS + 1):
+    for number in range(OLD_CHANNELS + 2):
         channel = system.capture.open("web")
         held.append(os.dup(channel.stdout))
         channel.close_ours()
         os.write(held[-1], b"%d" % number)
         system.capture.drain("web")
-    assert system.capture.open_channels("web") == OLD_CHANNELS
+    assert system.capture.open_channels("web") == OLD_CHANNELS + 1
     with pytest.raises(BrokenPipeError):
         os.write(held[0], b"x")
     os.write(held[1], b"still\n")
     system.run_until(lambda: b"still" in system.messages())
     assert [record.level for record in system.journal.events(services=["web"])] == [LogLevel.WARNING]
+    os.write(held[-1], b"newest\n")
+    system.run_until(lambda: b"newest" in system.messages())
     for fd in held:
         os.close(fd)
     system.run_until(lambda: not system.capture.open_channels("web"))
+
+
+def test_a_daemon_that_forked_keeps_its_output(system: System) -> None:
+    """The main process's pipe is read on after that has ended, watched even, however many hooks leave theirs open."""
+    seen: list[bytes] = []
+    system.capture.watch("web", seen.append)
+    main = system.capture.open("web")
+    held = [os.dup(main.stdout)]
+    main.close_ours()
+    system.capture.drain("web")
+    for _ in range(2 * OLD_CHANNELS):
+        hook = system.capture.open("web", main=False)
+        held.append(os.dup(hook.stderr))
+        hook.drain()
+    os.write(held[0], b"alive\n")
+    system.run_until(lambda: seen)
+    for fd in held:
+        os.close(fd)
 
 
 def test_hooks_do_not_push_out_the_main_process(system: System) -> None:
@@ -376,14 +396,18 @@ def test_watch(system: System) -> None:
 
 
 def test_watcher_that_ends_itself(system: System) -> None:
-    """A watcher may end itself while it is called; another one is called all the same."""
+    """A watcher may end itself while it is called, or fail; another one is called all the same."""
     got: list[str] = []
 
     def once(lines: bytes) -> None:
         got.append("once")
         end()
 
+    def broken(lines: bytes) -> None:
+        raise RuntimeError("no")
+
     end = system.capture.watch("web", once)
+    system.capture.watch("web", broken)
     system.capture.watch("web", lambda lines: got.append("always"))
     channel = system.capture.open("web")
     os.write(channel.stdout, b"1\n")
