@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import click
@@ -143,7 +144,7 @@ def words_for(command: Command) -> st.SearchStrategy[list[str]]:
     plain = st.sampled_from(["web", "db", "15", "-", "--", "--nope", "-h", "-fn", "-qv", "-n7"]).map(
         lambda word: [word]
     )
-    return st.lists(st.one_of(options, plain), max_size=6).map(lambda parts: [command.name, *sum(parts, [])])
+    return st.lists(st.one_of(options, plain), max_size=6).map(lambda parts: [command.name, *itertools.chain(*parts)])
 
 
 @settings(max_examples=150, deadline=None)
