@@ -115,10 +115,25 @@ class Stage:
     def until(self, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
         """Run the loop until `condition` holds and return what it gave; fail after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while not (value := condition()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"not within {timeout} s: {condition}; {self.problems} {self.reports}")
-            self.turn()
+        value: Any = None
+        failure: BaseException | None = None
+
+        def check() -> None:
+            nonlocal value, failure
+            try:
+                value = condition()
+            except BaseException as error:
+                failure = error
+            if value or failure is not None or time.monotonic() > deadline:
+                self.loop.stop()
+            else:
+                self.loop.call_later(0.005, check)
+
+        self.loop.call_soon(check)
+        self.loop.run_forever()
+        if failure is not None:
+            raise failure
+        assert value, f"not within {timeout} s: {condition}; {self.problems} {self.reports}"
         return value
 
     def turn(self, seconds: float = 0.005) -> None:

@@ -123,7 +123,7 @@ class Ending:
             self._members.look_soon()
 
     def undying(self, service: str) -> str:
-        """Return who of `service` lives and why, in words ("pid 123 (cp) does not die (D, nfs_wait)"); empty: nobody."""
+        """Return who of `service` lives and why, in words ("pid 123 (cp) does not die (D, nfs_wait)"), or nothing."""
         members = self._members.live(service)
         if members:
             more = f", and {len(members) - 1} more" if len(members) > 1 else ""

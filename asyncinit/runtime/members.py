@@ -120,6 +120,7 @@ class Members:
     def forget(self, service: str) -> None:
         """Forget all about `service`: it is down. What is left of it, if anything is, becomes a stray."""
         self._waiting.pop(service, None)
+        self._tell_observers(service)
         for pid in self.roots(service):
             del self._owner[pid]
         self._attribution.forget(service)
@@ -214,7 +215,10 @@ class Members:
             self._looking = self._timers.at(self._not_before, self._look)
 
     def observe(self, looked: Callable[[], None], gone: Callable[[str], None]) -> None:
-        """Have `looked` called after each look, and `gone` with a service before `watch_gone` tells its end."""
+        """Have `looked` called after each look, and `gone` with a service that is gone or forgotten.
+
+        `gone` comes before the callback of `watch_gone`: nobody signals what is born after that.
+        """
         self._observers.append((looked, gone))
 
     def roots(self, service: str | None) -> set[int]:
@@ -287,9 +291,12 @@ class Members:
     def _tell_gone(self, service: str, waiting: _Waiting) -> None:
         if self._waiting.get(service) is waiting and not self._is_up(service):
             del self._waiting[service]
-            for _, gone in self._observers:
-                gone(service)
+            self._tell_observers(service)
             waiting.callback()
+
+    def _tell_observers(self, service: str) -> None:
+        for _, gone in self._observers:
+            gone(service)
 
     def _is_up(self, service: str) -> bool:
         return bool(self.roots(service)) or (self.blind and bool(self.groups(service)))

@@ -8,6 +8,7 @@ a failed test leaves nothing for ever.
     immune-child       a child that ignores SIGTERM; this one dies of it
     setsid-child       a child in a session of its own
     escapee            a process that has left by fork, setsid, fork; with "clear" also without its environment
+    job-left-behind    leaves a child without environment in a group of its own and ends
     orphan-in-group    leaves a child behind in its group and ends
     fork-loop CAP      every process forks for ever, up to CAP at a time
     comet CAP          as fork-loop, but every process ends as soon as it has forked
@@ -75,11 +76,24 @@ def setsid_child():
     rest("main")
 
 
+def become_idle():
+    os.execve(sys.executable, [sys.executable, "-I", "-S", __file__, "idle"], {})
+
+
+def lone_job():
+    os.setpgid(0, 0)
+    become_idle()
+
+
+def job_left_behind():
+    in_child(lone_job)
+
+
 def leave(clear):
     os.setsid()
     if os.fork() == 0:
         if clear:
-            os.execve(sys.executable, [sys.executable, "-I", "-S", __file__, "idle"], {})
+            become_idle()
         rest("idle")
     os._exit(0)
 
@@ -182,6 +196,7 @@ ROLES = {
     "immune-child": immune_child,
     "setsid-child": setsid_child,
     "escapee": escapee,
+    "job-left-behind": job_left_behind,
     "orphan-in-group": orphan_in_group,
     "fork-loop": fork_loop,
     "comet": comet,
