@@ -5,66 +5,91 @@ A text that has `${` in it is final only when the service starts, and is taken a
 
 from __future__ import annotations
 
+from asyncinit.config.problems import quoted
 from asyncinit.config.values import BadValueError
 
 
 def tcp(value: str) -> str:
     """Return HOST:PORT, where HOST is an IP address (version 6 in brackets), "localhost" or a name in /etc/hosts."""
     if "${" not in value:
-        _host_and_port(value)
+        _check_host_and_port(value)
     return value
 
 
 def http(value: str) -> str:
-    """Return an http:// address."""
+    """Return an http:// address; its port is 80 if it has none."""
     if "${" in value:
         return value
     scheme, separator, rest = value.partition("://")
-    if scheme == "https" and separator:
-        raise BadValueError("needs TLS, which probes do not speak; a command can (curl)")
-    if scheme != "http" or not separator:
-        guess = f'"http://{value}"' if not separator and value.isprintable() and len(value) < 80 else ""
-        raise BadValueError(suggestion=guess)
-    host = rest.partition("/")[0].partition("?")[0]
-    if "@" in host or any(c.isspace() or not c.isprintable() for c in value):
-        raise BadValueError
-    _host_and_port(host, port_needed=False)
+    if scheme.lower() == "https" and separator:
+        raise BadValueError("needs TLS, which probes do not speak: ask a plain port, or use tcp or command")
+    if scheme.lower() != "http" or not separator:
+        raise BadValueError(suggestion=quoted(f"http://{value}") if not separator and _is_host_and_port(value) else "")
+    rest = rest.partition("#")[0]
+    authority = rest.partition("/")[0].partition("?")[0]
+    if "@" in authority:
+        raise BadValueError("has a user in it, which probes do not send")
+    if not all("!" <= character <= "~" for character in rest):
+        raise BadValueError("has characters that must be percent-encoded")
+    _check_host_and_port(authority, port_needed=False)
     return value
 
 
 def unix(value: str) -> str:
     """Return the path of a socket, or "@" and an abstract name."""
-    if "${" not in value and (not value.startswith(("/", "@")) or len(value) < 2):
-        raise BadValueError
-    if len(value.encode()) > 107 and "${" not in value:
-        raise BadValueError("is longer than the 107 bytes that the address of a socket can have (unix(7))")
+    if "${" not in value:
+        if value in ("", "@"):
+            raise BadValueError("is empty")
+        if value.startswith("@") and len(value.encode()) > _LONGEST_NAME + 1:
+            raise BadValueError(f"is longer than the {_LONGEST_NAME} bytes of an abstract name (unix(7))")
     return value
 
 
-def _host_and_port(value: str, port_needed: bool = True) -> None:
+def listening(value: str) -> str:
+    """Return where a socket of our own can be made: an absolute path, or "@" and an abstract name."""
+    if not value.startswith(("/", "@")) or len(value) < 2:
+        raise BadValueError
+    if len(value.encode()) > _LONGEST_NAME:
+        raise BadValueError(f"is longer than the {_LONGEST_NAME} bytes of a socket's address (unix(7))")
+    return value
+
+
+_LONGEST_NAME = 107  # of sun_path's 108 bytes one is NUL
+
+
+def _check_host_and_port(value: str, port_needed: bool = True) -> None:
+    port: str | None
     if value.startswith("["):
-        host, bracket, rest = value[1:].partition("]")
-        if not bracket or ":" not in host or (rest and not rest.startswith(":")):
+        host, closed, rest = value[1:].partition("]")
+        if not closed or ":" not in host or (rest and not rest.startswith(":")):
             raise BadValueError
-        port, colon = rest.removeprefix(":"), rest[:1]
+        port = rest[1:] if rest else None
     else:
-        host, colon, port = value.rpartition(":") if ":" in value else (value, "", "")
-        if ":" in host:
-            raise BadValueError(
-                "has more than one colon; an IPv6 address stands in brackets", suggestion=_bracketed(value)
-            )
-    if not host or any(c.isspace() or not c.isprintable() for c in host):
+        host, colon, rest = value.partition(":")
+        if ":" in rest:
+            raise BadValueError("is an IPv6 address without brackets", suggestion=_bracketed(value))
+        port = rest if colon else None
+    if not host or any(character.isspace() for character in host):
         raise BadValueError("has no host", suggestion=f'"127.0.0.1:{port}"' if _is_port(port) else "")
-    if not colon and port_needed:
-        raise BadValueError("has no port", suggestion=f'"127.0.0.1:{host}"' if _is_port(host) else "")
-    if colon and not _is_port(port):
+    if port is None:
+        if port_needed:
+            raise BadValueError("has no port", suggestion=f'"127.0.0.1:{host}"' if _is_port(host) else "")
+    elif not _is_port(port):
         raise BadValueError("has no port from 1 to 65535")
 
 
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535
+def _is_host_and_port(value: str) -> bool:
+    try:
+        _check_host_and_port(value.partition("/")[0], port_needed=False)
+    except BadValueError:
+        return False
+    return len(value) < 80 and all("!" <= character <= "~" for character in value)
+
+
+def _is_port(text: str | None) -> bool:
+    return text is not None and text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535
 
 
 def _bracketed(value: str) -> str:
     host, _, port = value.rpartition(":")
-    return f'"[{host}]:{port}"' if _is_port(port) and all(c in "0123456789abcdefABCDEF:." for c in host) else ""
+    return f'"[{host}]:{port}"' if _is_port(port) and set(host) <= set("0123456789abcdefABCDEF:.") else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from msgspec import structs
+from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
@@ -16,8 +16,7 @@ from asyncinit.config.problems import Problem, errors_of, in_order
 from asyncinit.config.settings import FileKeys
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What was looked at, and how much is wrong with it."""
 
     files: int
@@ -26,8 +25,7 @@ class Counts:
     warnings: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a check found: `problems` in order, each `str()` a line; `ok` is what the exit status tells."""
 
     problems: tuple[Problem, ...]

@@ -36,22 +36,24 @@ def examine(data: dict[str, Any], root: type) -> list[Finding]:
 
 
 def pruned(data: dict[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
-    """Return `data` without what is at `paths`; inside a list, without the whole list."""
-    result = data
+    """Return `data` without what is at `paths`; inside a list, without the whole list; an empty path is all of it."""
+    deeper: dict[str | int, list[Path]] = {}
     for path in paths:
-        result = _without(result, path)
+        if not path:
+            return {}
+        deeper.setdefault(path[0], []).append(path[1:])
+    result = {}
+    for key, value in data.items():
+        if key not in deeper:
+            result[key] = value
+        elif isinstance(value, dict) and all(rest and isinstance(rest[0], str) for rest in deeper[key]):
+            result[key] = pruned(value, deeper[key])
     return result
 
 
-def _without(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    if not path or path[0] not in table:
-        return table
-    key = str(path[0])
-    value = table[key]
-    rest = {name: item for name, item in table.items() if name != key}
-    if len(path) > 1 and isinstance(value, dict) and not isinstance(path[1], int):
-        rest[key] = _without(value, path[1:])
-    return rest
+def misspelt(findings: Iterable[Finding], key: str) -> bool:
+    """Tell whether one of `findings` is `key` in another spelling: then it is not missing."""
+    return any(finding.suggestion == key for finding in findings)
 
 
 @cache
@@ -86,6 +88,7 @@ class _Walk:
         if struct.cls is ServiceKeys:
             base = len(path)
         fields = _fields(struct.cls)
+        before = len(self.findings)
         for key, item in value.items():
             field = fields.get(key)
             if field is None:
@@ -94,7 +97,7 @@ class _Walk:
             else:
                 self.value(item, field.type, (*path, key), base)
         for key, field in fields.items():
-            if field.required and key not in value:
+            if field.required and key not in value and not misspelt(self.findings[before:], key):
                 self.report(Finding((*path, key), "is missing", expected=_expected(field.type)))
 
     def value(self, value: object, type_: inspect.Type, path: Path, base: int) -> None:
@@ -251,7 +254,9 @@ def _not_one_of(value: object, type_: inspect.Type, literal: inspect.LiteralType
 
 
 def _is_hidden(path: Path) -> bool:
-    return "environment" in path[:-1] and is_secret(str(path[-1]))
+    if "environment" not in path:
+        return False
+    return path[-1] == "environment" or is_secret(str(path[path.index("environment") + 1]))
 
 
 def _found(value: object, path: Path) -> str:

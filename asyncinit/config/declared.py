@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from asyncinit.config.convert import examine, pruned
 from asyncinit.config.documents import Document, read
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.kinds import NAME
 from asyncinit.config.merge import check_table
-from asyncinit.config.places import Listing, configuration_file, list_folders, service_folders
-from asyncinit.config.problems import Finding, Path, Problem, Severity
+from asyncinit.config.places import Listing, configuration_file, is_service_name, list_folders, service_folders
+from asyncinit.config.problems import Finding, Path, Problem, Severity, printable
 from asyncinit.config.settings import FileKeys
 
 
-@dataclass(slots=True)
-class Declared:
+class Declared(Struct):
     """One table of a service's keys: where it stands, what it says, and what of that is wrong.
 
     `prefix` leads to it within its document. `table` has it without what is wrong; `given` as it stands there.
@@ -28,8 +30,8 @@ class Declared:
     document: Document
     prefix: Path
     given: dict[str, Any]
-    findings: list[Finding] = field(default_factory=list)
-    table: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = []
+    table: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         self.findings += check_table(self.given)
@@ -38,28 +40,20 @@ class Declared:
 
     def problem(self, finding: Finding) -> Problem:
         """Return a finding of this table with its file and line."""
-        whole = Finding(
-            (*self.prefix, *finding.key),
-            finding.problem,
-            finding.found,
-            finding.expected,
-            finding.suggestion,
-            finding.severity,
-        )
+        whole = replace(finding, key=(*self.prefix, *finding.key))
         return self.document.problem(whole, self.name or None)
 
 
-@dataclass(slots=True)
-class Declarations:
+class Declarations(Struct):
     """All that was found: `settings` is the [init] table; `known` are all names, of unreadable files too."""
 
-    problems: list[Problem] = field(default_factory=list)
-    services: dict[str, Declared] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
+    problems: list[Problem] = []
+    services: dict[str, Declared] = {}
+    known: set[str] = set()
     defaults: Declared | None = None
     document: Document | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = {}
+    files: list[str] = []
     folders: tuple[str, ...] = ()
     listing: Listing = field(default_factory=Listing)
 
@@ -90,11 +84,13 @@ def _take_file(result: Declarations, document: Document) -> None:
     for finding in examine(document.data, FileKeys):
         length = {"services": 2, "defaults": 1}.get(str(finding.key[0]) if finding.key else "", 0)
         if length and len(finding.key) > length:
-            parts.setdefault(finding.key[:length], []).append(_below(finding, length))
+            parts.setdefault(finding.key[:length], []).append(replace(finding, key=finding.key[length:]))
         else:
             result.problems.append(document.problem(finding, None))
             parts.setdefault((), []).append(finding)
     result.document = document
+    services = document.data.get("services")
+    result.known |= {name for name in services if is_service_name(name)} if isinstance(services, dict) else set()
     errors = [finding.key for finding in parts.get((), [])]
     sound = pruned(document.data, errors)
     result.settings = pruned(sound.get("init", {}), [key[1:] for key in errors if key[:1] == ("init",)])
@@ -103,14 +99,7 @@ def _take_file(result: Declarations, document: Document) -> None:
         result.problems += map(result.defaults.problem, result.defaults.findings)
     for name, table in sound.get("services", {}).items():
         prefix: Path = ("services", name)
-        result.known.add(name)
         result.services[name] = Declared(name, document, prefix, table, parts.get(prefix, []))
-
-
-def _below(finding: Finding, length: int) -> Finding:
-    return Finding(
-        finding.key[length:], finding.problem, finding.found, finding.expected, finding.suggestion, finding.severity
-    )
 
 
 def _take_service_file(result: Declarations, name: str, path: str) -> None:
@@ -120,26 +109,25 @@ def _take_service_file(result: Declarations, name: str, path: str) -> None:
     if isinstance(document, Problem):
         result.problems.append(document)
         return
-    beside = result.services.get(name)
-    if beside is not None:
-        text = f"declares {name}, which [services.{name}] in {beside.document.path} declares too"
-        result.problems.append(Problem(path, None, name, "", text))
-        return
-    result.services[name] = Declared(name, document, (), document.data, examine(document.data, ServiceKeys))
+    found = Declared(name, document, (), document.data, examine(document.data, ServiceKeys))
+    beside = result.services.setdefault(name, found)
+    if beside is not found:
+        text = f"declares {name}, which [services.{name}] in {printable(beside.document.path)} declares too"
+        result.problems += [Problem(path, None, name, "", text), *problems_of([found])]
 
 
 def _report_listing(result: Declarations) -> None:
     for folder, error in result.listing.failed:
-        result.problems.append(
-            Problem(folder, None, None, "", f"cannot be read: {os.strerror(error.errno or 0).lower()}")
-        )
+        absent = isinstance(error, FileNotFoundError)
+        text = "there is no such folder" if absent else f"cannot be read: {os.strerror(error.errno or 0).lower()}"
+        result.problems.append(Problem(folder, None, None, "", text))
     for path, what in result.listing.odd:
         texts = {
             "template": f"is a template, which {NOT_YET}",
             "drop-in": f"is a folder of drop-ins, which {NOT_YET}",
             "name": "has a name that no service can have",
         }
-        expected = 'letters, digits, "_", "." and "-", and not one of these three first' if what == "name" else ""
+        expected = f"{NAME} and .toml" if what == "name" else ""
         result.problems.append(Problem(path, None, None, "", texts[what], expected=expected))
 
 

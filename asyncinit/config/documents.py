@@ -6,6 +6,7 @@ Knows no keys. A file that a service runs from must be an ordinary file: a FIFO 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from typing import Any
@@ -15,6 +16,9 @@ from asyncinit.config.problems import Finding, Path, Problem, dotted, printable
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of the largest file that is read: thousands of services; beyond it, it is the wrong file."""
+
+_DOTTED = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){200}""", re.ASCII)
+# A key of so many parts is none of ours, and costs tomllib the square of their number, in time and in memory.
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -95,6 +99,9 @@ def parse(path: str, content: bytes, service: str | None = None) -> Document | P
         utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
         kind = "is UTF-16 text; TOML is UTF-8" if utf16 else f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
         return Problem(path, None if utf16 else line, service, "", kind)
+    if many := _DOTTED.search(text):
+        line = text.count("\n", 0, many.start()) + 1
+        return Problem(path, line, service, "", "has a key of more than 200 parts")
     try:
         data = tomllib.loads(text)
     except RecursionError:
@@ -105,21 +112,24 @@ def parse(path: str, content: bytes, service: str | None = None) -> Document | P
 
 
 def _syntax_problem(path: str, text: str, message: str, service: str | None) -> Problem:
-    lines = text.replace("\r\n", "\n").split("\n")
-    message, at, place = message.rpartition(" (at ")
-    if not at:
-        return Problem(path, None, service, "", f"is not valid TOML: {printable(place)}")
-    words = place.rstrip(")").replace(",", "").split()
-    line = int(words[1]) if words[0] == "line" else len(lines)
-    what = message[:1].lower() + message[1:]
-    if words[0] == "line":
-        column = int(words[3])
+    what, at, place = message.rpartition(" (at ")
+    if not at:  # int() reads no more digits, for it would take the square of their number in time
+        what = (
+            "has an integer of too many digits" if "digits" in message else f"is not valid TOML: {printable(message)}"
+        )
+        return Problem(path, None, service, "", what)
+    what = what[:1].lower() + what[1:]
+    lines = text.replace("\r\n", "\n").rstrip().split("\n")
+    where = re.match(r"line ([0-9]+), column ([0-9]+)", place)
+    if where:
+        line = min(int(where[1]), len(lines))
+        column = f" (column {where[2]})"
     else:
-        line, column = max(1, len(text.rstrip().split("\n"))), 0
-        what += ", and the file ends"
-    hint = _hint(lines[line - 1], what)
-    where = f" (column {column})" if column else ""
-    return Problem(path, line, service, "", f"is not valid TOML: {printable(what)}{where}{hint}")
+        line, column = len(lines), ""
+        what += "" if "overwrite" in what else ", and the file ends"
+    return Problem(
+        path, line, service, "", f"is not valid TOML: {printable(what)}{column}{_hint(lines[line - 1], what)}"
+    )
 
 
 def _hint(line: str, what: str) -> str:  # noqa: PLR0911 - one line a mistake
@@ -128,6 +138,8 @@ def _hint(line: str, what: str) -> str:  # noqa: PLR0911 - one line a mistake
     value = value.strip()
     if "overwrite" in what or "declare" in what or "twice" in what or "mutate" in what:
         return "; this key or table was there before"
+    if not equals and "file ends" in what:
+        return ""
     if not equals:
         return '; a line is: key = "value"' if line.strip() and not line.strip().startswith("[") else ""
     if len(value) > 1 and value[0] == "0" and value.isdigit():

@@ -17,15 +17,18 @@ Edges = Mapping[str, Sequence[str]]
 
 _NEEDED = frozenset(("requires", "binds_to"))
 _LONGEST = 12  # names of a cycle that are shown
+_MOST = 20  # unknown names of one service that are told
 
 
 def check_names(name: str, edges: Edges, known: Collection[str]) -> Iterator[Finding]:
     """Check the names that service `name` gives: an error where it cannot start without, else a warning."""
+    unknown = 0
     for key, others in edges.items():
         for index, other in enumerate(others):
             if other == name:
                 yield Finding((key, index), f"names {printable(name)} itself")
-            elif other not in known:
+            elif other not in known and unknown < _MOST:
+                unknown += 1
                 guess = close_to(other, known) if len(known) <= 2000 else ""
                 severity = Severity.ERROR if key in _NEEDED else Severity.WARNING
                 problem = f"names {shown(other)}, and there is no such service"

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import inspect
 
 from asyncinit.config.keys import LATER, LATER_READY, ReadyTable, ServiceKeys
-from asyncinit.config.problems import Finding, Path, bare_or_quoted, shown
+from asyncinit.config.problems import Finding, Path, bare_or_quoted
 from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
 from asyncinit.config.values import close_to
 
@@ -89,7 +89,6 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
     table = str(path[base]) if len(path) - base == 2 else ""
     inner = struct.cls not in (ServiceKeys, FileKeys, InitKeys)
     problem = f"is not a key of [{bare_or_quoted(table)}]" if inner and table else "is not a known key"
-    found = "" if isinstance(value, dict) else shown(value) if not inner else ""
     if not suggest:
         return Finding(path, problem)
     if struct.cls is FileKeys:
@@ -101,7 +100,7 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
     own = [field.encode_name for field in struct.fields]
     elsewhere = _places(ServiceKeys, key, table) if struct.cls is not InitKeys else []
     meant = " or ".join(elsewhere) or _spelt(own, key) or _foreign(key, bool(table)) or _spelt_elsewhere(key)
-    return Finding(path, problem, found=found if not meant else "", suggestion=meant)
+    return Finding(path, problem, suggestion=meant)
 
 
 def _is_later(struct: Any, key: str) -> bool:

@@ -200,6 +200,7 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         Meta(
             description="The program and its arguments: a list, or a string split like a shell's words. No shell runs.",
             examples=[["nginx", "-g", "daemon off;"]],
+            extra={"default": "required, but not for a target"},
         ),
     ] = UNSET
     shell: Annotated[bool, Meta(description="Give `command`, a string, to `/bin/sh -c` as it is.")] = False

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from asyncinit.config import addresses, values
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """What a value must be beyond its plain type.
 
     `name` is for tables of the reference, `expected` ends the sentence "expected ...", `parse` gives the resolved
@@ -53,10 +51,8 @@ Mode = Annotated[
     str,
     _kind("octal digits", 'a string of octal digits such as "0755": an integer would be decimal', values.octal),
 ]
-ServiceName = Annotated[
-    str,
-    _kind("service", 'the name of a service: letters, digits, "_", "." and "-", not first', values.service_name),
-]
+NAME = 'a name of letters, digits, "_", "." and "-" that begins with a letter or digit'
+ServiceName = Annotated[str, _kind("service", NAME, values.service_name)]
 Account = Annotated[str | int, _kind("name or id", "a name from /etc/passwd or /etc/group, or an id", values.account)]
 Line = Annotated[str, _kind("text", "one line of text", values.text_line)]
 Filled = Annotated[str, _kind("text", "a text", values.filled)]
@@ -75,6 +71,7 @@ Terminal = Annotated[
 ]
 TcpAddress = Annotated[str, _kind("HOST:PORT", 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"', addresses.tcp)]
 HttpAddress = Annotated[str, _kind("URL", 'an address such as "http://127.0.0.1:8080/healthz"', addresses.http)]
-UnixAddress = Annotated[str, _kind("path", 'an absolute path, or "@" and an abstract name', addresses.unix)]
+UnixAddress = Annotated[str, _kind("path", 'the path of a socket, or "@" and an abstract name', addresses.unix)]
+SocketPlace = Annotated[str, _kind("path", 'an absolute path, or "@" and an abstract name', addresses.listening)]
 ControlRead = Annotated[str, _kind("text", '"owner", "all" or "group:NAME"', values.control_read)]
 NoLimit = Literal["none"]

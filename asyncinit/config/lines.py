@@ -14,7 +14,9 @@ from typing import Any
 from asyncinit.config.problems import Path
 
 WORK = 4_000_000
-"""Characters that are given to tomllib at most for one text: about two seconds of an old machine."""
+"""Characters that are given to tomllib at most for one text: some seconds of an old machine."""
+
+_CALL = 60  # what one call of tomllib costs, in characters
 
 _CLOSING = ("]", "}", '"""', "'''")  # the last line of a statement of many lines has one of these
 
@@ -58,7 +60,7 @@ class Lines:
             size += len(line) + 1
             if end > start + 1 and not any(sign in line for sign in _CLOSING):
                 continue
-            self._left -= size
+            self._left -= size + _CALL
             if self._left < 0:
                 break
             try:

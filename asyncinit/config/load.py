@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from asyncinit.config.convert import misspelt
 from asyncinit.config.declared import Declarations, Declared, gather, problems_of
 from asyncinit.config.graph import Edges, check_names, cycles, drawn, waits
 from asyncinit.config.keys import ServiceKeys
@@ -34,8 +35,7 @@ from asyncinit.config.values import close_to
 __all__ = ["ConfigErrors", "Loaded", "Mode", "Problem", "load", "read"]
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """What came of reading: a configuration of all that is sound, and all problems, in order."""
 
     configuration: Configuration
@@ -77,7 +77,8 @@ def read(
 ) -> Loaded:
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
-    A service with an error is left out, and so is what requires it; the rest is a consistent whole.
+    A service with an error is left out, with those that would take an error from [defaults] and those that require one
+    of these; the rest is a consistent whole.
     """
     found = gather(config, services, root)
     problems = found.problems + problems_of(found.services.values())
@@ -93,7 +94,7 @@ def read(
     problems += _check_start(found)
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
-    sound = _sound(specs, {problem.service for problem in errors_of(problems)})
+    sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found))
     configuration = Configuration(
         init=resolve_init(msgspec.convert(found.settings, InitKeys), mode),
         services=sound,
@@ -104,30 +105,19 @@ def read(
 
 
 def _check(one: Declared, defaults: Declared | None, whole: dict[str, Any]) -> list[Problem]:
-    """Check what a service says, with the defaults, as a whole."""
-    if "type" not in one.table and "type" in one.given:
+    """Check what a service says, together with the defaults."""
+    if "type" in one.given and "type" not in one.table:
         return []  # told already, and everything else depends on it
-    given = merged(one.name, defaults.given if defaults else {}, one.given)
+    given = merged(one.name, defaults.given if defaults else {}, one.given) | {"type": whole.get("type", "service")}
     problems = []
-    for finding in check_service(one.given, {**given, "type": whole.get("type", "service")}):
-        from_defaults = (
-            defaults is not None and not has(one.given, finding.key[:1]) and has(defaults.given, finding.key[:1])
-        )
-        place = one.problem(finding)
-        if from_defaults and defaults is not None:
+    for finding in check_service(one.given, given):
+        if finding.key == ("command",) and misspelt(one.findings, "command"):
+            continue
+        if defaults is not None and not has(one.given, finding.key[:1]) and has(defaults.given, finding.key[:1]):
             below = defaults.problem(finding)
-            place = Problem(
-                below.file,
-                below.line,
-                one.name,
-                below.key,
-                f"of {one.name} {finding.problem}",
-                finding.found,
-                finding.expected,
-                finding.suggestion,
-                finding.severity,
-            )
-        problems.append(place)
+            problems.append(replace(below, service=one.name, problem=f"of {one.name} {finding.problem}"))
+        else:
+            problems.append(one.problem(finding))
     return problems
 
 
@@ -207,6 +197,18 @@ def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, Ser
             return sound
         for name in lacking:
             del sound[name]
+
+
+def _misled(found: Declarations) -> set[str]:
+    """Return the services that would take from [defaults] what is wrong there: without it they are not as meant."""
+    defaults = found.defaults
+    if defaults is None or defaults.table is defaults.given:
+        return set()
+    return {
+        name
+        for name, one in found.services.items()
+        if merged(name, defaults.given, one.given) != merged(name, defaults.table, one.given)
+    }
 
 
 def _origin(one: Declared, defaults: Declared | None) -> Origin:

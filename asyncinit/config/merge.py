@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asyncinit.config.hints import NOT_YET
-from asyncinit.config.keys import LATER, PREFERABLE, READY_KINDS, TARGET_KEYS
+from asyncinit.config.keys import LATER, PREFERABLE, READY_KINDS, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
 
 _EXCLUSIVE = {"ready": READY_KINDS, "stop": ("signal", "command"), "reload": ("signal", "command")}
+_MOST = 50  # keys that one could list
 EDGES = ("requires", "wants", "after", "before", "binds_to")
 
 
@@ -80,7 +81,7 @@ def check_table(table: Table) -> Iterator[Finding]:
     for section, keys in _EXCLUSIVE.items():
         inner = table.get(section)
         if isinstance(inner, dict):
-            given = [key for key in keys if key in inner and inner[key] is not False]
+            given = [key for key in keys if key in inner and (key != "notify" or inner[key] is True)]
             if len(given) > 1:
                 yield Finding((section, given[1]), f"cannot stand beside {given[0]}: [{section}] takes one of them")
     restart = table.get("restart")
@@ -95,9 +96,10 @@ def check_table(table: Table) -> Iterator[Finding]:
 def _check_restart(restart: Table) -> Iterator[Finding]:
     on, never = restart.get("on"), restart.get("never_on")
     if isinstance(on, list) and isinstance(never, list):
-        for end in on:
-            if not isinstance(end, dict | list) and end in never:
-                yield Finding(("restart", "never_on"), f"has {shown(end)}, which restart.on has too")
+        for end in {end for end in on if isinstance(end, int | str)}.intersection(
+            end for end in never if isinstance(end, int | str)
+        ):
+            yield Finding(("restart", "never_on"), f"has {shown(end)}, which restart.on has too")
     if "delay" in restart and "max_delay" in restart:
         try:
             shorter = duration(restart["max_delay"]) < duration(restart["delay"])
@@ -108,7 +110,7 @@ def _check_restart(restart: Table) -> Iterator[Finding]:
 
 
 def _check_prefer(prefer: object) -> Iterator[Finding]:
-    for index, key in enumerate(prefer if isinstance(prefer, list) else ()):
+    for index, key in enumerate(prefer[:_MOST] if isinstance(prefer, list) else ()):
         if not isinstance(key, str) or key in PREFERABLE:
             continue
         if key.partition(".")[0] in LATER:
@@ -129,6 +131,12 @@ def _check_hooks(hooks: Table) -> Iterator[Finding]:
                 break
 
 
+def _below_unknown_header(own: Table) -> bool:
+    """Tell whether the command stands in a table that services don't have: that is told, and is the mistake."""
+    known = ServiceKeys.__struct_fields__
+    return any(isinstance(table, dict) and "command" in table and name not in known for name, table in own.items())
+
+
 def check_service(own: Table, whole: Table) -> Iterator[Finding]:
     """Check one service: what it says itself (`own`) and with the defaults (`whole`)."""
     kind = whole.get("type", "service")
@@ -139,10 +147,9 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
         return
     command = whole.get("command")
     if command is None:
-        empty = " (the file is empty)" if not own else ""
-        yield Finding(
-            ("command",), f"is missing{empty}: every service but a target has one", expected='command = ["PROGRAM"]'
-        )
+        if not _below_unknown_header(own):
+            problem = "is missing: every service but a target has one"
+            yield Finding(("command",), problem, expected='command = ["PROGRAM"]')
     elif whole.get("shell") is True and isinstance(command, list):
         yield Finding(("command",), "is a list, but shell = true gives a text to the shell", expected="a string")
     elif whole.get("shell") is not True and (words := shell_words(command)):

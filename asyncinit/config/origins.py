@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from asyncinit.config.lines import Lines
 from asyncinit.config.merge import has, leaves, merged
@@ -18,8 +19,7 @@ Source = tuple[str, str, Path]
 """A file's path and text, and the way to a service's keys in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where one service is declared, and the defaults beneath it."""
 
     name: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 FILE = "asyncinit.toml"
 FOLDER = "services.d"
@@ -32,25 +31,25 @@ def service_folders(
 
     `services` (`--services`) replaces all. Then `declared` ([init] services) counts, seen from the folder of `file`.
     Else a project's own file has the services.d beside it if there is one, and no other folder if it declares services
-    itself (`has_services`). Else it is the system's folders that exist, or ./services.d where none does.
+    itself (`has_services`). Else it is the system's folders that exist, or, without such a file, ./services.d where
+    none does.
     """
     if services:
         return tuple(services)
     beside = os.path.dirname(file) if file is not None else ""
     if declared is not None:
         return tuple(os.path.normpath(os.path.join(beside, folder)) for folder in declared)
-    if file is not None and file != os.path.join(root, SYSTEM_FILE):
-        own = os.path.join(beside, FOLDER)
-        if os.path.isdir(own):
-            return (own,)
-        if has_services:
-            return ()
+    own = os.path.join(beside, FOLDER)
+    project = file is not None and file != os.path.join(root, SYSTEM_FILE)
+    if project and os.path.isdir(own):
+        return (own,)
+    if project and has_services:
+        return ()
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
     found = tuple(folder for folder in system if os.path.isdir(folder))
-    return found or ((FOLDER,) if os.path.isdir(FOLDER) else ())
+    return (FOLDER,) if not found and not project and os.path.isdir(FOLDER) else found
 
 
-@dataclass(slots=True)
 class Listing:
     """What is in the folders: the `files` by service name, and what is none.
 
@@ -58,10 +57,11 @@ class Listing:
     that do not end in .toml.
     """
 
-    files: dict[str, str] = field(default_factory=dict)
-    odd: list[tuple[str, str]] = field(default_factory=list)
-    failed: list[tuple[str, OSError]] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.odd: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, OSError]] = []
+        self.passed_over: list[str] = []
 
 
 def list_folders(folders: Sequence[str]) -> Listing:

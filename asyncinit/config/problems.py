@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from asyncinit.errors import AsyncinitError
 
@@ -28,8 +29,7 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A problem before its file and line are known: where in the document, and what; texts are ready to be shown.
 
     `key` is the path. `problem` may be empty where `found` and `expected` say all.
@@ -43,8 +43,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong, for people: `str()` gives its line.
 
     `key` is the dotted key, empty for the file as a whole; `line` counts from 1, None where it has none or could not be

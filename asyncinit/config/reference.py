@@ -75,7 +75,7 @@ def _made(field: inspect.Field) -> Any:
     return field.default_factory() if callable(field.default_factory) else UNSET
 
 
-def _type_name(type_: inspect.Type) -> str:
+def _type_name(type_: inspect.Type) -> str:  # noqa: PLR0911 - one line a type
     match type_:
         case inspect.Metadata():
             kind = (type_.extra or {}).get("kind")

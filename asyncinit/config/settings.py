@@ -33,7 +33,7 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         ),
     ] = []
     control_socket: Annotated[
-        kinds.UnixAddress | UnsetType,
+        kinds.SocketPlace | UnsetType,
         Meta(description="Where commands reach asyncinit.", extra={"default": "/run/asyncinit/control.sock"}),
     ] = UNSET
     control_read: Annotated[

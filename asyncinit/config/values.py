@@ -13,6 +13,7 @@ import signal
 from collections.abc import Iterable, Sequence
 
 from asyncinit.config.places import is_service_name
+from asyncinit.config.problems import quoted
 from asyncinit.config.spec import NONE, Cause, Outcomes
 
 LONGEST = 10 * 365 * 86400.0
@@ -59,7 +60,7 @@ def close_to(word: str, known: Iterable[str]) -> str:
     if len(word) > 80:  # its cost is the product of the lengths
         return ""
     by_fold = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.65)
     return by_fold[found[0]] if found else ""
 
 
@@ -180,8 +181,8 @@ def signal_number(value: str | int) -> int:
         if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
             return number
         raise BadValueError("is not a real-time signal", expected='"SIGRTMIN" to "SIGRTMIN+30"')
-    guess = close_to("SIG" + name, signal.Signals.__members__)
-    raise BadValueError(suggestion=f'"{guess}"' if guess else "")
+    guess = close_to(name, (known.removeprefix("SIG") for known in signal.Signals.__members__))
+    raise BadValueError(suggestion=f'"SIG{guess}"' if guess else "")
 
 
 def format_signal(number: int) -> str:
@@ -352,7 +353,7 @@ def directory(value: str) -> str:
     """Return a folder's name below /run, /var/lib, ...: relative, without "." and ".." in it."""
     if value.startswith("/"):
         name = value.strip("/").rpartition("/")[2]
-        raise BadValueError("is absolute", suggestion=f'"{name}"' if name and name.isprintable() else "")
+        raise BadValueError("is absolute", suggestion=quoted(name) if 0 < len(name) < 80 else "")
     if any(part in ("", ".", "..") for part in value.split("/")):
         raise BadValueError
     return value

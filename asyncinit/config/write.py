@@ -22,8 +22,15 @@ class Encoder(toml.TomlEncoder):  # type: ignore[type-arg]
         super().__init__(dict)
         self.dump_funcs[str] = quoted
         self.dump_funcs[dict] = self.inline
+        self.dump_funcs[tuple] = self.dump_list
         self.dump_funcs[int] = str
         self.dump_funcs[float] = repr  # never without a point or an exponent: that would be an integer
+
+    def dump_value(self, v: Any) -> Any:
+        """Return a value as it is written; raises ValueError for what TOML has no kind of."""
+        if type(v) not in self.dump_funcs:
+            raise ValueError(f"cannot be written as TOML: {type(v).__name__}")
+        return super().dump_value(v)
 
     def inline(self, table: Mapping[str, Any]) -> str:
         """Return a table on one line."""
