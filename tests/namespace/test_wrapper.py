@@ -174,7 +174,9 @@ def test_dispositions_are_default_whatever_our_caller_ignores(pid1: bool) -> Non
     line = [*WRAP, "--", "sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status; exit 3"]
     line = ["sh", "-c", f"trap '' {everything}; exec \"$@\"", "sh", *(as_pid1(line) if pid1 else line)]
     done = subprocess.run(line, capture_output=True, text=True, start_new_session=True, timeout=60, check=False)
-    assert done.stdout == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n"
+    blocked, ignored = (int(line.split()[1], 16) for line in done.stdout.splitlines())
+    internal = 0x180000000  # 32 and 33, glibc's own: a caller's posix_spawn leaves them ignored
+    assert (blocked, ignored & ~internal) == (0, 1)
     assert done.returncode == 3
 
 
