@@ -89,7 +89,7 @@ class ControlServer:
         self._begin_accepting()
 
     def close(self) -> None:
-        """Drop all clients, stop listening, remove the socket file."""
+        """Give followers their last lines, drop all clients, stop listening, remove the socket file."""
         self._stop_accepting()
         if self._accept_again is not None:
             self._accept_again.cancel()
@@ -98,6 +98,8 @@ class ControlServer:
         if place is not None:
             place.close()
         for client in list(self._clients):
+            if client.call is not None and client.call.on_end is not None:
+                client.call.on_end()
             client.close()
         self._queue.clear()
         if self._work is not None:

@@ -198,7 +198,8 @@ class Call:
     """One call of a client until its last reply: how a method answers.
 
     `more`: several replies are welcome; `patient`: its client may take them as slowly as it likes. `on_cancel` is
-    called when the client is gone before the last reply; `on_drained` whenever it has taken all that was sent.
+    called when the client is gone before the last reply; `on_drained` whenever it has taken all that was sent; `on_end`
+    when the server ends, for last words.
     """
 
     def __init__(self, connection: Connection, more: bool, oneway: bool) -> None:
@@ -206,6 +207,7 @@ class Call:
         self.more = more
         self.patient = False
         self.on_cancel: Callable[[], None] | None = None
+        self.on_end: Callable[[], None] | None = None
         self.on_drained: Callable[[], None] | None = None
         self._oneway = oneway
         self._done = False

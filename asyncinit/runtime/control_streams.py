@@ -62,6 +62,7 @@ class Stream(Generic[T]):
         self._ends.extend(ends)
         self._call.patient = True
         self._call.on_cancel = self._close
+        self._call.on_end = self._finish
         self._send_batch()
 
     def push(self, item: T) -> None:
@@ -108,6 +109,11 @@ class Stream(Generic[T]):
             self._call.on_drained = self._flush
         elif not self._call.is_done and (self._backlog or self._held) and self._timer is None:
             self._timer = self._loop.call_soon(self._on_timer)
+
+    def _finish(self) -> None:
+        """The server ends: what was still being collected is the last that the client gets."""
+        self._follow = False
+        self._flush()
 
     def _take(self, queue: deque[T], count: int = 0, size: int = 0) -> list[T]:
         batch: list[T] = []
