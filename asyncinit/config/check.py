@@ -12,7 +12,7 @@ from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
 from asyncinit.config.load import Loaded, read
 from asyncinit.config.places import FILE
-from asyncinit.config.problems import Problem, errors_of, in_order
+from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.settings import FileKeys
 
 
@@ -84,5 +84,5 @@ def _service_file(path: str, config: str | None, root: str) -> Loaded:
         document = read_document(path)
         name_problem = Problem(path, None, None, "", "is not the file of a service: its name does not end in .toml")
         problems.append(document if isinstance(document, Problem) else name_problem)
-    services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == listed}
+    services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == printable(listed)}
     return Loaded(structs.replace(loaded.configuration, services=services, files=(path,)), tuple(problems))

@@ -89,7 +89,8 @@ def read(
     specs: dict[str, ServiceSpec] = {}
     for name, one in found.services.items():
         problems += _check(one, found.defaults, whole[name])
-        specs[name] = resolve(name, msgspec.convert(whole[name], ServiceKeys), one.document.path, mode)
+        origin = printable(one.document.path)  # it is shown, and sent as JSON, which has no undecodable bytes
+        specs[name] = resolve(name, msgspec.convert(whole[name], ServiceKeys), origin, mode)
     problems += _check_graph(found, whole)
     problems += _check_start(found)
     if not found.known and not may_be_empty and not errors_of(problems):

@@ -8,7 +8,6 @@ from asyncinit.config.declare import declare
 from asyncinit.config.masking import MASK, is_secret, masked
 from asyncinit.config.problems import bare_or_quoted, dotted, printable
 from asyncinit.config.spec import Configuration
-from asyncinit.config.write import value
 from asyncinit.errors import UnknownServiceError
 
 DEFAULT = "default"
@@ -39,6 +38,8 @@ def show(configuration: Configuration, name: str) -> str:
 
 
 def _line(path: tuple[str, ...], item: Any, origins: Any) -> tuple[str, str]:
+    from asyncinit.config.write import value  # PID 1 imports this module, and seldom shows a service
+
     origin = origins.get(dotted(path), DEFAULT)
     return f"{bare_or_quoted(path[-1])} = {value(item)}", printable(origin)
 

@@ -414,6 +414,28 @@ def test_what_is_no_service_file_is_passed_over(tmp_path: Path) -> None:
     assert problems_of(tmp_path, COMMAND) == []
 
 
+def test_folders_as_kubernetes_makes_them(tmp_path: Path) -> None:
+    """A ConfigMap is links into a hidden folder."""
+    write(tmp_path, {"s/..2026_01/web.toml": COMMAND})
+    (tmp_path / "s/..data").symlink_to("..2026_01")
+    (tmp_path / "s/web.toml").symlink_to("..data/web.toml")
+    loaded = read(None, [str(tmp_path / "s")], root=NOWHERE)
+    assert (list(loaded.configuration.services), loaded.problems) == (["web"], ())
+
+
+def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 come out as visible characters only."""
+    folder = os.fsencode(tmp_path) + b"/\xff\x1b"
+    os.mkdir(folder)
+    for name in (b"web.toml", b"\xfe.toml", b"bad.toml"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(b"" if name == b"bad.toml" else COMMAND.encode())
+    loaded = read(None, [os.fsdecode(folder)], root=NOWHERE)
+    assert len(loaded.problems) == 2
+    assert all(str(problem).isprintable() for problem in loaded.problems)
+    assert loaded.configuration.services["web"].origin.isprintable()
+
+
 def test_names_that_no_service_can_have(tmp_path: Path) -> None:
     """A file that was surely meant as a service is not passed over silently."""
     for name in ("a b.toml", "_a.toml", "web@.toml", "x.d/10-more.toml"):
