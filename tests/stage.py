@@ -10,7 +10,6 @@ import asyncio
 import functools
 import importlib
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import PROGRAMS, PYTHON, ROOT
+from tests.support import PROGRAMS, PYTHON, ROOT, wait_until
 
 FAMILY = [PYTHON, "-I", "-S", str(PROGRAMS / "family.py")]
 PATIENCE = 30.0
@@ -179,35 +178,64 @@ def alive(pid: int) -> bool:
     return stat is not None and stat.alive
 
 
-def staged(function: Callable[..., None] | None = None, *, namespace: bool = False, python: Sequence[str] = ()) -> Any:
-    """Make a test of a function that gets a `Stage`; `namespace`: as PID 1 of a PID namespace of its own."""
+def staged(
+    function: Callable[[Stage], None] | None = None,
+    *,
+    namespace: bool = False,
+    proc: bool = True,
+    outside: Callable[[int], None] | None = None,
+) -> Any:
+    """Make a test of a function that gets a `Stage`.
+
+    `namespace`: it is PID 1 of a PID namespace of its own, `proc` False: with the /proc of the outer one. `outside` is
+    called meanwhile by the test's own process, with the stage's pid.
+    """
     if function is None:
-        return functools.partial(staged, namespace=namespace, python=python)
+        return functools.partial(staged, namespace=namespace, proc=proc, outside=outside)
 
     @pytest.mark.parametrize("kind", LOOPS)
     def test(kind: str) -> None:
-        command = [PYTHON, *python, "-m", "tests.stage", function.__module__, function.__name__, kind]
+        command = [PYTHON, "-m", "tests.stage", function.__module__, function.__name__, kind]
         if namespace:
-            user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-            unshare = shutil.which("unshare") or "unshare"
-            command = [unshare, "--fork", "--kill-child", "--pid", "--mount-proc", *user, "--", *command]
+            options = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+            options += ["--mount-proc"] if proc else []
+            command = [
+                shutil.which("unshare") or "unshare",
+                "--fork",
+                "--kill-child",
+                "--pid",
+                *options,
+                "--",
+                *command,
+            ]
         with subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             try:
+                if outside is not None:
+                    outside(wait_until(lambda: _only_child(process)))
                 output, _ = process.communicate(timeout=4 * PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 output, _ = process.communicate()
                 raise AssertionError(f"the stage hangs:\n{output}") from None
+            except BaseException:
+                process.kill()
+                raise
         if output.startswith("skip: "):
             pytest.skip(output[6:].strip())
         assert process.returncode == 0, output
 
     test.__name__ = test.__qualname__ = function.__name__
     test.__doc__, test.__module__ = function.__doc__, function.__module__
-    test.scenario = function
+    test.scenario = function  # type: ignore[attr-defined]
     return test
+
+
+def _only_child(process: subprocess.Popen[str]) -> int | None:
+    from asyncinit.linux.proc import children
+
+    return next(iter(children(process.pid)), None)
 
 
 def skip(reason: str) -> None:
@@ -257,11 +285,6 @@ def _open(descriptor: int) -> bool:
     except OSError:
         return False  # it was that of the listing itself
     return True
-
-
-def readable(descriptor: int) -> bool:
-    """Tell whether a descriptor has something to read."""
-    return bool(select.select([descriptor], [], [], 0)[0])
 
 
 if __name__ == "__main__":
