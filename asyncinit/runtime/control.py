@@ -153,31 +153,22 @@ class ControlServer:
             client.close()
 
     def _make_room(self, peer: Peer) -> bool:
-        """Tell whether `peer` may stay, after dropping, if need be, whoever matters least.
+        """Tell whether `peer` may stay, after dropping, if need be, whoever loses least by it.
 
-        Those who may only read never push out an owner; an owner pushes out any of them, and idle ones of its own.
+        Those who may only read push out nobody who follows or waits, and no owner; an owner pushes out any of them, and
+        of owners all but those who wait for an action.
         """
         owner = self._access.owns(peer)
         if not owner:
             same = [client for client in self._clients if client.peer.uid == peer.uid]
             if len(same) >= MOST_CLIENTS_OF_OTHERS:
-                return self._drop_least(same)
+                return _drop_least(same, worth=1)
         if len(self._clients) < MOST_CLIENTS:
             return True
         others = [client for client in self._clients if not self._access.owns(client.peer)]
         if owner:
-            return self._drop_least(others, force=True) or self._drop_least(list(self._clients))
-        return self._drop_least(others)
-
-    @staticmethod
-    def _drop_least(clients: list[Connection], force: bool = False) -> bool:
-        """Close one that has hung up, else the one that is idle for longest, else (`force`) the oldest."""
-        gone = [client for client in clients if client.is_hung_up()]
-        idle = gone or sorted((client for client in clients if client.is_idle), key=lambda client: client.last_active)
-        chosen = idle[:1] or (clients[:1] if force else [])
-        for client in chosen:
-            client.close()
-        return bool(chosen)
+            return _drop_least(others, worth=3) or _drop_least(list(self._clients), worth=2)
+        return _drop_least(others, worth=1)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection (called by it)."""
@@ -272,6 +263,16 @@ class ControlServer:
                 call.reply({"description": description})
         else:
             _fail(call, "MethodNotFound", method=request.method)
+
+
+def _drop_least(clients: list[Connection], worth: int) -> bool:
+    """Close one that has hung up, else the one that is worth least and was silent for longest, up to `worth`."""
+    gone = [client for client in clients if client.is_hung_up()]
+    known = gone or [client for client in clients if client.worth <= worth]
+    chosen = min(known, key=lambda client: (client.worth, client.last_active), default=None)
+    if chosen is not None:
+        chosen.close()
+    return chosen is not None
 
 
 def _fail(call: Call, error: str, **parameters: str) -> None:

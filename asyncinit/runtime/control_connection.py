@@ -68,6 +68,13 @@ class Connection:
         return self.call is None and not self._output
 
     @property
+    def worth(self) -> int:
+        """How much would be lost with it: 0 nothing, 1 a reply that it does not take, 2 a following, 3 a wait."""
+        if self.call is not None:
+            return 2 if self.call.patient else 3
+        return 1 if self._output else 0
+
+    @property
     def output_size(self) -> int:
         """Bytes that the client has not taken yet."""
         return len(self._output)

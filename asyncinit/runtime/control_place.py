@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, reach, user_address
 
@@ -65,7 +66,7 @@ def _places(configured: str | None, environment: Mapping[str, str]) -> Iterator[
     else:
         yield SYSTEM_ADDRESS, False
     own = user_address(environment)
-    if own is not None:
+    if own is not None and _is_ours(os.path.dirname(os.path.dirname(own))):
         yield own, False
     abstract = abstract_address(os.geteuid())
     yield abstract, False
@@ -90,23 +91,35 @@ def _listen(address: str, open_to_all: bool) -> Place:
 def _bind_file(listener: socket.socket, path: str, open_to_all: bool) -> None:
     folder = os.path.dirname(path)
     os.makedirs(folder, 0o755, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Two that start at once must not both replace the same stale file. Whoever can read the folder could hold the
-        # lock for ever, so it is not insisted on.
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pass
+    with _locked(folder):
         _clear(path)
-        # A socket file is born with the mode of the socket itself: never for a moment more than the owner's.
-        os.fchmod(listener.fileno(), 0o600)
-        reach(path, listener.bind)
-        if open_to_all:
-            os.chmod(path, 0o666)
+        # A socket file is born with the mode of the socket itself less the umask: no moment with another one.
+        os.fchmod(listener.fileno(), 0o666 if open_to_all else 0o600)
+        umask = os.umask(0)
+        try:
+            reach(path, listener.bind)
+        finally:
+            os.umask(umask)
         listener.listen(BACKLOG)
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Keep others that start at this moment from replacing the same stale file.
+
+    Whoever can read the folder could hold the lock for ever, so it is not insisted on.
+    """
+    descriptor = -1
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass
+    try:
+        yield
     finally:
-        os.close(lock)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _clear(path: str) -> None:
@@ -126,6 +139,14 @@ def _clear(path: str) -> None:
         except OSError:
             pass  # EAGAIN: its backlog is full; EACCES: somebody else's
     raise InUseError(0, "another server listens there")
+
+
+def _is_ours(folder: str) -> bool:
+    """Tell whether a runtime directory is our own: root started by sudo may have that of another user."""
+    try:
+        return os.stat(folder).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ from asyncinit.client.connection import Connection
 from asyncinit.client.errors import NotAllowedError, NotRunningError, UntrustedServerError
 from asyncinit.client.locate import connect
 from asyncinit.control.address import OVERFLOW_UID, SYSTEM_ADDRESS, abstract_address
+from asyncinit.runtime.control import MOST_CLIENTS_OF_OTHERS
 from asyncinit.runtime.control_access import Access, Peer
 from asyncinit.runtime.control_place import Place, take_place
 from tests.fake_operations import running_server
@@ -277,6 +278,17 @@ def test_a_group_reads_by_any_of_its_ids(loop: asyncio.AbstractEventLoop) -> Non
 
 
 @AS_ROOT
+def test_others_have_few_places(loop: asyncio.AbstractEventLoop) -> None:
+    """A uid that may only look gets few connections at once, and never pushes out an owner."""
+    name = f"@asyncinit-test-{os.getpid()}-{type(loop).__module__}"
+    visitor = Visitor(name, 12345, 12345)
+    with running_server(loop, name, "db", control_read="all") as running, Connection(name) as owner:
+        assert visitor.does("crowd") == 0
+        assert len(running.server._clients) <= MOST_CLIENTS_OF_OTHERS + 1
+        assert owner.call("Status")
+
+
+@AS_ROOT
 def test_the_client_refuses_an_impostor() -> None:
     """A server of another user is not talked to, however it is found."""
     name = f"@asyncinit-test-impostor-{os.getpid()}"
@@ -307,6 +319,9 @@ def ask(address: str, method: str) -> int:
     from asyncinit.client.errors import CallError
 
     connection._peer = lambda _socket: (0, 0)
+    if method == "crowd":
+        crowd = [Connection(address) for _ in range(100)]
+        return 0 if crowd[-1].call("Status") else 97
     parameters = {"names": ["db"]} if method == "Stop" else {}
     try:
         with Connection(address) as client:

@@ -372,6 +372,24 @@ def test_two_hundred_connections(running: Running) -> None:
     wait_until(lambda: not running.server._clients)
 
 
+def test_clients_that_do_not_read_make_room(running: Running) -> None:
+    """When all places are taken by clients that leave their answers, a new one still gets in."""
+    running.call(running.operations.log.add, "web", *[b"x" * 1000] * 256)
+    clients = []
+    try:
+        for _ in range(control.MOST_CLIENTS):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(running.address)
+            client.sendall(request("Logs") * 10)
+            clients.append(client)
+        wait_until(lambda: all(client.worth == 1 for client in list(running.server._clients)))
+        assert len(running.server._clients) == control.MOST_CLIENTS
+        assert all(still_answers(running) for _ in range(3))
+    finally:
+        for client in clients:
+            client.close()
+
+
 def test_a_flood_does_not_hold_up_another_client(running: Running) -> None:
     """While one client floods with calls, another is answered many times."""
     for number in range(300):
