@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import msgspec
 
 CUT_MARK = b" [cut]"
+BY_THE_CHUNK = 64 * 1024
+LINE_BY_LINE = 16 * 1024
+"""Chunk sizes of formats that never look at single lines, and of those that (may) have to."""
 NAME_WIDTH_LIMIT = 40
 """Longer names do not push everybody's lines to the right; they stick out themselves."""
 
@@ -31,11 +34,13 @@ class Format(Protocol):
     """What a journal needs to know of a format.
 
     `mixes_events`: events belong between the lines; otherwise they go elsewhere (standard error). `repeats_output`: an
-    event is always told with the output that explains it, also where people would see that right above.
+    event is always told with the output that explains it, also where people would see that right above. `chunk_size`:
+    bytes that should come at once at most, so that the worst of them cost no more than some tens of milliseconds.
     """
 
     mixes_events: bool
     repeats_output: bool
+    chunk_size: int
 
     def set_names(self, names: Iterable[str]) -> None:
         """Learn all names that will be seen, in the order in which they get their colours."""
@@ -88,6 +93,7 @@ class PipeFormat:
 
     mixes_events = True
     repeats_output = False
+    chunk_size = BY_THE_CHUNK
 
     def __init__(self) -> None:
         self._clock = _utc_clock()
@@ -110,6 +116,7 @@ class TerminalFormat:
 
     mixes_events = True
     repeats_output = False
+    chunk_size = LINE_BY_LINE
 
     _NAME_COLOURS = (b"36", b"33", b"35", b"34", b"32", b"96", b"93", b"95", b"94", b"92")
     _STATE_COLOURS: Mapping[object, bytes] = {
@@ -183,6 +190,7 @@ class JsonFormat:
 
     mixes_events = True
     repeats_output = True
+    chunk_size = LINE_BY_LINE
 
     def __init__(self) -> None:
         import msgspec
@@ -230,6 +238,7 @@ class RawFormat:
 
     mixes_events = False
     repeats_output = True
+    chunk_size = BY_THE_CHUNK
 
     def __init__(self, events: Format) -> None:
         self._events = events

@@ -102,7 +102,8 @@ class Capture:
         self._sources: dict[int, _Source] = {}
         self._paused: set[int] = set()
         self._watchers: dict[str, list[LinesWatcher]] = {}
-        self._read_size = READ_SIZE
+        self._most = min(READ_SIZE, journal.format.chunk_size)
+        self._read_size = self._most
         self._reads = 0
         journal.console.relieved = self._resume
 
@@ -223,7 +224,7 @@ class Capture:
         self._take(source, self._read_size)
 
     def _turn_over(self) -> None:
-        self._read_size = max(4096, min(READ_SIZE, TURN_SIZE // self._reads))
+        self._read_size = max(4096, min(self._most, TURN_SIZE // self._reads))
         self._reads = 0
 
     def _take(self, source: _Source, size: int) -> int:

@@ -80,11 +80,20 @@ class Ring:
         for chunk in reversed(self._chunks):
             if len(found) >= count:
                 break
-            found[:0] = self._entries(chunk)
-        return [entry for entry in found[-count:] if entry.cursor > after] if count > 0 else []
+            found[:0] = self._entries(_last_lines(chunk, count - len(found)))
+        return [entry for entry in found if entry.cursor > after]
 
     def _entries(self, chunk: _Chunk) -> list[Entry]:
         return entries_of(chunk.time, self._service, chunk.stream, chunk.first, chunk.data, cut=chunk.cut)
+
+
+def _last_lines(chunk: _Chunk, count: int) -> _Chunk:
+    start = len(chunk.data)
+    for _ in range(count):
+        start = chunk.data.rfind(b"\n", 0, start - 1) + 1
+        if not start:
+            return chunk
+    return chunk._replace(first=chunk.first + chunk.data.count(b"\n", 0, start), data=chunk.data[start:])
 
 
 def entries_of(time: float, service: str, stream: str, first: int, data: bytes, *, cut: bool) -> list[Entry]:
