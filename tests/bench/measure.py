@@ -31,6 +31,13 @@ class Sample:
     memory: int
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of what is measured: asyncinit from this repository, compiled."""
+    given = {**os.environ, "PYTHONPATH": str(ROOT)}
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
+    return given
+
+
 def namespace() -> list[str]:
     """Return the words that make a command PID 1 of a fresh PID namespace."""
     words = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
@@ -63,10 +70,9 @@ def memory(init: int) -> int:
 @contextmanager
 def running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in `folder`; kill what is left of it at the end."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     log = (folder / "output").open("wb")
     process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
     )
     try:
         yield process
@@ -113,11 +119,10 @@ def measure(subject: Subject, count: int) -> Sample:
 
 def ask(command: list[str]) -> float:
     """Return how long a query takes, once it works at all."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def works() -> float:
         begin = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, env=environment(), capture_output=True, timeout=PATIENCE, check=False)
         return time.perf_counter() - begin if done.returncode == 0 else 0.0
 
     wait_until(works, timeout=PATIENCE)

@@ -69,6 +69,8 @@ class Clone:
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
+        # Other instances of this user may run beside the test, at the place that is taken without this.
+        (folder / "asyncinit.toml").write_text(f'[init]\ncontrol_socket = "{folder}/control.sock"\n')
         self.environment = {**os.environ, "WEB_PORT": str(self.port), "PYTHON": sys.executable, "HOME": str(folder)}
         for name in ("ASYNCINIT_SOCKET", "MAKEFLAGS", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
             self.environment.pop(name, None)
