@@ -17,7 +17,7 @@ from asyncinit.config.problems import Finding, Path, Problem, dotted, printable
 LARGEST = 4 * 1024 * 1024
 """Bytes of the largest file that is read: thousands of services; beyond it, it is the wrong file."""
 
-_DOTTED = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){200}""", re.ASCII)
+_DOTTED = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){200}""", re.ASCII)
 # A key of so many parts is none of ours, and costs tomllib the square of their number, in time and in memory.
 
 _KINDS = {

@@ -98,8 +98,10 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
         if special:
             return special
     own = [field.encode_name for field in struct.fields]
-    elsewhere = _places(ServiceKeys, key, table) if struct.cls is not InitKeys else []
-    meant = " or ".join(elsewhere) or _spelt(own, key) or _foreign(key, bool(table)) or _spelt_elsewhere(key)
+    if struct.cls is InitKeys:
+        of_service = f"[defaults] {key}" if key in _tables(ServiceKeys)[""] else ""
+        return Finding(path, "is not a key of [init]", suggestion=of_service or _spelt(own, key))
+    meant = " or ".join(_places(key, table)) or _spelt(own, key) or _foreign(key, inner) or _spelt_elsewhere(key, inner)
     return Finding(path, problem, suggestion=meant)
 
 
@@ -111,9 +113,9 @@ def _is_later(struct: Any, key: str) -> bool:
     )
 
 
-def _places(root: type, key: str, table: str) -> list[str]:
+def _places(key: str, table: str) -> list[str]:
     """Return the other places of a service that have just this key, the top level first and alone if it has."""
-    tables = _tables(root)
+    tables = _tables(ServiceKeys)
     if table and key in tables[""]:
         return [f"{key} {_TOP}"]
     return [f"[{name}] {key}" for name, keys in tables.items() if name and name != table and key in keys]
@@ -129,8 +131,9 @@ def _foreign(key: str, nested: bool) -> str:
     return f"{meant} {_TOP}" if meant and nested and not meant.startswith("[") else meant
 
 
-def _spelt_elsewhere(key: str) -> str:
-    every = {name: place for place, keys in _tables(ServiceKeys).items() for name in keys}
+def _spelt_elsewhere(key: str, nested: bool) -> str:
+    tables = _tables(ServiceKeys).items()
+    every = {name: place for place, keys in tables for name in keys if place or nested}
     name = close_to(key, every)
     if not name:
         return ""

@@ -78,7 +78,7 @@ def read(
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
     A service with an error is left out, with those that would take an error from [defaults] and those that require one
-    of these; the rest is a consistent whole.
+    of these, and none of them is in `start`; the rest is a consistent whole.
     """
     found = gather(config, services, root)
     problems = found.problems + problems_of(found.services.values())
@@ -96,8 +96,9 @@ def read(
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
     sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found))
+    init = resolve_init(msgspec.convert(found.settings, InitKeys), mode)
     configuration = Configuration(
-        init=resolve_init(msgspec.convert(found.settings, InitKeys), mode),
+        init=replace(init, start=tuple(name for name in init.start if name in sound)),
         services=sound,
         sources=Origins({name: _origin(found.services[name], found.defaults) for name in sound}),
         files=tuple(found.files),

@@ -61,6 +61,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
         (b"a = 1\n\0", 2, 'is not valid TOML: invalid statement; a line is: key = "value"'),
         (b"a = " + b"[" * 100_000, None, "is nested too deeply"),
         (b"a = 1\nb" + b".b" * 100_000 + b" = 1", 2, "has a key of more than 200 parts"),
+        (b"x = { 'a'" + b'."b c"' * 100_000 + b" = 1 }", 1, "has a key of more than 200 parts"),
         (b"\n[a" + b".b" * 1000 + b"]", 2, "has a key of more than 200 parts"),
         (b"a = " + b"9" * 5000, None, "has an integer of too many digits"),
         (

@@ -507,6 +507,8 @@ def test_whether_anything_is_declared_is_told_without_reading(tmp_path: Path, mo
         (COMMAND, "1: command: is a key of a service; did you mean [services.NAME] command or [defaults] command?"),
         (f"[web]\n{COMMAND}", "1: web: is not a known table; did you mean [services.web]?"),
         ("[int]", "1: int: is not a known table (expected [init], [defaults] or [services.NAME]); did you mean [init]?"),
+        ('[init]\nuser = "x"', "2: init.user: is not a key of [init]; did you mean [defaults] user?"),
+        ('[init]\nlog_fromat = "x"', "2: init.log_fromat: is not a key of [init]; did you mean log_format?"),
         ("[pods.shop]", "1: pods: is not supported by this version of asyncinit"),
         ("services = 1", "1: services: found 1, expected a table"),
         ("services.web = 1", "1: services.web: found 1, expected a table"),
@@ -547,6 +549,8 @@ def test_what_is_sound_can_be_had_beside_what_is_not(tmp_path: Path) -> None:
     loaded = read(None, [str(tmp_path / "s")], Mode.MACHINE, root=NOWHERE)
     assert sorted(loaded.configuration.services) == ["good", "wants"]
     assert sorted(loaded.configuration.sources) == ["good", "wants"]
+    write(tmp_path, {"c.toml": '[init]\nservices = ["s"]\nstart = ["bad", "good"]'})
+    assert read(str(tmp_path / "c.toml"), root=NOWHERE).configuration.init.start == ("good",)
     assert {problem.service for problem in loaded.problems} == {"bad", "worse"}
     with pytest.raises(ConfigErrors) as caught:
         load(None, [str(tmp_path / "s")], root=NOWHERE)
