@@ -50,6 +50,7 @@ class Engine:
         self._concerned: dict[str, set[str]] = {}
         self._effects: list[Effect] = []
         self._killed: dict[str, None] = {}
+        self._holders: dict[str, str | None] = {}
         self.shutting_down = False
         self.overrun = False
         self.stop_deadline = math.inf
@@ -211,16 +212,23 @@ class Engine:
         if hopeless is not None:
             if service.phase is Phase.WAITING:
                 self._queue.append((name, ev.DependencyFailed(self._because_of_failure(hopeless))))
-        elif not (self._held(fresh, name) or self._held(self.graph.after[name], name) or self._awaits_stop(name)):
+        elif not (self._held_by_known(name) or self._held(name) or self._awaits_stop(name)):
             self._queue.append((name, ev.MayStart()))
 
     def _awaits_stop(self, name: str) -> bool:
         """Tell whether something that starts after `name` is going down: a stop comes before a start."""
         return any(map(self._holds_stop, self.graph.before[name]))
 
-    def _held(self, others: Iterable[str], name: str) -> bool:
+    def _held_by_known(self, name: str) -> bool:
+        """Tell whether what held `name` when last looked at still does: spares the look at all the others."""
+        known = self._holders.get(name)
+        return known is not None and self._holds_start(name, known)
+
+    def _held(self, name: str) -> bool:
+        # From the end: services mostly get ready in the order of their start, so the last one holds longest.
         after = self.graph.after[name]
-        return any(other in after and self._holds_start(name, other) for other in others)
+        self._holders[name] = next((other for other in reversed(after) if self._holds_start(name, other)), None)
+        return self._holders[name] is not None
 
     def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
         if not service.leaving:

@@ -5,8 +5,9 @@ Holds data and what can be read off it; how it changes is `lifecycle`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
 from asyncinit.core.status import Code, ExitStatus, Reason, State
@@ -42,8 +43,7 @@ STOPPABLE = COMING_UP | IS_UP
 """Phases out of which MayStop leads."""
 
 
-@dataclass(slots=True)
-class Service:
+class Service(Struct):
     """The state of one service. All times are monotonic seconds.
 
     A value: `lifecycle.step` changes a copy of its own and returns that; nobody else changes one.

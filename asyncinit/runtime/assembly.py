@@ -10,6 +10,7 @@ import os
 import random
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from asyncinit.config.show import show
@@ -144,6 +145,8 @@ class Assembly:
         """Write what is left, give everything back and return the exit status."""
         self.upward.exit_status(self._status)
         self.workshop.capture.close()
+        self.workshop.offloader.close()
+        self.workshop.spawner.close()
         self.control.close()
         self.upward.close()
         self.journal.flush(_LAST_WORDS)
@@ -157,12 +160,27 @@ class Assembly:
     # -----------------------------------------------------------------------------------------------------------------
     # What the parts are told by
 
-    def _sweep(self, seconds: float, done: Any) -> None:
+    def _sweep(self, seconds: float, done: Callable[[], None]) -> None:
         def swept(survivors: list[str]) -> None:
             for text in survivors:
                 self._warn(text)
             done()
 
+        deadline = self.timers.now() + seconds
+        tidied = False
+
+        def go_on() -> None:
+            nonlocal tidied
+            if not tidied:
+                tidied = True
+                timer.cancel()
+                self._end_strays(max(0.0, deadline - self.timers.now()), swept)
+
+        # What removes directories is a child too, and the sweep would end it.
+        timer = self.timers.at(deadline, go_on)
+        self.performer.when_tidy(go_on)
+
+    def _end_strays(self, seconds: float, swept: Callable[[list[str]], None]) -> None:
         strays = self.workshop.members.strays()
         if strays:
             names = ", ".join(f"{member.name} ({member.pid})" for member in strays[:10])

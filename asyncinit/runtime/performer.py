@@ -34,7 +34,9 @@ class Performer:
         self._runs: dict[str, Run] = {}
         self._timers: dict[str, Timer] = {}
         self._removals: dict[str, list[Callable[[], None]]] = {}
+        self._tidy: list[Callable[[], None]] = []
         self._not_executed: dict[str, int] = {}
+        self._last_words: dict[str, str] = {}
         self.internal_errors = 0
         supervisor.performer = self
 
@@ -43,7 +45,9 @@ class Performer:
 
     def seen(self, name: str) -> Seen:
         """Return what the runtime knows of a service."""
-        return Seen(self._shop.announcer.times(name), self._runs.get(name))
+        run = self._runs.get(name)
+        said = run.text if run is not None else self._last_words.get(name, "")
+        return Seen(self._shop.announcer.times(name), said, run.waiting_text if run is not None else None)
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
@@ -53,10 +57,16 @@ class Performer:
         """Return 126 or 127 if the service's program could not be executed or found."""
         return self._not_executed.get(name)
 
-    def close(self) -> None:
-        """Give back what the runs hold: asyncinit ends."""
-        for run in self._runs.values():
-            run.close()
+    def when_tidy(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once no directory of an ended service is still being removed."""
+        self._tidy.append(callback)
+        self._tell_tidy()
+
+    def _tell_tidy(self) -> None:
+        if not self._removals:
+            waiting, self._tidy = self._tidy, []
+            for callback in waiting:
+                callback()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Effects
@@ -167,6 +177,7 @@ class Performer:
         if run is None:
             return
         run.close()
+        self._last_words[name] = run.last_words
         if run.not_executed is not None:
             self._not_executed[name] = run.not_executed
         if run.spec.directories.runtime:
@@ -180,6 +191,7 @@ class Performer:
                 self._shop.journal.event(name, str(failure), LogLevel.WARNING)
             for waiting in self._removals.pop(name):
                 waiting()
+            self._tell_tidy()
 
         try:
             self._shop.preparation.remove_directories(run.spec, removed)
@@ -196,12 +208,12 @@ class Performer:
 class Seen:
     """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
 
-    def __init__(self, times: Times, run: Run | None) -> None:
+    def __init__(self, times: Times, status_text: str, waiting_text: str | None) -> None:
         self.since = times.since
         self.ready_since = times.ready_since
         self.exit_time = times.exit_time
-        self.status_text = run.text if run is not None and run.text else None
-        self.waiting_text = run.waiting_text if run is not None else None
+        self.status_text = status_text or None
+        self.waiting_text = waiting_text
 
 
 def _failed(effect: Effect, text: str) -> Event | None:

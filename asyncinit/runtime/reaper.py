@@ -80,10 +80,14 @@ class Reaper:
 
     def _tell(self, pid: int, status: ExitStatus) -> None:
         callback = self._callbacks.pop(pid, None)
-        for listener in self._listeners:
-            listener(pid, status)
         if callback is None:
             self.orphans += 1
         else:
             self.reaped += 1
-            callback(status)
+        try:
+            for listener in self._listeners:
+                listener(pid, status)
+            if callback is not None:
+                callback(status)
+        except Exception as error:  # the next status must not get lost with it
+            self._loop.call_exception_handler({"message": f"pid {pid} was reaped, but", "exception": error})

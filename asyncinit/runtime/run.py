@@ -16,7 +16,7 @@ from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, ExitStatus, Reason
-from asyncinit.errors import AsyncinitError, SpawnError
+from asyncinit.errors import AsyncinitError, SpawnError, why
 from asyncinit.linux import terminal
 from asyncinit.runtime.environment import expand
 from asyncinit.runtime.foreign_main import ForeignMain
@@ -88,6 +88,8 @@ class Run:
             self._post(ev.Prepared(_spawn_reason(result)))
             return
         self.prepared = result
+        if self._notify is not None:
+            self._notify.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
         for missing in result.not_applied:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         hooks = self.spec.hooks.pre_start
@@ -193,6 +195,12 @@ class Run:
             self._readiness = None
 
     @property
+    def last_words(self) -> str:
+        """What it said of itself last: STATUS=, and ERRNO= in words."""
+        said = f"errno {self.service_errno}: {why(self.service_errno)}" if self.service_errno else ""
+        return ", ".join(filter(None, (self.text, said)))
+
+    @property
     def waiting_text(self) -> str | None:
         """The readiness that is looked for, and the last obstacle."""
         return self._readiness.waiting_text() if self._readiness is not None else None
@@ -235,8 +243,8 @@ class Run:
         self._post(ev.MainChanged(pid))
 
     def belongs(self, pid: int) -> bool | None:
-        """Tell whether a process is one of this service."""
-        return self._shop.members.owner_of(pid) == self.spec.name
+        """Tell whether a process is one of this service; the main one is, even when it was reaped a moment ago."""
+        return pid == self.main or self._shop.members.owner_of(pid) == self.spec.name
 
     # -----------------------------------------------------------------------------------------------------------------
     # Ends

@@ -13,19 +13,25 @@ import math
 import time
 from collections.abc import Callable
 
+# So many cancelled timers may wait in the heap for their deadline before it is looked through.
+_FEW = 64
+
 
 class Timer:
     """A deadline that can be cancelled."""
 
-    __slots__ = ("callback", "deadline")
+    __slots__ = ("_cancelled", "callback", "deadline")
 
-    def __init__(self, deadline: float, callback: Callable[[], None]) -> None:
+    def __init__(self, deadline: float, callback: Callable[[], None], cancelled: Callable[[], None]) -> None:
         self.deadline = deadline
         self.callback: Callable[[], None] | None = callback
+        self._cancelled = cancelled
 
     def cancel(self) -> None:
         """Forget it; harmless when it has fired already."""
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._cancelled()
 
 
 class Timers:
@@ -41,6 +47,7 @@ class Timers:
         self._order = itertools.count()
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = math.inf
+        self._dead = 0
 
     def now(self) -> float:
         """Return the present moment in monotonic seconds."""
@@ -48,7 +55,7 @@ class Timers:
 
     def at(self, deadline: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once at `deadline` (monotonic seconds; `math.inf`: never) or as soon after as possible."""
-        timer = Timer(deadline, callback)
+        timer = Timer(deadline, callback, self._forget_one)
         if deadline != math.inf:
             heapq.heappush(self._heap, (deadline, next(self._order), timer))
             if deadline < self._armed_for:
@@ -58,6 +65,14 @@ class Timers:
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once, `seconds` from now."""
         return self.at(self._clock() + seconds, callback)
+
+    def _forget_one(self) -> None:
+        """Count a cancelled timer, and throw them all away once they are most of the heap."""
+        self._dead += 1
+        if self._dead > _FEW and self._dead * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     def _arm(self) -> None:
         if self._handle is not None:
@@ -82,4 +97,7 @@ class Timers:
         for timer in due:
             callback, timer.callback = timer.callback, None
             if callback is not None:
-                callback()
+                try:
+                    callback()
+                except Exception as error:  # the others that are due must not be lost with it
+                    self._loop.call_exception_handler({"message": "a timer's callback failed", "exception": error})
