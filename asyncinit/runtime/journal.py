@@ -35,7 +35,7 @@ class Journal:
     """Take lines and events; write, remember and tell them in the order in which they came.
 
     `console` is where lines go; events go there too, or where the format wants them apart (raw) to `events_console`.
-    `level` decides which events are written and remembered; service output is never filtered by it.
+    `level` decides which events are written; service output is never filtered by it.
     """
 
     def __init__(
@@ -68,8 +68,7 @@ class Journal:
         return self._cursor
 
     def set_level(self, level: LogLevel) -> None:
-        """Write and remember events of `level` and of those before it (error, warning, info, debug) only."""
-        self._level = level
+        """Write events of `level` and of those before it (error, warning, info, debug) only."""
         self._shown = frozenset(_ORDER[: _ORDER.index(level) + 1])
 
     def shows(self, level: LogLevel) -> bool:
@@ -114,9 +113,10 @@ class Journal:
 
         `fields` are for programs: `state` (it also gives the colour), `pid`, `reason` ...: strings, numbers, lists,
         dicts. `output`: show up to so many of the service's last lines since `started` with it, unless they can be seen
-        right above. An event of a level that is not shown is forgotten.
+        right above. An event of a level that is not shown is remembered and told, but not written; debug: forgotten.
         """
-        if level not in self._shown:
+        visible = level in self._shown
+        if not visible and level is LogLevel.DEBUG:
             return
         shown: Sequence[Entry]
         last = self.last(service, output, since_start=True) if service is not None and output else []
@@ -124,8 +124,9 @@ class Journal:
         self._cursor += 1
         record = EventRecord(self._clock(), self._cursor, service, _plain(text), level, fields or {})
         self._events.append(record)
-        written = self.format.event(record, shown)
-        self._events_console.write(written, written.count(b"\n"), important=True)
+        if visible:
+            written = self.format.event(record, shown)
+            self._events_console.write(written, written.count(b"\n"), important=True)
         self._tell(self._event_followers, service, record)
 
     def started(self, service: str) -> None:

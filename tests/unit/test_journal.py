@@ -125,13 +125,15 @@ def test_events(journal: Journal) -> None:
 
 
 def test_level(journal: Journal, paper: Paper) -> None:
-    """An event beyond the level is not written; output of services always is."""
+    """An event beyond the level is not written, but remembered unless it is for debugging; output is always written."""
     journal.set_level(LogLevel.WARNING)
     journal.event(None, "starting")
     journal.event(None, "look out", LogLevel.WARNING)
     journal.line("web", "stdout", b"hello")
     assert not journal.shows(LogLevel.INFO)
+    journal.event(None, "detail", LogLevel.DEBUG)
     assert len(paper.text.splitlines()) == 2
+    assert [record.text for record in journal.events()] == ["starting", "look out"]
 
 
 def test_hostile_event_text(journal: Journal, paper: Paper) -> None:
