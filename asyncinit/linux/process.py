@@ -54,6 +54,18 @@ def wait_any() -> Exit | None:
     return Exit(result.si_pid, None, result.si_status, result.si_code == os.CLD_DUMPED)
 
 
+def stop_signal(pid: int) -> int | None:
+    """Return the signal that has stopped the child `pid` since this was last asked, None if none has.
+
+    Takes no exit status. See waitid(2), WSTOPPED.
+    """
+    try:
+        result = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return None if result is None or result.si_code != os.CLD_STOPPED else result.si_status
+
+
 def set_subreaper(enabled: bool = True) -> None:
     """Become the one to whom orphans below us are reparented (PR_SET_CHILD_SUBREAPER, Linux 3.4)."""
     call("prctl", _PR_SET_CHILD_SUBREAPER, int(enabled))

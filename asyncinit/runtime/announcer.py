@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asyncinit.config.spec import LogLevel
+from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.control.types import EventEntry, timestamp
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
@@ -82,7 +82,8 @@ class Announcer:
             times.ready_since = None
         if effect.old is State.STOPPING and self._engine.shutting_down:
             self.stop_times[effect.service] = took
-        text, level = words.transition(service, effect, took, now)
+        waits = self._engine.waiting_on(effect.service)
+        text, level = words.transition(service, effect, took, now, waits)
         self._tell(effect, text)
         if _told_by_what_follows(service, effect):
             level = LogLevel.DEBUG
@@ -128,4 +129,6 @@ class Announcer:
 def _told_by_what_follows(service: Service, effect: Announce) -> bool:
     """Tell whether this change is one step of a story whose next line says it all."""
     by_itself = effect.new is State.STOPPING and not service.leaving and service.last_exit is not None
+    if service.spec.type is ServiceType.TARGET and effect.new is State.STOPPING:
+        return True
     return by_itself or (effect.old is State.BACKOFF and effect.new is State.WAITING)

@@ -22,6 +22,7 @@ from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.console import Console
 from asyncinit.runtime.control import ControlServer
 from asyncinit.runtime.ending import Ending
+from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.journal import Journal
 from asyncinit.runtime.main_command import main_command
 from asyncinit.runtime.members import Members
@@ -80,6 +81,7 @@ class Assembly:
             capture=Capture(loop, self.journal),
             journal=self.journal,
             announcer=self.announcer,
+            foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,
             spawn_method=init.spawn,
         )
@@ -113,7 +115,8 @@ class Assembly:
         self.shutdown.on_begin = self.upward.stopping
         self.supervisor.watch(self._tell_upward)
         self._told_ready = False
-        orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward)
+        resumed = self.workshop.foreground.resumed
+        orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward, resumed)
         self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
 
     def _make_journal(self, environment: dict[str, str]) -> Journal:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from asyncinit import minimal
-from asyncinit.config.load import load
+from asyncinit.config.load import read
 from asyncinit.config.problems import ConfigErrors
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Configuration, InitSpec, LogFormat, LogLevel
@@ -54,8 +54,8 @@ def run(options: RunOptions) -> NoReturn:
     """Supervise until the end. All signals but the faults must be blocked already."""
     try:
         descriptors.open_standard()
-        configuration = _configuration(options)
-        status = _live(options, configuration)
+        configuration, warnings = _configuration(options)
+        status = _live(options, configuration, warnings)
     except _Refused as refused:
         print(refused.text, file=sys.stderr, flush=True)
         status = refused.status
@@ -74,19 +74,19 @@ class _Refused(Exception):  # noqa: N818  # it ends the start, and is no error o
         self.text = text
 
 
-def _configuration(options: RunOptions) -> Configuration:
-    """Read the configuration and lay the command line and the environment over it."""
+def _configuration(options: RunOptions) -> tuple[Configuration, tuple[str, ...]]:
+    """Read the configuration and lay the command line and the environment over it; return it with its warnings."""
     mode = Mode.CONTAINER if os.getpid() == 1 else Mode.DEV
     try:
-        configuration = load(options.config, options.services, mode, may_be_empty=bool(options.command))
-    except ConfigErrors as error:
-        raise _Refused(BAD_CONFIGURATION, str(error)) from error
+        loaded = read(options.config, options.services, mode, may_be_empty=bool(options.command))
     except AsyncinitError as error:
         raise _Refused(BAD_CONFIGURATION, f"asyncinit: {error}") from error
-    configuration = replace(configuration, init=_settings(configuration.init, options))
+    if loaded.errors:
+        raise _Refused(BAD_CONFIGURATION, str(ConfigErrors(loaded.problems)))
+    configuration = replace(loaded.configuration, init=_settings(loaded.configuration.init, options))
     if options.command:
         configuration = with_command(configuration, options.command, options.scope, options.rewrite)
-    return configuration
+    return configuration, tuple(str(problem) for problem in loaded.problems)
 
 
 def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
@@ -104,12 +104,12 @@ def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
     )
 
 
-def _live(options: RunOptions, configuration: Configuration) -> int:
+def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]) -> int:
     loop = _new_loop()
     subreaper_problem = _become_subreaper()
     house = Assembly(loop, configuration, ready_fd=options.ready_fd)
-    if subreaper_problem:
-        house.announcer.system(subreaper_problem, LogLevel.WARNING)
+    for text in filter(None, (*warnings, subreaper_problem)):
+        house.announcer.system(text, LogLevel.WARNING)
     house.begin()
     loop.run_forever()
     return house.end()

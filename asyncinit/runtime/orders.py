@@ -18,11 +18,11 @@ from asyncinit.runtime.signals import sender
 _END_OF_MACHINE = {34 + 3: "halt", 34 + 4: "power-off", 34 + 5: "reboot", 34 + 6: "kexec"}
 _ASKS_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR})
 # Job control and a full pipe: nothing that an init acts upon.
-_IDLE = frozenset({signal.SIGCONT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGIO})
+_IDLE = frozenset({signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGIO})
 
 
 class Orders:
-    """Handle signals. `overview` tells every service's state; `forward` passes a signal to CMD, if there is one."""
+    """Handle signals. `overview` tells every service's state; `forward` passes one to CMD, `resumed` continues it."""
 
     def __init__(
         self,
@@ -30,11 +30,13 @@ class Orders:
         announcer: Announcer,
         overview: Callable[[], None],
         forward: Callable[[int], None],
+        resumed: Callable[[], None],
     ) -> None:
         self._shutdown = shutdown
         self._announcer = announcer
         self._overview = overview
         self._forward = forward
+        self._resumed = resumed
 
     def handle(self, info: SignalInfo) -> None:
         """Do what the signal says; every one is told with its sender."""
@@ -53,6 +55,8 @@ class Orders:
             self._overview()
         elif number == signal.SIGTSTP:
             self._suspend(info)
+        elif number == signal.SIGCONT:
+            self._resumed()
         elif number not in _IDLE:
             self._announcer.system(text, LogLevel.DEBUG)
             if not info.from_kernel:

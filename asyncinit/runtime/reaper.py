@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from asyncinit.core.status import ExitStatus
-from asyncinit.linux.process import wait_any
+from asyncinit.linux.process import stop_signal, wait_any
 
 # So many are reaped in one turn of the loop: a storm of orphans must not keep signals and services waiting.
 _BATCH = 500
@@ -31,6 +31,7 @@ class Reaper:
         self._loop = loop
         self._callbacks: dict[int, ExitCallback] = {}
         self._listeners: list[Listener] = []
+        self._stops: dict[int, Callable[[int], None]] = {}
         self._again = False
         self.orphans = 0
         self.spawned = 0
@@ -55,6 +56,10 @@ class Reaper:
         """Have `listener` called for every child that is reaped, before its own callback; orphans too."""
         self._listeners.append(listener)
 
+    def watch_stops(self, pid: int, callback: Callable[[int], None]) -> None:
+        """Have `callback` called with the signal whenever the child `pid` has been stopped, until it ends."""
+        self._stops[pid] = callback
+
     def known(self, pid: int) -> bool:
         """Tell whether `pid` is a child that we made and that has not been reaped."""
         return pid in self._callbacks
@@ -66,6 +71,10 @@ class Reaper:
     def reap(self) -> None:
         """Reap until nothing is left, in batches; SIGCHLDs are not counted, one means "look"."""
         self._again = False
+        for pid, callback in tuple(self._stops.items()):
+            number = stop_signal(pid)
+            if number is not None:
+                callback(number)
         for _ in range(_BATCH):
             try:
                 ended = wait_any()
@@ -80,6 +89,7 @@ class Reaper:
 
     def _tell(self, pid: int, status: ExitStatus) -> None:
         callback = self._callbacks.pop(pid, None)
+        self._stops.pop(pid, None)
         if callback is None:
             self.orphans += 1
         else:

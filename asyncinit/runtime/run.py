@@ -17,7 +17,6 @@ from asyncinit.core import events as ev
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError, why
-from asyncinit.linux import terminal
 from asyncinit.runtime.environment import expand
 from asyncinit.runtime.foreign_main import ForeignMain
 from asyncinit.runtime.hooks import Cancellable, CommandRun, Done, HookRun
@@ -110,6 +109,8 @@ class Run:
             return
         self._drop_child_ends()
         self.main = pid
+        if self.spec.foreground:
+            self._shop.foreground.begun(pid)
         self._shop.members.born(self.spec.name, self.token, pid, leader=plan.session is Session.NEW)
         self._post(ev.Spawned(pid))
 
@@ -121,7 +122,7 @@ class Run:
         plan = replace(
             self.prepared.plan(self.spec.command, "command"),
             extra=extra,
-            session=Session.FOREGROUND if self.spec.foreground else Session.NEW,
+            session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
         )
         if self.spec.inherit_stdio:
@@ -263,7 +264,7 @@ class Run:
             self._notify.drain()
         self._shop.capture.drain(self.spec.name)
         if self.spec.foreground:
-            terminal.set_foreground(0, os.getpgrp())
+            self._shop.foreground.ended()
         self.main = None
         self._shop.announcer.exited(self.spec.name)
         self._post(ev.Exited(status))

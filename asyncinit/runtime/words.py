@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
@@ -21,10 +23,13 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def transition(service: Service, effect: Announce, took: float, now: float) -> tuple[str, LogLevel]:
+def transition(
+    service: Service, effect: Announce, took: float, now: float, waits: Sequence[str] = ()
+) -> tuple[str, LogLevel]:
     """Return the line for a service that has changed its state, and how important it is.
 
-    `took` is how long that took in seconds: the start until ready or completed, else the state before.
+    `took` is how long that took in seconds: the start until ready or completed, else the state before. `waits` are the
+    services that it waits for.
     """
     new = effect.new
     reason = service.reason.text if service.reason is not None else ""
@@ -43,16 +48,26 @@ def transition(service: Service, effect: Announce, took: float, now: float) -> t
             level = LogLevel.WARNING
         case State.INACTIVE:
             how = f" ({service.last_exit})" if service.last_exit is not None else ""
-            after = f" after {duration(took)}" if effect.old is State.STOPPING else ""
+            timed = effect.old is State.STOPPING and service.spec.type is not ServiceType.TARGET
+            after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
-        case State.STOPPING | State.RELOADING:
-            text, level = f"{new}{because}", LogLevel.INFO
+        case State.STOPPING:
+            text, level = f"stopping{because}" + (f", once {_few(waits)} is down" if waits else ""), LogLevel.INFO
+        case State.RELOADING:
+            text, level = "reloading", LogLevel.INFO
         case State.STARTING | State.WAITING:
             text, level = f"{new}{because}", LogLevel.DEBUG
         case State.UNHEALTHY:
             text, level = f"unhealthy{because}", LogLevel.WARNING
     return text, level
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return some names in words: "web", "web and api", "web, api and 12 more"."""
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{names[0]}, {names[1]} and {len(names) - 2} more"
 
 
 def _ready(service: Service, took: float) -> str:

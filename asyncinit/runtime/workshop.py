@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.ending import Ending
+from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.journal import Journal
 from asyncinit.runtime.members import Members
 from asyncinit.runtime.offload import Offloader
@@ -34,6 +35,7 @@ class Workshop:
     capture: Capture
     journal: Journal
     announcer: Announcer
+    foreground: Foreground
     slow_paths: Callable[[], bool]
     spawn_method: SpawnMethod = SpawnMethod.AUTO
     control_address: str | None = None
