@@ -75,6 +75,10 @@ class FakeJournal:
         self.followers: dict[int, tuple[Collection[str] | None, Callable[[Sequence[Entry]], None]]] = {}
         self.event_followers: dict[int, Callable[[EventRecord], None]] = {}
 
+    @property
+    def cursor(self) -> int:
+        return len(self.items)
+
     def add(self, service: str, *messages: bytes, stream: str = "stdout") -> None:
         first = len(self.items) + 1
         batch = [Entry(START + first, service, stream, text, first + n) for n, text in enumerate(messages)]

@@ -7,7 +7,8 @@ protocol's error of the same meaning; anything else that it raises is a bug, whi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from asyncinit.control import types
@@ -28,13 +29,11 @@ from asyncinit.control.types import (
     timestamp,
 )
 from asyncinit.errors import UnknownServiceError
+from asyncinit.runtime.control_backlog import Slices, newest
 from asyncinit.runtime.control_connection import Call
 from asyncinit.runtime.control_streams import BATCH_ITEMS, Stream
 from asyncinit.runtime.entries import Entry, EventRecord
-from asyncinit.runtime.operations import Operations, RefusedError, Verb
-
-MOST_LINES = 100_000
-"""Lines that one call of Logs gets at most."""
+from asyncinit.runtime.operations import JournalReader, Operations, RefusedError, Verb
 
 PROGRESS_HELD = 64 * 1024
 """Bytes of progress that a client may leave untaken before it gets no more of it (the results come in any case)."""
@@ -127,29 +126,26 @@ class Methods:
     def _logs(self, call: Call, given: LogsParameters) -> None:
         names = self._known(given.names)
         journal = self._operations.journal()
-        count = MOST_LINES if given.lines is None else max(0, min(given.lines, MOST_LINES))
-        found: list[Entry | EventRecord] = [*journal.last(names, count), *journal.events(count, names)]
-        since, after = given.since or 0.0, -1 if given.after is None else given.after
-        chosen = [item for item in found if item.time >= since and item.cursor > after]
-        chosen.sort(key=lambda item: item.cursor)
-        chosen = chosen[-count:] if count else []
-        if not call.more:
-            call.reply(_encode_lines(chosen[-BATCH_ITEMS:], 0))
-            return
+        count = sys.maxsize if given.lines is None else max(0, given.lines)
+        since, after, until = given.since or 0.0, -1 if given.after is None else given.after, journal.cursor
         stream: Stream[Entry | EventRecord] = Stream(self._loop, call, _encode_lines, _line_size)
-        ends: list[Callable[[], None]] = []
-        if given.follow:
 
-            def push_lines(lines: Sequence[Entry]) -> None:
-                for line in lines:
-                    stream.push(line)
+        def wanted(item: Entry | EventRecord) -> bool:
+            return item.time >= since and after < item.cursor <= until
 
-            def push_event(event: EventRecord) -> None:
-                if names is None or event.service in names:
-                    stream.push(event)
+        def send(found: list[Entry | EventRecord]) -> None:
+            if call.more:
+                stream.begin(found, bool(given.follow))
+            else:
+                call.reply(_encode_lines(found, 0))
 
-            ends = [journal.subscribe(names, push_lines), journal.subscribe_events(push_event)]
-        stream.begin(chosen, bool(given.follow), *ends)
+        if given.follow:  # from now on; what was there before is collected meanwhile
+            stream.ends += _follow_lines(journal, names, stream)
+        services = names if names is not None else [service.name for service in self._operations.services()]
+        work = newest(journal, services, names, count if call.more else min(count, BATCH_ITEMS), wanted)
+        call.on_cancel = stream.close
+        slices = Slices(self._loop, work, send)
+        stream.ends.append(slices.cancel)
 
     def _follow_events(self, call: Call, given: EventsParameters) -> None:
         names = self._known(given.names)
@@ -158,15 +154,14 @@ class Methods:
             call.reply(_encode_events(chosen, 0))
             return
         stream: Stream[EventEntry] = Stream(self._loop, call, _encode_events, lambda event: 200 + len(event.text))
-        ends: list[Callable[[], None]] = []
         if given.follow:
 
             def push(event: EventEntry) -> None:
                 if names is None or event.service in names:
                     stream.push(event)
 
-            ends = [self._operations.on_event(push)]
-        stream.begin(chosen, bool(given.follow), *ends)
+            stream.ends.append(self._operations.on_event(push))
+        stream.begin(chosen, bool(given.follow))
 
     def _known(self, names: Sequence[str] | None) -> frozenset[str] | None:
         """Return the names as a set, None for all; raises UnknownServiceError."""
@@ -184,6 +179,22 @@ def fail(call: Call, error: Wire) -> None:
 def _tell_progress(call: Call, concerned: frozenset[str], event: EventEntry) -> None:
     if event.service in concerned and call.connection.output_size < PROGRESS_HELD:
         call.reply(ActReply(results=[], affected=[], progress=[event]), continues=True)
+
+
+def _follow_lines(
+    journal: JournalReader, names: Collection[str] | None, stream: Stream[Entry | EventRecord]
+) -> list[Callable[[], None]]:
+    """Have new lines and events pushed into the stream; returns what ends it."""
+
+    def push_lines(lines: Sequence[Entry]) -> None:
+        for line in lines:
+            stream.push(line)
+
+    def push_event(event: EventRecord) -> None:
+        if names is None or event.service in names:
+            stream.push(event)
+
+    return [journal.subscribe(names, push_lines), journal.subscribe_events(push_event)]
 
 
 def _encode_lines(items: Sequence[Entry | EventRecord], dropped: int) -> Wire:

@@ -5,6 +5,7 @@ A socket file that nobody listens on is replaced; one of a live server never is.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -49,7 +50,7 @@ def take_place(
         try:
             return _listen(address, open_to_all)
         except OSError as error:
-            in_use = isinstance(error, InUseError)
+            in_use = isinstance(error, InUseError) or error.errno == errno.EADDRINUSE
             if wanted or in_use:
                 say(f"cannot listen on {address}: {error.strerror or error}")
     return None

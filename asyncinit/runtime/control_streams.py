@@ -33,6 +33,7 @@ class Stream(Generic[T]):
     `encode` makes a reply of a batch and the number that was dropped before it; `size` tells an item's bytes. The first
     item after a quiet time leaves at once; then items are collected for BATCH_SECONDS. Without `follow` the last batch
     of the backlog is the last reply. The first reply comes at once, if empty: its client then knows that it follows.
+    `ends` are called when it is over.
     """
 
     def __init__(
@@ -53,15 +54,16 @@ class Stream(Generic[T]):
         self._follow = True
         self._quiet_since = 0.0
         self._timer: asyncio.Handle | None = None
-        self._ends: list[Callable[[], None]] = []
+        self._begun = False
+        self.ends: list[Callable[[], None]] = []
 
-    def begin(self, backlog: Iterable[T], follow: bool, *ends: Callable[[], None]) -> None:
-        """Send the backlog, and go on if `follow`; `ends` are called when the client is gone."""
+    def begin(self, backlog: Iterable[T], follow: bool) -> None:
+        """Send the backlog, then what was pushed since, and go on if `follow`."""
         self._backlog.extend(backlog)
         self._follow = follow
-        self._ends.extend(ends)
+        self._begun = True
         self._call.patient = True
-        self._call.on_cancel = self._close
+        self._call.on_cancel = self.close
         self._call.on_end = self._finish
         self._send_batch()
 
@@ -72,7 +74,7 @@ class Stream(Generic[T]):
         while len(self._held) > HELD_ITEMS or (self._held_bytes > HELD_BYTES and len(self._held) > 1):
             self._held_bytes -= self._size(self._held.popleft())
             self._dropped += 1
-        if self._timer is None and self._call.connection.output_size == 0:
+        if self._begun and self._timer is None and self._call.connection.output_size == 0:
             # Never at once: what else this turn of the loop brings belongs into the same batch.
             wait = self._quiet_since + BATCH_SECONDS - self._loop.time()
             if wait > 0:
@@ -104,7 +106,7 @@ class Stream(Generic[T]):
         self._call.on_drained = None
         self._call.reply(self._encode(batch, dropped), continues=more)
         if not more:
-            self._close()
+            self.close()
         elif not self._call.is_done and self._call.connection.output_size:
             self._call.on_drained = self._flush
         elif not self._call.is_done and (self._backlog or self._held) and self._timer is None:
@@ -122,12 +124,13 @@ class Stream(Generic[T]):
             size += self._size(batch[-1])
         return batch
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Stop: the client is gone, or has all; calls the `ends`."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for end in self._ends:
+        for end in self.ends:
             end()
-        self._ends.clear()
+        self.ends.clear()
         self._backlog.clear()
         self._held.clear()

@@ -49,6 +49,10 @@ class Job(Protocol):
 class JournalReader(Protocol):
     """The part of `runtime.journal.Journal` that the control server reads; see there."""
 
+    @property
+    def cursor(self) -> int:
+        """The number of the newest line or event."""
+
     def last(self, services: Collection[str] | None, count: int) -> Sequence[Entry]:
         """Return the newest `count` lines of `services` (None: of all) that are in memory, oldest first."""
 

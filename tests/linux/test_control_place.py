@@ -118,6 +118,7 @@ def test_a_live_server_keeps_its_place(take: Callable[..., Place], tmp_path: Pat
     assert third.address.startswith("@asyncinit-")
     fourth = take(path, XDG_RUNTIME_DIR=runtime)
     assert fourth.address.startswith("@asyncinit-")
+    assert len(said) >= 5  # one line for each place that was taken
     assert fourth.address != third.address
     second.close()
     assert os.path.exists(path)
@@ -150,7 +151,7 @@ def test_a_folder_that_cannot_be_made(take: Callable[..., Place], tmp_path: Path
     """A configured place that cannot be had is told, and the next one is used."""
     (tmp_path / "file").write_text("")
     assert take(str(tmp_path / "file" / "s")).address.startswith("@")
-    assert len(said) == 1
+    assert str(tmp_path / "file" / "s") in said[0]
 
 
 @pytest.mark.parametrize("length", [107, 108, 150, 300])
