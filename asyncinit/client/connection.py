@@ -101,7 +101,7 @@ class Connection:
             try:
                 data = self._socket.recv(1 << 18)
             except OSError as error:
-                raise NotRunningError(f"asyncinit hung up: {error.strerror}") from error
+                raise NotRunningError(f"asyncinit hung up ({error.strerror})") from error
             if not data:
                 raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
             self._input.feed(data)
