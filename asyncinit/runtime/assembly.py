@@ -16,6 +16,7 @@ from typing import Any
 from asyncinit.config.show import show
 from asyncinit.config.spec import Configuration, LogFormat, LogLevel, Scope
 from asyncinit.errors import TransitionError
+from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime import format as log_format
 from asyncinit.runtime.announcer import Announcer
@@ -42,6 +43,9 @@ from asyncinit.runtime.timers import Timers
 from asyncinit.runtime.upward import Upward
 from asyncinit.runtime.workshop import Workshop
 
+# Two pipes, a notification socket, readiness, and one for the spawn; clients, hooks and probes share the rest.
+_FILES_PER_SERVICE = 6
+_FILES = 512
 # A reader that has stalled may keep the last words for so long at most.
 _LAST_WORDS = 0.5
 
@@ -84,6 +88,7 @@ class Assembly:
             foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,
             spawn_method=init.spawn,
+            open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(configuration.services)),
         )
         self.performer = Performer(self.workshop, self.supervisor)
         self._main = main_command(configuration)

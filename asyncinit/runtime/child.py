@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
-from asyncinit.linux import signals, terminal
+from asyncinit.linux import limits, signals, terminal
 from asyncinit.runtime import executable
 from asyncinit.runtime.plan import Credentials, ExecPlan, Session
 
@@ -87,6 +87,8 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
         todo.append(Step(f"open terminal {plan.terminal}", _open_terminal, (plan.terminal, first_free, owner)))
     if plan.session is Session.FOREGROUND:
         todo.append(Step("take the terminal's foreground", _take_foreground, (os.getpgrp(),)))
+    if plan.open_files is not None:
+        todo.append(Step("set the limit of open files", limits.set_open_files, plan.open_files))
     if plan.umask is not None:
         todo.append(Step("set umask", os.umask, (plan.umask,)))
     if credentials is not None:

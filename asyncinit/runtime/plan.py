@@ -51,7 +51,7 @@ class ExecPlan:
     /dev/null; `extra` are pairs (ours, the child's number from 3 up). They may overlap in any way; the caller keeps
     and closes its own. `terminal` is a device that becomes the controlling terminal on 0, 1 and 2 (of a new session),
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
-    what posix_spawn cannot do is done by fork.
+    what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard), None: as ours.
     """
 
     argv: tuple[str, ...]
@@ -66,3 +66,4 @@ class ExecPlan:
     session: Session = Session.NEW
     terminal: str | None = None
     method: SpawnMethod = SpawnMethod.AUTO
+    open_files: tuple[int, int] | None = None

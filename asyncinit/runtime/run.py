@@ -124,6 +124,7 @@ class Run:
             extra=extra,
             session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
+            open_files=self._shop.open_files,
         )
         if self.spec.inherit_stdio:
             return replace(plan, stdin=0, stdout=1, stderr=2)
@@ -338,7 +339,13 @@ class Run:
             channel.drain()
             done(failure)
 
-        plan = replace(plan, stdout=channel.stdout, stderr=channel.stderr, method=self._shop.spawn_method)
+        plan = replace(
+            plan,
+            stdout=channel.stdout,
+            stderr=channel.stderr,
+            method=self._shop.spawn_method,
+            open_files=self._shop.open_files,
+        )
         run = CommandRun(
             self._shop.spawner,
             self._shop.timers,

@@ -195,6 +195,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         credentials is None
         and plan.working_directory is None
         and plan.umask is None
+        and plan.open_files is None
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))
     )

@@ -22,7 +22,11 @@ from asyncinit.runtime.timers import Timers
 
 @dataclass(slots=True)
 class Workshop:
-    """The tools of the house. `control_address` is exported to services (None: there is no control socket)."""
+    """The tools of the house.
+
+    `control_address` is exported to services (None: there is no control socket); `open_files` is the limit of open
+    files that they get, where ours had to be raised.
+    """
 
     loop: asyncio.AbstractEventLoop
     timers: Timers
@@ -39,3 +43,4 @@ class Workshop:
     slow_paths: Callable[[], bool]
     spawn_method: SpawnMethod = SpawnMethod.AUTO
     control_address: str | None = None
+    open_files: tuple[int, int] | None = None

@@ -363,3 +363,15 @@ def test_a_bad_configuration_starts_nothing(tmp_path: Path) -> None:
         assert "bad.toml:2" in init.output
         assert "worse.toml:2" in init.output
         assert not mark.exists()
+
+
+@on_both_loops
+def test_many_services_need_no_higher_limit_of_open_files(tmp_path: Path, kind: str) -> None:
+    """With a soft limit of 64 open files thirty services run all the same, and have that limit themselves."""
+    services = {f"s{n}": 'command = ["sh", "-c", "ulimit -n; exec sleep 1000"]\n' for n in range(30)}
+    prefix = ["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh"]
+    with Init(tmp_path, services, loop=kind, prefix=prefix) as init:
+        for name in services:
+            wait_until(lambda name=name: init.lines(name) == ["64"])
+        init.kill()
+        assert init.wait() == 0
