@@ -48,7 +48,6 @@ class Attribution:
         traces.tokens.add(token.encode())
         self._tokens[token.encode()] = service
         self._claims.void(pid)
-        self._tokenless.clear()
         if not leader:
             self._in_our_session.add(service)
 

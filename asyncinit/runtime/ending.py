@@ -23,6 +23,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from asyncinit.config.spec import Scope
 from asyncinit.core.status import ExitStatus
@@ -46,6 +47,8 @@ from asyncinit.runtime.turns import Job, Next, Turns
 _PASSES = 20
 # After the last SIGKILL of a sweep: what survives this long is in the kernel's hands and is named, not waited for.
 _SWEEP_PATIENCE = 1.0
+# So many of those that do not die are looked at; a number is enough of what a fork loop has left.
+_NAMES_FROM = 200
 
 
 class _Killed:
@@ -124,9 +127,11 @@ class Ending:
 
     def undying(self, service: str) -> str:
         """Return who of `service` lives and why, in words ("pid 123 (cp) does not die (D, nfs_wait)"), or nothing."""
-        members = self._members.live(service)
+        self._members.refresh()
+        members = list(islice(self._members.walk(service), _NAMES_FROM))
         if members:
-            more = f", and {len(members) - 1} more" if len(members) > 1 else ""
+            others = len(members) - 1
+            more = f", and {'at least ' if len(members) == _NAMES_FROM else ''}{others} more" if others else ""
             return _state(members[0]) + more
         for pid in sorted(self._members.roots(service)):
             tracer = proc.status_field(pid, "TracerPid")
@@ -157,7 +162,12 @@ class Ending:
     def _signal_tree(self, service: str | None, signals: tuple[int, ...]) -> Job:
         yield Next.LOOK
         refused: Member | None = None
+        # All are listed before the first is signalled: the children of one that ends at once could not be found.
+        listed: list[Member] = []
         for member in self._members.walk(service):
+            listed.append(member)
+            yield Next.TURN
+        for member in listed:
             if deliver(member, signals, self._members.is_child(member.pid)) is Outcome.REFUSED:
                 refused = refused or member
             yield Next.TURN
@@ -226,6 +236,7 @@ class Ending:
         waker.cancel()
         survivors = [_state(member) for member in self._members.walk(None)]
         self._killed.pop(None, None)
+        self._attend()
         done(survivors)
 
     # -----------------------------------------------------------------------------------------------------------------

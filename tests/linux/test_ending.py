@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from typing import Any
 
 from asyncinit.config.spec import Scope
 from asyncinit.linux import proc
-from asyncinit.runtime import delivery
+from asyncinit.runtime import delivery, ending
 from asyncinit.runtime.delivery import Outcome, deliver, deliver_to_group
 from asyncinit.runtime.members import Member
 from tests.stage import FAMILY, Stage, alive, skip, staged
+from tests.support import wait_until
 
 # Says which signals reach it, and lives.
 TELLS = (
@@ -86,6 +88,24 @@ def test_without_a_main_process_every_scope_is_what_is_left(stage: Stage) -> Non
         stage.ending.signal_scope("web", signal.SIGTERM, Scope.PROCESS, pid)
     stage.until(lambda: gone)
     assert not any(alive(pid) for pid in children)
+
+
+@staged
+def test_the_children_of_who_ends_at_once_get_the_signal_too(stage: Stage) -> None:
+    """A signal to a tree reaches all that were there, though a parent may be gone before its children are listed."""
+    main = stage.family("web", "children", "10")
+    stage.told(main, "main")
+    deliver_now = ending.deliver
+
+    def deliver_and_wait(member: Member, *arguments: Any, **options: Any) -> Outcome:
+        outcome = deliver_now(member, *arguments, **options)
+        wait_until(lambda: not alive(member.pid))
+        return outcome
+
+    ending.deliver = deliver_and_wait
+    gone = stage.watch("web")
+    stage.ending.signal_scope("web", signal.SIGTERM, Scope.TREE, main)
+    stage.until(lambda: gone)
 
 
 @staged
