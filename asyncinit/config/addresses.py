@@ -46,8 +46,8 @@ def unix(value: str) -> str:
 
 
 def listening(value: str) -> str:
-    """Return where a socket of our own can be made: an absolute path, or "@" and an abstract name."""
-    if not value.startswith(("/", "@")) or len(value) < 2:
+    """Return where a socket of our own can be made: a path, or "@" and an abstract name."""
+    if value in ("", "@", "/"):
         raise BadValueError
     if len(value.encode()) > _LONGEST_NAME:
         raise BadValueError(f"is longer than the {_LONGEST_NAME} bytes of a socket's address (unix(7))")

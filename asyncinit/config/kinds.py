@@ -72,6 +72,6 @@ Terminal = Annotated[
 TcpAddress = Annotated[str, _kind("HOST:PORT", 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"', addresses.tcp)]
 HttpAddress = Annotated[str, _kind("URL", 'an address such as "http://127.0.0.1:8080/healthz"', addresses.http)]
 UnixAddress = Annotated[str, _kind("path", 'the path of a socket, or "@" and an abstract name', addresses.unix)]
-SocketPlace = Annotated[str, _kind("path", 'an absolute path, or "@" and an abstract name', addresses.listening)]
+SocketPlace = Annotated[str, _kind("path", 'a path, or "@" and an abstract name', addresses.listening)]
 ControlRead = Annotated[str, _kind("text", '"owner", "all" or "group:NAME"', values.control_read)]
 NoLimit = Literal["none"]

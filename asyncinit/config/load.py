@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from asyncinit.config.graph import Edges, check_names, cycles, drawn, waits
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.merge import EDGES, check_service, has, merged
 from asyncinit.config.origins import Origin, Origins
-from asyncinit.config.places import FOLDER
+from asyncinit.config.places import FOLDER, configuration_file
 from asyncinit.config.problems import (
     ConfigErrors,
     Finding,
@@ -96,7 +97,8 @@ def read(
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
     sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found))
-    init = resolve_init(msgspec.convert(found.settings, InitKeys), mode)
+    folder = os.path.dirname(configuration_file(config, root) or "")
+    init = resolve_init(msgspec.convert(found.settings, InitKeys), mode, folder)
     configuration = Configuration(
         init=replace(init, start=tuple(name for name in init.start if name in sound)),
         services=sound,

@@ -5,6 +5,7 @@ What is given here was found valid before (`convert`, `merge`); the defaults tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import Enum
 
@@ -89,12 +90,12 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
 _STAGES = ("pre_start", "post_start", "pre_stop", "post_stop")
 
 
-def resolve_init(declared: settings.InitKeys, mode: Mode) -> spec.InitSpec:
-    """Return the specification of asyncinit as a whole."""
+def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> spec.InitSpec:
+    """Return the specification of asyncinit as a whole; `folder` is that of the file, from which paths are seen."""
     timeout = declared.shutdown_timeout
     return spec.InitSpec(
         start=_names(declared.start),
-        control_socket=_or_none(declared.control_socket),
+        control_socket=_place(_or_none(declared.control_socket), folder),
         control_read=declared.control_read,
         shutdown_timeout=mode.shutdown_timeout if isinstance(timeout, UnsetType) else values.duration(timeout),
         exit_codes={int(code): to for code, to in declared.exit_codes.items()},
@@ -195,3 +196,10 @@ def _hooks(declared: Sequence[str | list[str] | keys.HookTable]) -> tuple[spec.H
         else spec.Hook(spec.Command(values.command(hook)))
         for hook in declared
     )
+
+
+def _place(socket: str | None, folder: str) -> str | None:
+    """Return a socket's place as it is said to the kernel."""
+    if socket is None or socket.startswith("@"):
+        return socket
+    return os.path.abspath(os.path.join(folder, socket))

@@ -34,7 +34,9 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     ] = []
     control_socket: Annotated[
         kinds.SocketPlace | UnsetType,
-        Meta(description="Where commands reach asyncinit.", extra={"default": "/run/asyncinit/control.sock"}),
+        Meta(
+            description="Where commands reach asyncinit: a path (seen from this file), or `@` and an abstract name.",
+            extra={"default": "/run/asyncinit/control.sock"}),
     ] = UNSET
     control_read: Annotated[
         kinds.ControlRead,

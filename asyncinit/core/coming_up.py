@@ -17,7 +17,7 @@ from asyncinit.core.status import Code, Reason, State, reason_of
 def begin(m: Move, _event: Event) -> None:
     """All that it waited for is there."""
     s = m.s
-    s.failure, s.last_exit, s.killed, s.step, s.squeeze, s.reason = None, None, False, 0, 1.0, None
+    s.failure, s.run_exit, s.killed, s.step, s.squeeze, s.reason = None, None, False, 0, 1.0, None
     if s.spec.type is ServiceType.TARGET:
         ready(m)
         return
@@ -117,7 +117,7 @@ def start_too_slow(m: Move, _event: Event) -> None:
 def exited_starting(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Exited)
     s = m.s
-    s.main, s.last_exit = None, event.status
+    going_down.note_exit(m, event.status)
     good = event.status.within(s.spec.success_exit)
     if good and s.spec.ready.kind is ReadyKind.PID_FILE:
         # The launcher of a daemon that forks: the pid file names the main process to come, unless nothing is left.
@@ -141,7 +141,7 @@ def nothing_left(m: Move, _event: Event) -> None:
 def exited(m: Move, event: Event) -> None:
     """The main process ended by itself (nobody had begun to stop it)."""
     assert isinstance(event, ev.Exited)
-    m.s.main, m.s.last_exit = None, event.status
+    going_down.note_exit(m, event.status)
     going_down.end_run(m, None if event.status.within(m.s.spec.success_exit) else reason_of(event.status))
 
 

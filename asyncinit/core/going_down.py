@@ -11,7 +11,7 @@ from asyncinit.core.events import Event, HookStage
 from asyncinit.core.move import Move
 from asyncinit.core.restart import delay, limit_reached, wants_restart, within_window
 from asyncinit.core.service import IS_UP, Phase
-from asyncinit.core.status import Code, Reason, State, reason_of
+from asyncinit.core.status import Code, ExitStatus, Reason, State, reason_of
 
 # What is alive so long after SIGKILL is in the kernel's hands (a hung file system, a driver); waiting longer only
 # keeps the shutdown from going on.
@@ -93,11 +93,16 @@ def end_run(m: Move, failure: Reason | None) -> None:
     enter_stopping(m)
 
 
+def note_exit(m: Move, status: ExitStatus) -> None:
+    """The main process is gone, and this is how."""
+    m.s.main, m.s.run_exit, m.s.last_exit = None, status, status
+
+
 def exited_stopping(m: Move, event: Event) -> None:
     """The main process ended during the stop: what is left gets the same signal."""
     assert isinstance(event, ev.Exited)
     s = m.s
-    s.main, s.last_exit = None, event.status
+    note_exit(m, event.status)
     if not s.leaving and s.failure is None and not event.status.within(s.spec.success_exit):
         s.failure = s.reason = reason_of(event.status)
     if s.phase is Phase.STOPPING:
@@ -206,7 +211,7 @@ def settle(m: Move) -> None:
     elif s.leaving:
         s.leaving = False
         m.enter(Phase.WAITING)
-    elif wants_restart(s.spec, s.failure, s.last_exit):
+    elif wants_restart(s.spec, s.failure, s.run_exit):
         restart(m)
     elif s.failure is None:
         rest(m, State.COMPLETED, None)

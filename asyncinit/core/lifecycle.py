@@ -59,7 +59,7 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
     handler(move, event)
     old, new = service.state, move.s.state
     if old is not new:
-        move.do(ev.Announce(service.name, old, new, move.s.reason, move.s.last_exit))
+        move.do(ev.Announce(service.name, old, new, move.s.reason, move.s.run_exit))
     return move.s, move.effects
 
 
@@ -70,7 +70,7 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
 def _start_from_rest(m: Move, _event: Event) -> None:
     m.s.wanted, m.s.leaving = True, False
     m.s.attempt, m.s.recent, m.s.settled, m.s.hurried = 0, (), False, False
-    m.s.reason, m.s.last_exit = None, None
+    m.s.reason, m.s.run_exit = None, None
     m.enter(Phase.WAITING)
 
 

@@ -50,7 +50,8 @@ class Service(Struct):
 
     `wanted`: somebody wants it up. `leaving`: it shall go down now, for good (`wanted` false) or to come back (true).
     `epoch` changes with every phase, so that a timer of an earlier one is known as late. `main` is the pid of the live
-    main process. `failure` is why this run ends badly, None so far or when it ends well. `rest` is the public state
+    main process. `failure` is why this run ends badly, None so far or when it ends well. `run_exit` is how its main
+    process ended, `last_exit` how the last one did, whichever run that was. `rest` is the public state
     while DOWN. `attempt` counts automatic restarts since the service was last stable, `restarts` all of them,
     `recent` those inside the restart window. `settled`: since it was asked to start, a first attempt has come to an
     end, well or badly. `stuck`: something of it survived SIGKILL. `hurried`: no more waiting, no more hooks.
@@ -65,6 +66,7 @@ class Service(Struct):
     rest: State = State.INACTIVE
     reason: Reason | None = None
     failure: Reason | None = None
+    run_exit: ExitStatus | None = None
     last_exit: ExitStatus | None = None
     step: int = 0
     squeeze: float = 1.0

@@ -49,7 +49,7 @@ class ActJob:
         self._done = None
 
     def look(self) -> None:
-        """Call `done` if every named service has come to an end of what was asked."""
+        """Call `done` if every service concerned has come to an end of what was asked."""
         if self._done is None:
             return
         results = []
@@ -58,6 +58,9 @@ class ActJob:
             if result is None:
                 return
             results.append(result)
+        # What was taken along shall have come to an end too, well or badly: then nothing that was begun is open.
+        if any(self._result(self._engine.services[name]) is None for name in self._affected):
+            return
         done, self._done = self._done, None
         done(results)
 

@@ -149,7 +149,7 @@ class Performer:
         variables: dict[str, str] = {}
         if effect.stage is ev.HookStage.POST_STOP:
             code = service.failure.code if service.failure is not None else Code.SUCCESS
-            variables = end_variables(code, service.last_exit)
+            variables = end_variables(code, service.run_exit)
         elif service.main is not None:
             variables = {"MAINPID": str(service.main)}
         self._run(effect.service).run_hooks(effect.stage, effect.squeeze, variables)

@@ -125,7 +125,7 @@ class Shutdown:
         name = self._decisive or engine.ended_essential
         service = engine.services[name] if name is not None else None
         facts = Facts(
-            decisive=service.last_exit if service is not None else None,
+            decisive=service.run_exit if service is not None else None,
             not_executed=self._not_executed(self._decisive) if self._decisive is not None else None,
             internal_error=self.internal_error,
             failed=bool(engine.failed),

@@ -44,10 +44,10 @@ def transition(
         case State.BACKOFF:
             wait = (service.next_start or now) - now
             when = f"in {duration(wait)}" if wait > 0 else "at once"
-            text = f"{reason or _status(service.last_exit)}; restart {service.attempt} {when}"
+            text = f"{reason or _status(service.run_exit)}; restart {service.attempt} {when}"
             level = LogLevel.WARNING
         case State.INACTIVE:
-            how = f" ({service.last_exit})" if service.last_exit is not None else ""
+            how = f" ({service.run_exit})" if service.run_exit is not None else ""
             timed = effect.old is State.STOPPING and service.spec.type is not ServiceType.TARGET
             after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
@@ -85,7 +85,7 @@ def outcome(service: Service) -> str:
     """Return what came of a request for one service, after its name: "ready", "failed: exited with 1"."""
     reason = f": {service.reason.text}" if service.reason is not None else ""
     if service.state is State.BACKOFF:
-        return f"did not start{reason or ': ' + _status(service.last_exit)}; it is restarted"
+        return f"did not start{reason or ': ' + _status(service.run_exit)}; it is restarted"
     if service.state is State.INACTIVE and service.killed:
         return "stopped; it had to be killed"
     if service.state is State.INACTIVE:

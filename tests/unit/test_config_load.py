@@ -516,7 +516,7 @@ def test_whether_anything_is_declared_is_told_without_reading(tmp_path: Path, mo
         ('[init]\nlog_format = "jsn"', '2: init.log_format: found "jsn", expected one of "auto", "json", "raw", "text"; did you mean "json"?'),
         ("[init]\nexit_codes = { x = 1 }", '2: init.exit_codes.x: found "x", expected an exit code from 0 to 255'),
         ("[init]\nexit_codes = { 1 = 300 }", "2: init.exit_codes.1: found 300, expected an exit code from 0 to 255"),
-        ('[init]\ncontrol_socket = "x.sock"', '2: init.control_socket: found "x.sock", expected an absolute path, or "@" and an abstract name'),
+        ('[init]\ncontrol_socket = "@"', '2: init.control_socket: found "@", expected a path, or "@" and an abstract name'),
         (
             '[services."a b"]',
             '1: services."a b": found "a b", expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit',
@@ -569,3 +569,10 @@ def test_success_is_zero_unless_said_otherwise(tmp_path: Path) -> None:
     """An empty list is no success at all, and is not the default."""
     assert service(tmp_path, COMMAND).success_exit == SUCCESS
     assert service(tmp_path, COMMAND + "success_exit = []").success_exit == Outcomes()
+
+
+def test_the_control_socket_is_seen_from_the_file_that_declares_it(tmp_path: Path) -> None:
+    """A relative path counts from the configuration file's folder, as the commands read it."""
+    (tmp_path / "asyncinit.toml").write_text('[init]\ncontrol_socket = "run/x.sock"\n[services.a]\ncommand = "true"\n')
+    configuration = load(str(tmp_path / "asyncinit.toml"))
+    assert configuration.init.control_socket == str(tmp_path / "run/x.sock")
