@@ -49,7 +49,11 @@ def main() -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
 
-    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+    port = int(os.environ["PORT"])
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as error:
+        raise SystemExit(f"cannot listen on port {port}: {error.strerror} (WEB_PORT names another one)") from None
     server.daemon_threads = False  # server_close() waits for the requests that are being answered
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}).start()
     print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)
