@@ -17,9 +17,11 @@ from typing import NamedTuple, TypeVar
 T = TypeVar("T")
 
 _FULL = frozenset({errno.EMFILE, errno.ENFILE})
-_ABSENT = frozenset({errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO})
+_ABSENT = frozenset({errno.ENOENT, errno.ESRCH, errno.ENOTDIR, errno.EIO})  # gone, or going just now
+_HIDDEN = _ABSENT | {errno.EACCES, errno.EPERM}
 # The kernel lets arguments and environment be a quarter of the stack limit, mostly 2 MiB; one block is enough for us.
 _ENVIRONMENT_LIMIT = 2 << 20
+_LIST_LIMIT = 16 << 20
 _spare = -1
 
 
@@ -92,14 +94,17 @@ def with_spare(action: Callable[[], T]) -> T:
         keep_spare()
 
 
-def _read(path: str, limit: int = 1 << 16) -> bytes | None:
-    """Return what a file has, at most `limit` bytes; None where it or its process is gone, or is not for us to see."""
+def _read(path: str, limit: int = 4096, absent: frozenset[int] = _HIDDEN) -> bytes | None:
+    """Return what a file has, at most `limit` bytes; None where opening or reading it gives an errno of `absent`.
+
+    Up to 4 KiB by one read: such a file the kernel makes whole or not at all.
+    """
 
     def action() -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             data = os.read(fd, 4096)
-            while len(data) < limit and (more := os.read(fd, 1 << 16)):
+            while 0 < len(data) < limit and (more := os.read(fd, 1 << 16)):
                 data += more
             return data
         finally:
@@ -108,26 +113,18 @@ def _read(path: str, limit: int = 1 << 16) -> bytes | None:
     try:
         return with_spare(action)
     except OSError as error:
-        if error.errno in _ABSENT:
+        if error.errno in absent:
             return None
         raise
 
 
-def _read_line(path: str) -> bytes | None:
-    """Return a file of less than 4 KiB by one read: the kernel makes such a file whole or not at all."""
-
-    def action() -> bytes:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.read(fd, 4096)
-        finally:
-            os.close(fd)
-
+def _list(path: str) -> list[str]:
+    """Return the names in a folder; none where it is gone or not for us to see."""
     try:
-        return with_spare(action)
+        return with_spare(lambda: os.listdir(path))
     except OSError as error:
-        if error.errno in _ABSENT:
-            return None
+        if error.errno in _HIDDEN:
+            return []
         raise
 
 
@@ -143,13 +140,13 @@ def instant() -> Instant:
     """Return the present moment in ticks and in pids."""
     ticks = int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND)
     # Not /proc/loadavg, which has it too: in LXC that is a FUSE file, and PID 1 must not wait for a daemon.
-    data = _read_line("/proc/sys/kernel/ns_last_pid")
+    data = _read("/proc/sys/kernel/ns_last_pid")
     return Instant(ticks, int(data) if data else None, time.monotonic())
 
 
 def pid_max() -> int:
     """Return the number at which pids begin anew; the smallest that the kernel would choose where it is not known."""
-    data = _read_line("/proc/sys/kernel/pid_max")
+    data = _read("/proc/sys/kernel/pid_max")
     return int(data) if data else 32768
 
 
@@ -158,7 +155,7 @@ def stat(pid: int) -> Stat | None:
 
     Raises OSError where the read failed for a reason that has nothing to do with the process (no memory).
     """
-    data = _read_line(f"/proc/{pid}/stat")
+    data = _read(f"/proc/{pid}/stat")
     if data is None:
         return None
     # The name may hold blanks and parentheses: all else comes after the last one.
@@ -193,13 +190,7 @@ def hidden_stat(child: int) -> Stat:
 
 def pids() -> list[int]:
     """Return all processes that /proc lists, in no order that can be relied on; empty without /proc."""
-    try:
-        names = with_spare(lambda: os.listdir("/proc"))
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return []
-        raise
-    return [int(name) for name in names if name[0] in "123456789" and name.isdigit()]
+    return [int(name) for name in _list("/proc") if name[0] in "123456789" and name.isdigit()]
 
 
 def has_children_files() -> bool:
@@ -213,15 +204,9 @@ def children(pid: int) -> list[int]:
     Children that come or go meanwhile may be missed, and others beside them: exact only for a process that is
     stopped, or for ourselves (see `OwnChildren`). One scan of all processes where the kernel lists no children.
     """
-    try:
-        threads = with_spare(lambda: os.listdir(f"/proc/{pid}/task"))
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return []
-        raise
     found: list[int] = []
-    for thread in threads:
-        data = _read(f"/proc/{pid}/task/{thread}/children")
+    for thread in _list(f"/proc/{pid}/task"):
+        data = _read(f"/proc/{pid}/task/{thread}/children", _LIST_LIMIT)
         if data is None and thread == str(pid) and not has_children_files():
             return Census().children(pid)
         found.extend(map(int, data.split()) if data else ())
@@ -282,17 +267,26 @@ class Census:
 def environment(pid: int) -> bytes | None:
     """Return the block of NAME=value, each ended by a zero byte, with which `pid` executed its program.
 
-    Empty where it has none at the moment (in the middle of execve); None where it has ended or we may not read it
+    Empty where it has none: in the middle of execve, or when it has ended or is about to. None where we may not read it
     (another user's process without CAP_SYS_PTRACE, one that is not dumpable). The kernel reads the process's memory
     and waits for its memory lock: do not ask for a process in state D, which may hold that for as long as it hangs.
     """
-    return _read(f"/proc/{pid}/environ", _ENVIRONMENT_LIMIT)
+    try:
+        block = _read(f"/proc/{pid}/environ", _ENVIRONMENT_LIMIT, _ABSENT)
+        if not block:
+            # Where the first thread has ended, another one may still have it.
+            others = (thread for thread in _list(f"/proc/{pid}/task") if thread != str(pid))
+            blocks = (_read(f"/proc/{pid}/task/{thread}/environ", _ENVIRONMENT_LIMIT, _ABSENT) for thread in others)
+            block = next(filter(None, blocks), b"")
+    except PermissionError:
+        return None
+    return block
 
 
 def environ_has(pid: int, needle: bytes) -> bool | None:
     """Tell whether `needle` (NAME=value) is in the environment of `pid`; None where that can't be read."""
     block = environment(pid)
-    return None if block is None else b"\0" + needle + b"\0" in b"\0" + block + b"\0"
+    return b"\0" + needle + b"\0" in b"\0" + block + b"\0" if block else None
 
 
 def status_field(pid: int, name: str) -> str:
@@ -306,7 +300,7 @@ def status_field(pid: int, name: str) -> str:
 
 def waiting_channel(pid: int) -> str:
     """Return the kernel function in which `pid` sleeps ("nfs_wait_bit_killable"); empty where we are not told."""
-    data = _read_line(f"/proc/{pid}/wchan") or b""
+    data = _read(f"/proc/{pid}/wchan") or b""
     text = data.decode(errors="replace").strip()
     return "" if text == "0" else text
 

@@ -97,10 +97,11 @@ class Attribution:
             leaders[number] = leader.start_time if leader else None
             self._claims.hold(number, service, now, leaders[number])
 
-    def find(self, stranger: Stat, now: Instant) -> tuple[str | None, bool]:
+    def find(self, stranger: Stat, now: Instant, ours: bool) -> tuple[str | None, bool]:
         """Return whose `stranger` is (None: nothing tells it), and whether that is the last word for now.
 
-        `now` must not be later than the moment at which `stranger` was read.
+        `now` must not be later than the moment at which `stranger` was read. `ours`: somebody here waits for its end,
+        so it may be a helper of asyncinit itself.
         """
         start, service = self._remembered.get(stranger.pid, (0, ""))
         if service and start == stranger.start_time:
@@ -109,8 +110,8 @@ class Attribution:
             found = self._find_by_number(number, stranger, now)
             if found is not None:
                 return found, True
-        if stranger.session == os.getsid(0) and len(self._in_our_session) == 1:
-            # Only a command that shares our terminal has processes in our session, and all that is there is below it.
+        if stranger.session == os.getsid(0) and len(self._in_our_session) == 1 and not ours:
+            # Else only a command that shares our terminal has processes in our session.
             return next(iter(self._in_our_session)), True
         return self._find_by_token(stranger)
 
@@ -119,6 +120,8 @@ class Attribution:
             return None
         if number in self._owner:
             return self._owner[number]
+        if number not in self._claims:
+            return None
         leader = stranger if number == stranger.pid else proc.stat(number)
         started = leader.start_time if leader else None
         return self._claims.find(number, stranger.start_time, started, now, self._has_member_in)
@@ -137,7 +140,7 @@ class Attribution:
         # A process in state D may hold its memory lock for as long as a file server is away; it is asked another time.
         block = proc.environment(stranger.pid) if stranger.state != "D" else b""
         if block == b"":
-            return None, False
+            return None, False  # it executes a program just now, or ends and may leave somebody
         _, _, rest = (b"\0" + (block or b"")).partition(b"\0ASYNCINIT_TOKEN=")
         # Several, by commas: an asyncinit below us may add its own to the one that it was given.
         for token in rest.partition(b"\0")[0].split(b","):

@@ -53,6 +53,9 @@ class Claims:
         """
         self._claims[number] = _Claim(service, seen, leader)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._claims
+
     def void(self, number: int) -> None:
         """Forget `number`: it was given to a new process."""
         self._claims.pop(number, None)

@@ -18,7 +18,7 @@ not, is the reason to look again, and nothing else is; no descriptor has to be h
 
 A look is one read of the list of our children, which is exact (`linux.proc.OwnChildren`), and of the strangers on it.
 It serves all services that wait in this turn of the loop. A stranger that is a zombie already can't be asked for its
-environment, and what it has made in the meantime came to us after the list: then the look is taken again, a few times
+environment, and what it has made in the meantime came to us after the list: then the list is read again, a few times
 at most, since the zombies of others must not hold a service up.
 
 Without /proc there is less: registered processes, and whether a process group that was theirs still exists.
@@ -38,14 +38,19 @@ from asyncinit.core.status import ExitStatus
 from asyncinit.linux import proc
 from asyncinit.linux.proc import Instant, Stat
 from asyncinit.runtime.attribution import Attribution
+from asyncinit.runtime.listing import Listing
 from asyncinit.runtime.reaper import Reaper
 from asyncinit.runtime.timers import Timer, Timers
 
 # Looks take at most a quarter of our time, however many children end: the next one begins so many times as long after
 # the last as that took.
 _REST_AFTER_LOOK = 3
-# So often a look is taken again for strangers of which nobody can tell yet whose they are.
-_PATIENCE = 5
+# So often a look is taken again for strangers of which nobody can tell yet whose they are, and so often the list is
+# read again within one look: who forks and ends within the time that we need to look at it is caught by chance only.
+_PATIENCE = 10
+_READS = 5
+# So many strangers are judged in one look, at 0.02 ms each; in a storm of orphans the reaper makes the list shorter.
+_JUDGE_AT_MOST = 500
 # So many members are remembered at once; more would hold up the loop, and of the rest most are found by descent.
 _REMEMBER_AT_MOST = 500
 # After a look that failed for lack of memory or descriptors: there is no event that tells when these are back.
@@ -77,7 +82,7 @@ class _Waiting:
 class Members:
     """The members of all services.
 
-    `problem` is called with a text, once for each kind of trouble, when members can't be found as they should.
+    `problem` is called with a text, once for each trouble, when members can't be found as they should.
     """
 
     def __init__(
@@ -93,11 +98,10 @@ class Members:
         self._attribution = Attribution(self._owner)
         self._waiting: dict[str, _Waiting] = {}
         self._doubtful: set[str | None] = set()  # services of which the last look can't tell; None: any may be
-        self._list: proc.OwnChildren | None = None
-        self._census: proc.Census | None = None
+        self._listing = Listing(problem)
         self._looking: asyncio.Handle | Timer | None = None
         self._not_before = 0.0
-        self._told: set[str] = set()
+        self._in_need = False  # the last look failed
         self._fresh: set[str] = set()  # services that were remembered in this turn of the loop
         self._observers: list[tuple[Callable[[], None], Callable[[str], None]]] = []
         self._us = os.getpid()
@@ -263,16 +267,14 @@ class Members:
     @property
     def blind(self) -> bool:
         """Whether there is no /proc that could be used at the last look."""
-        return self._list is None and self._census is None
+        return self._listing.blind
 
     def close(self) -> None:
         """Give up what it holds of the system; no look is taken any more."""
         if self._looking is not None:
             self._looking.cancel()
         self._waiting.clear()
-        if self._list is not None:
-            self._list.close()
-            self._list = None
+        self._listing.close()
         proc.drop_spare()
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -309,50 +311,49 @@ class Members:
 
     def refresh(self) -> bool:
         """Bring what is known of our children up to date at once; False where the kernel lacked the means just now."""
-        if self._census is not None and self._timers.now() < self._not_before:
+        if self._listing.costly and self._timers.now() < self._not_before:
             return True
         began = time.process_time()
         try:
-            strangers = [pid for pid in self._own_children() if pid not in self._owner]
-            self._doubtful.clear()
-            self._strays.intersection_update(strangers)
-            if strangers:
-                now = proc.instant()
-                for pid in strangers:
-                    self._judge(proc.stat(pid) or proc.hidden_stat(pid), now)
+            self._judge_strangers()
         except OSError as error:
-            self._tell_once(f"cannot list processes: {(error.strerror or str(error)).lower()}")
+            if not self._in_need:
+                self._in_need = True
+                self._problem(f"cannot list processes: {(error.strerror or str(error)).lower()}")
             self._not_before = self._timers.now() + _RETRY_SECONDS
             return False
+        self._in_need = False
         self._not_before = self._timers.now() + _REST_AFTER_LOOK * (time.process_time() - began)
         return True
 
-    def _own_children(self) -> Iterable[int]:
-        if self._list is None:
-            self._census = None
-            if not proc.usable():
-                self._tell_once(
-                    "cannot use /proc: it is not mounted or of another PID namespace; "
-                    "what services leave behind is found by process group only"
-                )
-                return ()
-            try:
-                self._list = proc.OwnChildren()
-            except FileNotFoundError:
-                self._census = proc.Census()
-                return self._census.children(self._us)
-        return self._list.read()
-
-    def _tell_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self._problem(text)
+    def _judge_strangers(self) -> None:
+        self._doubtful.clear()
+        judged: set[int] = set()
+        for _ in range(_READS):
+            strangers = [pid for pid in self._listing.own() if pid not in self._owner]
+            self._strays.intersection_update(strangers)
+            new = [pid for pid in strangers if pid not in judged]
+            # Who was judged before comes last: of those a storm may leave some for the next look.
+            new.sort(key=lambda pid: pid in self._strays or self._reaper.known(pid))
+            del new[_JUDGE_AT_MOST - len(judged) :]
+            if not new:
+                return
+            now = proc.instant()
+            for pid in new:
+                self._judge(proc.stat(pid) or proc.hidden_stat(pid), now)
+            judged.update(new)
+            if len(judged) == _JUDGE_AT_MOST:
+                self._doubtful.add(None)
+                return
+            if not self._doubtful:
+                return
 
     def _judge(self, stranger: Stat, now: Instant) -> None:
         """Decide to whom a child of ours belongs that nobody registered."""
         pid = stranger.pid
-        service, sure = self._attribution.find(stranger, now)
-        if service is None and self._reaper.known(pid):
+        ours = self._reaper.known(pid)
+        service, sure = self._attribution.find(stranger, now, ours)
+        if service is None and ours:
             return  # made by us, for no service
         if not (sure and stranger.alive):
             self._doubtful.add(service)
@@ -382,8 +383,7 @@ class Members:
             if service is not None:
                 self._attribution.note(service, stat, now, leaders, child)
             yield Member(pid, stat.start_time, stat.name, stat.state, stat.ppid, stat.pgrp, stat.session)
-            offspring = self._census.children(pid) if self._census is not None else proc.children(pid)
-            for other in offspring:
+            for other in self._listing.of(pid):
                 if other not in seen:
                     seen.add(other)
                     queue.append(other)

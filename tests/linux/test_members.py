@@ -198,6 +198,19 @@ def test_a_command_in_our_session_is_told_by_its_group(stage: Stage) -> None:
 
 
 @staged
+def test_our_own_helper_in_our_session_is_not_a_commands(stage: Stage) -> None:
+    """A child that we made for ourselves shares our session with the command under --, and is not a member of it."""
+    main = stage.family("cmd", "idle", session=False)
+    stage.told(main, "idle")
+    helper = stage.spawn(None, ["/bin/sleep", "60"], session=False)
+    stage.reaper.watch(helper, lambda status: stage.exits.__setitem__(helper, status))
+    assert os.getsid(helper) == os.getsid(0)
+    assert pids(stage, "cmd") == {main} and stage.members.strays() == []
+    os.kill(helper, signal.SIGKILL)
+    stage.until(lambda: helper in stage.exits)
+
+
+@staged
 def test_descendants_belong_to_the_service(stage: Stage) -> None:
     """The owner of a process is found over any number of generations, and strangers have none."""
     main = stage.spawn("web", ["/bin/sh", "-c", "sh -c 'sh -c \"echo deep \\$\\$; sleep 60; :\"; :'; :"])
@@ -297,6 +310,22 @@ def test_zombies_of_others_do_not_hold_a_service_up(stage: Stage) -> None:
 
 
 @staged
+def test_who_forks_and_ends_all_the_time_is_not_overlooked(stage: Stage) -> None:
+    """A process that is never the same for long, nor in the same session, keeps its service up until it is ended."""
+    for number in range(8):
+        main = stage.family("web", "hopper", token=f"token-{number}")
+        stage.told(main, "main")
+        before = stage.reaper.orphans
+        stage.until(lambda before=before: stage.reaper.orphans > before + 20)
+        os.kill(main, signal.SIGKILL)
+        gone = stage.watch("web")
+        for _ in range(10):
+            stage.turn()
+        assert not gone
+        stage.kill("web")
+
+
+@staged
 def test_without_children_files_the_same_is_found_by_a_scan(stage: Stage) -> None:
     """Where the kernel lists no children (CONFIG_PROC_CHILDREN), /proc as a whole is read."""
 
@@ -321,8 +350,8 @@ def test_without_proc_groups_tell_whether_anything_is_left(stage: Stage) -> None
     """Without /proc a child left in the group is waited for and killed with it, and the lack is told once."""
     proc.usable = lambda: False
     nothing = "/nonexistent"
-    original = proc._read_line
-    proc._read_line = lambda path: original(path.replace("/proc/", nothing))
+    original = proc._read
+    proc._read = lambda path, *arguments: original(path.replace("/proc/", nothing), *arguments)
     proc.children = lambda _pid: []
     proc.environment = lambda _pid: None
     main = stage.family("web", "immune-child")

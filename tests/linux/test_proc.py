@@ -55,7 +55,7 @@ def test_a_zombie_is_not_alive_and_a_gone_process_is_none() -> None:
     wait_until(lambda: (stat := proc.stat(process.pid)) is not None and stat.state == "Z")
     stat = proc.stat(process.pid)
     assert stat is not None and not stat.alive
-    assert proc.environment(process.pid) is None
+    assert proc.environment(process.pid) == b""
     process.wait()
     assert proc.stat(process.pid) is None
     assert proc.children(process.pid) == []
@@ -69,6 +69,7 @@ def test_a_process_without_its_first_thread_is_alive() -> None:
     with child(sys.executable, "-I", "-S", str(family), "first-thread") as process:
         stat = wait_until(lambda: (stat := proc.stat(process.pid)) and stat.state == "Z" and stat)
         assert stat.alive and stat.threads == 2
+        assert proc.environment(process.pid), "of its other thread"
 
 
 def test_children_of_every_thread_are_found() -> None:
@@ -98,6 +99,7 @@ def test_our_own_children_without_a_free_descriptor() -> None:
     ours = proc.OwnChildren()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with child() as process:
+        wait_until(lambda: proc.environment(process.pid))
         taken: list[int] = []
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
