@@ -38,7 +38,8 @@ class ForeignMain:
         self._exited: Callable[[ExitStatus], None] | None = exited
         self._timer: Timer | None = None
         self._fd = -1
-        if reaper.known(pid):
+        self._made_by_us = reaper.known(pid)
+        if self._made_by_us:
             reaper.replace(pid, self._tell)
         else:
             reaper.watch(pid, self._tell)
@@ -80,4 +81,7 @@ class ForeignMain:
             os.close(self._fd)
             self._fd = -1
         if self._reaper.known(self._pid):
-            self._reaper.forget(self._pid)
+            if self._made_by_us:
+                self._reaper.forget(self._pid)
+            else:
+                self._reaper.unwatch(self._pid)

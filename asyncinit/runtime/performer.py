@@ -51,7 +51,7 @@ class Performer:
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
-        self._shop.ending.signal_scope(name, number, scope, self._service(name).main)
+        self._shop.ending.signal_scope(name, number, scope, self._service(name).main, resume=False)
 
     def not_executed(self, name: str) -> int | None:
         """Return 126 or 127 if the service's program could not be executed or found."""

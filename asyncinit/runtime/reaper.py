@@ -52,6 +52,11 @@ class Reaper:
         if pid in self._callbacks:
             self._callbacks[pid] = lambda _status: None
 
+    def unwatch(self, pid: int) -> None:
+        """Forget `pid`, which is no child that we made: if it becomes ours, its end is an orphan's."""
+        if self._callbacks.pop(pid, None) is not None:
+            self.spawned -= 1
+
     def add_listener(self, listener: Listener) -> None:
         """Have `listener` called for every child that is reaped, before its own callback; orphans too."""
         self._listeners.append(listener)

@@ -68,7 +68,8 @@ class Run:
 
     def prepare(self) -> None:
         """Make the notification socket, have everything prepared, run the pre_start hooks; posts Prepared."""
-        own = {_TOKEN: self.token}
+        # With the token of an asyncinit around us, that one still finds what a crash of ours leaves behind.
+        own = {_TOKEN: ",".join(filter(None, (self.token, os.environ.get(_TOKEN))))}
         if self._shop.control_address:
             own[_SOCKET] = self._shop.control_address
         try:
@@ -212,6 +213,7 @@ class Run:
 
     def ready(self) -> None:
         """READY=1, or the declared readiness was seen."""
+        self._shop.members.remember(self.spec.name)
         self._post(ev.BecameReady())
 
     def reloading(self) -> None:
@@ -242,6 +244,7 @@ class Run:
             self._foreign.close()
         self.main = pid
         self._foreign = ForeignMain(self._shop.loop, self._shop.reaper, self._shop.timers, pid, self._main_exited)
+        self._shop.members.remember(self.spec.name)
         self._post(ev.MainChanged(pid))
 
     def belongs(self, pid: int) -> bool | None:
