@@ -21,9 +21,14 @@ SNIPPETS = [
 
 
 @pytest.mark.parametrize("text", SNIPPETS)
-def test_the_services_of_the_documentation_are_accepted(tmp_path: Path, text: str) -> None:
-    """Every piece of a service file is accepted by the reader that asyncinit uses."""
+def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) -> None:
+    """Every piece of a file is accepted by the reader that asyncinit uses."""
     table = tomllib.loads(text)
+    if "init" in table:
+        (tmp_path / "asyncinit.toml").write_text(text)
+        (tmp_path / "services.d").mkdir()
+        assert [str(problem) for problem in read(f"{tmp_path}/asyncinit.toml", may_be_empty=True).problems] == []
+        return
     if "command" not in table:
         text = 'command = "true"\n' + text
     (tmp_path / "web.toml").write_text(text)
