@@ -33,13 +33,14 @@ def run(
 ) -> "NoReturn":
     """Reap until all is over, then leave by `os._exit`; never returns, never raises.
 
-    It is over when `main` has ended (its status is ours then, 128+n for signal n), on SIGTERM, SIGINT, SIGQUIT or
-    SIGPWR, when the reader of `report` is gone, or, without `stay`, when no child is left (`status` is ours then).
+    It is over when `main` has ended (its status is ours then, 128+n for signal n; `status` if it is no child of ours),
+    on SIGTERM, SIGINT, SIGQUIT or SIGPWR, when the reader of `report` is gone, or, without `stay`, when no child is
+    left (`status` is ours then).
     What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
     descriptor `report` before its pid is free again: "PID CODE 0" or "PID 0 SIGNAL" and a newline.
     PID 1 of a machine never leaves: that would be a kernel panic.
     """
-    state = {"status": status, "ending": False}
+    state = {"status": status, "ending": main is not None and not _is_child(main)}
     kill_at: float | None = None
     while True:
         try:
@@ -63,6 +64,15 @@ def run(
                 state["ending"] = True
         except BaseException:
             _pause()  # nothing here may end PID 1; a fault that stays must not spin either
+
+
+def _is_child(pid: int) -> bool:
+    """Tell whether a process is there to be waited for; its status may have been taken by what ran before us."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL)
+    except BaseException:
+        return False
+    return True
 
 
 def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> bool:

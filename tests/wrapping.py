@@ -62,6 +62,16 @@ def is_gone(pid: int) -> bool:
     return stat(pid)[0] in ("", "Z", "X")
 
 
+def blocks(pid: int, number: int) -> bool:
+    """Tell whether a signal is blocked, as it is within sigwaitinfo(2), which shows an empty mask."""
+    try:
+        with open(f"/proc/{pid}/status") as status, open(f"/proc/{pid}/wchan") as channel:
+            mask = int(status.read().partition("SigBlk:")[2].split()[0], 16)
+            return bool(mask >> (number - 1) & 1) or "sigtimedwait" in channel.read()
+    except (OSError, IndexError):
+        return False
+
+
 class Output:
     """What comes out of a descriptor, awaited piece by piece."""
 

@@ -116,7 +116,6 @@ class JobControl:
 
     def __init__(self) -> None:
         self.fd = controlling_terminal()
-        self._alone = os.getpid() == 1 or os.getsid(0) == os.getpid()
 
     def wanted_at_start(self) -> bool:
         """Tell whether a child shall be the foreground from its first moment, rather than when it asks for it.
@@ -129,8 +128,10 @@ class JobControl:
         current = foreground(self.fd)
         if current is None or not self._may_give(current):
             return False
-        in_front_of_job = os.getpgrp() == os.getpid() and foreground(0) is not None and foreground(1) is not None
-        return self._alone or in_front_of_job
+        if os.getsid(0) == os.getpid():
+            return True
+        leads_job = os.getpgrp() in (os.getpid(), 0)
+        return leads_job and foreground(0) is not None and foreground(1) is not None
 
     def lend(self, group: int) -> bool:
         """Give the terminal to `group` if it is ours, or nobody's, to give; tell whether `group` has it now."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import PROGRAMS, PYTHON, wait_until
-from tests.wrapping import RECORDER, WRAP, as_pid1, descendants, is_gone, is_stopped, wrapped
+from tests.wrapping import RECORDER, WRAP, as_pid1, blocks, descendants, is_gone, is_stopped, wrapped
 
 FAULTS = {4, 5, 6, 7, 8, 11, 31}
 STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -357,18 +357,14 @@ def test_a_flood_of_a_low_signal_does_not_hide_the_end_of_cmd(pid1: bool) -> Non
 def test_a_signal_during_the_first_imports_is_kept() -> None:
     """A SIGTERM sent as soon as the wrapper blocks signals, long before CMD exists, ends CMD."""
     with wrapped("sleep", "1000", pid1=True) as run:
-        wait_until(lambda: _blocks(run.pid, signal.SIGTERM))
+        wait_until(lambda: "wrap.py" in command_of(run.pid) and blocks(run.pid, signal.SIGTERM))
         run.signal(signal.SIGTERM)
         assert run.wait() == 128 + signal.SIGTERM
 
 
-def _blocks(pid: int, number: int) -> bool:
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    mask = int(text.partition("SigBlk:")[2].split()[0], 16)
-    return bool(mask >> (number - 1) & 1)
+def command_of(pid: int) -> str:
+    """Return the command line of a process; before it is ours it is that of unshare(1), which blocks signals too."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_a_stalled_reader_of_stderr_holds_nothing_up() -> None:

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-if "--unshare" in sys.argv:
+if sys.argv[1:2] == ["--unshare"]:
     from asyncinit.cli import unshare
 
     try:
