@@ -1,4 +1,4 @@
-"""What `asyncinit check` finds out, and the pages and schemas that are made from the keys."""
+"""What `asyncinit check` finds out, and the schema that is made from the keys."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.config import keys, reference
+from asyncinit.config import keys
 from asyncinit.config.check import Checked, Counts, check
 from asyncinit.config.schema import json_schema
-from tests.support import ROOT
 from tests.unit.config_world import NOWHERE, write
 
 COMMAND = 'command = "x"\n'
@@ -92,22 +91,6 @@ def test_what_is_right_is_counted(project: Path) -> None:
     checked = check(["good"], root=NOWHERE)
     assert checked == Checked((), Counts(files=3, services=2, errors=0, warnings=0))
     assert checked.ok(strict=True)
-
-
-def test_the_reference_page_is_up_to_date() -> None:
-    """The page has the tables that the keys give: `python -m asyncinit.config.reference` writes them."""
-    page = (ROOT / reference.PAGE).read_text()
-    assert reference.updated(page) == page
-
-
-def test_the_reference_page_has_every_table() -> None:
-    """Each class of keys has its place on the page, and each key its meaning."""
-    page = (ROOT / reference.PAGE).read_text()
-    for name in reference._TABLES:
-        assert f"<!-- keys: {name} -->" in page
-    for line in page.splitlines():
-        if line.startswith("| `"):
-            assert len(line.rstrip("| ").split(" | ")) == 4, line
 
 
 def test_the_schema_has_every_key() -> None:

@@ -1,12 +1,7 @@
-"""The tables of docs/reference/configuration.md, made from the keys' own classes.
-
-`python -m asyncinit.config.reference [FILE]` writes them between the page's `<!-- keys: NAME -->` and `<!-- end -->`
-marks; what stands around these is written by hand.
-"""
+"""The keys of the files as blocks: a table for each class of `config.keys` and `config.settings`; writes nothing."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import msgspec
@@ -14,9 +9,9 @@ from msgspec import UNSET, inspect
 
 from asyncinit.config import keys, settings
 from asyncinit.config.write import value
+from asyncinit.reference.blocks import Block, Paragraph, Table
 
-PAGE = "docs/reference/configuration.md"
-_TABLES: dict[str, type] = {
+TABLES: dict[str, type] = {
     "service": keys.ServiceKeys,
     "directories": keys.DirectoriesTable,
     "ready": keys.ReadyTable,
@@ -29,24 +24,22 @@ _TABLES: dict[str, type] = {
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }
-_BEGIN, _CLOSE, _END = "<!-- keys: ", " -->", "<!-- end -->"
+"""Each class of keys, by the name of its part of the page."""
 
 
-def table(struct: type) -> str:
-    """Return the documentation of a class of keys: its own, and a table with a row for each key."""
+def describe(struct: type) -> list[Block]:
+    """Return what a class of keys says of itself, and a table with a row for each key."""
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
-    about = " ".join((struct.__doc__ or "").split())
-    rows = [f"{about}\n", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    return "\n".join([*rows, *map(_row, info.fields)]) + "\n"
+    about = Paragraph(" ".join((struct.__doc__ or "").split()))
+    return [about, Table(("key", "type", "default", "meaning"), tuple(map(_row, info.fields)))]
 
 
-def _row(field: inspect.Field) -> str:
+def _row(field: inspect.Field) -> tuple[str, ...]:
     schema, extra = _told(field.type)
     examples = "".join(f" `{field.encode_name} = {value(example)}`" for example in schema.get("examples", ()))
     meaning = schema.get("description", "") + (f" For example{examples}" if examples else "")
-    cells = (f"`{field.encode_name}`", _type_name(field.type), _default(field, extra), meaning)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return f"`{field.encode_name}`", _type_name(field.type), _default(field, extra), meaning
 
 
 def _told(type_: inspect.Type) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -94,27 +87,3 @@ def _type_name(type_: inspect.Type) -> str:  # noqa: PLR0911 - one line a type
             return {"BoolType": "boolean", "IntType": "integer", "FloatType": "number"}.get(
                 type(type_).__name__, "text"
             )
-
-
-def updated(page: str) -> str:
-    """Return `page` with the tables between its marks made anew; raises KeyError for a mark without a table."""
-    head, *parts = page.split(_BEGIN)
-    result = head
-    for part in parts:
-        name, _, rest = part.partition(_CLOSE)
-        _, end, after = rest.partition(_END)
-        result += f"{_BEGIN}{name}{_CLOSE}\n{table(_TABLES[name])}{end}{after}"
-    return result
-
-
-def main(arguments: list[str]) -> None:
-    """Write the tables into the page that is named, or into the one of the repository."""
-    path = arguments[0] if arguments else PAGE
-    with open(path, encoding="utf-8") as file:
-        page = file.read()
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(updated(page))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

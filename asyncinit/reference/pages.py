@@ -1,0 +1,30 @@
+"""The parts of the pages below docs/ that are made: between `<!-- made: NAME -->` and `<!-- end -->`.
+
+What stands around them is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from asyncinit.reference import cells, commands, interface, keys, limits, markdown
+from asyncinit.reference.blocks import Block
+
+_PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+PARTS: dict[str, Callable[[], list[Block]]] = {
+    **{f"keys {name}": partial(keys.describe, struct) for name, struct in keys.TABLES.items()},
+    "commands": commands.describe,
+    "interface": interface.describe,
+    "life cycle": cells.describe,
+    "limits of output": limits.describe_output,
+    "limits of control": limits.describe_control,
+}
+"""What makes each part, by its name."""
+
+
+def current(page: str) -> str:
+    """Return a page's text with its parts made anew; raises KeyError for a name that no part has."""
+    return _PART.sub(lambda found: found[1] + markdown.render(PARTS[found[2]]()) + found[3], page)
