@@ -13,7 +13,7 @@ from asyncinit.reference.blocks import Block, Code, Heading, Paragraph, Table
 def describe() -> list[Block]:
     """Return the options of all commands, then each command: how it is written, what it does, its options."""
     group = build()
-    with click.Context(group, info_name="asyncinit") as above:
+    with click.Context(group, info_name="asyncinit", **group.context_settings) as above:
         blocks = _options(group.get_params(above), above)
         for name in group.list_commands(above):
             blocks += _command(above, name, group.commands[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import signal
 from typing import Any
@@ -186,6 +187,7 @@ def variables(heading: str) -> set[str]:
     return set(subjects(tables(PAGE, heading)[0]))
 
 
+@functools.cache
 def literals() -> set[str]:
     """Every text in the package that looks like the name of a variable."""
     nodes = [node for path in (ROOT / "asyncinit").rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]

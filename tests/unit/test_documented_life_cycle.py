@@ -95,15 +95,15 @@ def walk(spec: ServiceSpec) -> tuple[Arrows, set[str]]:
     """Every arrow that a service can go along, with its events but Hurry; and the phases that Hurry leads out of."""
     arrows: dict[tuple[str, str], set[str]] = defaultdict(set)
     hurried: set[str] = set()
-    known, todo = set(), [Service(spec)]
+    first = Service(spec)
+    known, todo = {shape(first)}, [first]
     while todo:
         service = todo.pop()
-        if shape(service) in known:
-            continue
-        known.add(shape(service))
         for event in possible(service):
             after, _ = step(service, event, 1.0, 0.5)
-            todo.append(after)
+            if shape(after) not in known:
+                known.add(shape(after))
+                todo.append(after)
             if after.phase is service.phase:
                 continue
             if isinstance(event, ev.Hurry):
