@@ -12,7 +12,7 @@ from asyncinit.reference.pages import current
 
 def made(root: Path) -> Iterator[tuple[Path, str]]:
     """Yield every file that is made or has parts that are, with what shall be in it."""
-    pages = {str(path.relative_to(root)): current(path.read_text()) for path in root.glob("docs/**/*.md")}
+    pages = {str(path.relative_to(root)): current(path.read_text()) for path in sorted(root.glob("docs/**/*.md"))}
     for name, text in pages.items():
         yield root / name, text
     for name, manual in MANUALS.items():
