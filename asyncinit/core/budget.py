@@ -3,7 +3,8 @@
 The budget B is `shutdown_timeout` less a reserve for the last kills and the flush. A service that may stop at time t
 gets min(its own timeout, (B - t) x T / L): T is its own stop timeout with hooks, L the largest sum of T along a chain
 from it through what may stop only after it. So a chain of slow services shares the time in proportion, and what one
-does not use the next ones get.
+does not use the next ones get. Of each time limit that T is made of no more counts than B: who would wait an hour, or
+for ever, takes part with what there is, and does not leave the others with nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from asyncinit.config.spec import Hook, ServiceSpec, ServiceType
+from msgspec import Struct
+
+from asyncinit.config.spec import ServiceSpec, ServiceType
 
 _RESERVE_SHARE = 0.05
 _RESERVE_MOST = 0.5
+
+
+class Pace(Struct, frozen=True):
+    """How much of its own time limits a service gets for its stop: at most `most` seconds of each, times `factor`."""
+
+    factor: float = 1.0
+    most: float = math.inf
+
+    def of(self, limit: float) -> float:
+        """Return what is granted of a time limit, in seconds."""
+        return min(limit, self.most) * self.factor
+
+
+UNHURRIED = Pace()
+"""Outside a shutdown each has its own time limits."""
 
 
 def usable(shutdown_timeout: float) -> float:
@@ -24,20 +42,14 @@ def usable(shutdown_timeout: float) -> float:
     return shutdown_timeout - min(_RESERVE_MOST, shutdown_timeout * _RESERVE_SHARE)
 
 
-def stop_time(spec: ServiceSpec) -> float:
-    """Return T: the longest that the stop of a service takes by its own declaration, in seconds."""
+def stop_time(spec: ServiceSpec, most: float = math.inf) -> float:
+    """Return T: the longest that a service's stop takes by its own declaration, each time limit cut at `most`."""
     if spec.type is ServiceType.TARGET:
         return 0.0
-    return (
-        _hooks(spec.hooks.pre_stop)
-        + spec.stop.timeout
-        + sum(step.timeout for step in spec.stop.escalate)
-        + _hooks(spec.hooks.post_stop)
-    )
-
-
-def _hooks(hooks: Iterable[Hook]) -> float:
-    return sum(hook.timeout for hook in hooks)
+    hooks, stop = spec.hooks, spec.stop
+    limits = [stop.timeout, *(step.timeout for step in stop.escalate)]
+    limits += [hook.timeout for hook in (*hooks.pre_stop, *hooks.post_stop)]
+    return sum(min(limit, most) for limit in limits)
 
 
 def longest_chain(name: str, earlier: Callable[[str], Iterable[str]], time_of: Callable[[str], float]) -> float:
@@ -61,11 +73,11 @@ def longest_chain(name: str, earlier: Callable[[str], Iterable[str]], time_of: C
     return memo[name]
 
 
-def squeeze(own: float, chain: float, left: float) -> float:
-    """Return the factor (0 to 1) for a service's stop timers: T is `own`, L is `chain`, and B - t is `left`."""
-    if left == math.inf or own <= 0:
-        return 1.0
-    if left <= 0:
-        return 0.0
-    share = left * own / chain if chain > 0 else left
-    return min(1.0, share / own)
+def pace(chain: float, left: float, budget: float) -> Pace:
+    """Return the pace for a service that may stop now: min(T, (B - t) x T / L), divided by T.
+
+    L is `chain` (made of time limits cut at B), B - t is `left`, B is `budget`.
+    """
+    if budget == math.inf:
+        return UNHURRIED
+    return Pace(min(1.0, max(left, 0.0) / chain) if chain > 0 else 1.0, budget)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from asyncinit.config.spec import ReadyKind, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core import going_down
+from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
 from asyncinit.core.move import Move
 from asyncinit.core.service import Phase
@@ -17,7 +18,7 @@ from asyncinit.core.status import Code, Reason, State, reason_of
 def begin(m: Move, _event: Event) -> None:
     """All that it waited for is there."""
     s = m.s
-    s.failure, s.run_exit, s.killed, s.step, s.squeeze, s.reason = None, None, False, 0, 1.0, None
+    s.failure, s.run_exit, s.killed, s.step, s.pace, s.reason = None, None, False, 0, UNHURRIED, None
     if s.spec.type is ServiceType.TARGET:
         ready(m)
         return
@@ -36,7 +37,7 @@ def revive(m: Move, event: Event) -> None:
 
 def fail_for_dependency(m: Move, event: Event) -> None:
     assert isinstance(event, ev.DependencyFailed)
-    m.s.settled = True
+    m.s.settled, m.s.run_exit = True, None
     going_down.rest(m, State.FAILED, event.reason)
 
 
@@ -150,6 +151,8 @@ def stable(m: Move, _event: Event) -> None:
 
 
 def reload(m: Move, _event: Event) -> None:
+    if m.s.spec.type is ServiceType.TARGET:
+        return
     m.do(ev.RunReload(m.s.name))
     if m.s.spec.reload.command is not None:
         m.enter(Phase.RELOADING)

@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
 from asyncinit.core import budget
 from asyncinit.core import events as ev
+from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.graph import Graph
+from asyncinit.core.holders import Holders
 from asyncinit.core.lifecycle import step
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
 from asyncinit.core.status import Code, Reason, State
@@ -50,9 +52,11 @@ class Engine:
         self._concerned: dict[str, set[str]] = {}
         self._effects: list[Effect] = []
         self._killed: dict[str, None] = {}
-        self._holders: dict[str, str | None] = {}
+        self._start_holders = Holders(self._holds_start)
+        self._stop_holders = Holders(self._holds_stop)
         self.shutting_down = False
         self.overrun = False
+        self.budget = math.inf
         self.stop_deadline = math.inf
         self.ended_essential: str | None = None
         self.gave_up: GiveUp = GiveUp.NONE
@@ -69,7 +73,7 @@ class Engine:
         """Want `names` up, and all that they need; a completed oneshot runs again only if it is named itself."""
         if self.shutting_down:
             return []
-        named = list(names)
+        named = dict.fromkeys(names)
         enabled = {name: service.spec.enabled for name, service in self.services.items()}
         for name in self.graph.pulled_in(named, enabled):
             service = self.services[name]
@@ -79,9 +83,10 @@ class Engine:
 
     def stop(self, names: Iterable[str], now: float) -> list[Effect]:
         """Want `names` down, and first all that needs them."""
-        named = list(names)
-        for name in self.graph.brought_down(named):
-            reason = None if name in named else self._because_of_stop(name, named)
+        named = dict.fromkeys(names)
+        down = dict.fromkeys(self.graph.brought_down(named))
+        for name in down:
+            reason = None if name in named else self._because_of_stop(name, down)
             if name in named or not self.services[name].at_rest:
                 self._queue.append((name, ev.Stop(reason)))
         return self._run(now)
@@ -90,11 +95,11 @@ class Engine:
         """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them."""
         if self.shutting_down:
             return []
-        named = list(names)
+        named = dict.fromkeys(names)
         for name in self.graph.torn_down(named) if only else self.graph.brought_down(named):
             if name in named or not self.services[name].at_rest:
                 self._queue.append((name, ev.Recycle()))
-        return self.start([n for n in self._needs_of(named) if self.services[n].hopeless], now)
+        return self.start([n for n in self._needs_of(named) if self._must_be_asked(n)], now)
 
     def reload(self, names: Iterable[str], now: float) -> list[Effect]:
         """Have `names` read their configuration again; what is not ready is left alone."""
@@ -105,10 +110,12 @@ class Engine:
         """Want everything down within `timeout` seconds (`math.inf`: as long as it takes)."""
         if not self.shutting_down:
             self.shutting_down = True
-            self.stop_deadline = now + budget.usable(timeout)
+            self.budget = budget.usable(timeout)
+            self.stop_deadline = now + self.budget
             for name, service in self.services.items():
                 if not service.at_rest:
                     self._queue.append((name, ev.Stop()))
+                    self._concerned[name] = {name}
         return self._run(now)
 
     def hurry(self, now: float) -> list[Effect]:
@@ -154,13 +161,18 @@ class Engine:
         service = self.services[name]
         if service.phase is Phase.WAITING:
             held = [other for other in self.graph.after[name] if self._holds_start(name, other)]
-            return held or [other for other in self.graph.before[name] if self._holds_stop(other)]
+            return held or [other for other in self.graph.before[name] if self._holds_stop(name, other)]
         if service.leaving and service.phase in STOPPABLE:
-            return [other for other in self.graph.before[name] if self._holds_stop(other)]
+            return [other for other in self.graph.before[name] if self._holds_stop(name, other)]
         return []
 
     def _all(self) -> Iterable[Service]:
         return self.services.values()
+
+    def _must_be_asked(self, name: str) -> bool:
+        """Tell whether a service that is needed does not come by itself: it is down, or on its way there."""
+        service = self.services[name]
+        return service.hopeless or not service.wanted
 
     def _needs_of(self, names: Iterable[str]) -> list[str]:
         return list(dict.fromkeys(other for name in names for other in self.graph.needs[name]))
@@ -201,34 +213,20 @@ class Engine:
             self._look_at_start(name, service, changed)
         elif service.phase in STOPPABLE:
             self._look_at_stop(name, service, changed, now)
+        elif service.phase in GOING_DOWN and self.shutting_down:
+            self._look_at_stop_under_way(name, service, changed, now)
 
     def _look_at_start(self, name: str, service: Service, changed: set[str]) -> None:
         if self.shutting_down or service.stuck:
             return
-        # With a thousand services behind one target, only what is new may be looked at each time.
-        fresh = changed if name not in changed else self.graph.after[name]
-        hard = self.graph.hard[name]
-        hopeless = next((n for n in fresh if n in hard and self.services[n].hopeless), None)
-        if hopeless is not None:
-            if service.phase is Phase.WAITING:
-                self._queue.append((name, ev.DependencyFailed(self._because_of_failure(hopeless))))
-        elif not (self._held_by_known(name) or self._held(name) or self._awaits_stop(name)):
+        held = self._start_holders.hold(name, self.graph.after[name], changed)
+        awaits_stop = self._stop_holders.hold(name, self.graph.before[name], changed)
+        fresh = changed if name not in changed else self.graph.hard[name]
+        failed = next((n for n in fresh if self._fails(name, n)), None)
+        if failed is not None and service.phase is Phase.WAITING:
+            self._queue.append((name, ev.DependencyFailed(self._because_of_failure(failed))))
+        elif not held and not awaits_stop:
             self._queue.append((name, ev.MayStart()))
-
-    def _awaits_stop(self, name: str) -> bool:
-        """Tell whether something that starts after `name` is going down: a stop comes before a start."""
-        return any(map(self._holds_stop, self.graph.before[name]))
-
-    def _held_by_known(self, name: str) -> bool:
-        """Tell whether what held `name` when last looked at still does: spares the look at all the others."""
-        known = self._holders.get(name)
-        return known is not None and self._holds_start(name, known)
-
-    def _held(self, name: str) -> bool:
-        # From the end: services mostly get ready in the order of their start, so the last one holds longest.
-        after = self.graph.after[name]
-        self._holders[name] = next((other for other in reversed(after) if self._holds_start(name, other)), None)
-        return self._holders[name] is not None
 
     def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
         if not service.leaving:
@@ -237,11 +235,20 @@ class Engine:
                 text = f"bound to {lost}, which is {self.services[lost].state}"
                 self._queue.append((name, ev.Recycle(Reason(Code.DEPENDENCY, text, lost))))
             return
-        before = self.graph.before[name]
-        fresh = [other for other in changed if other in before]
-        if any(map(self._holds_stop, fresh)) or any(map(self._holds_stop, before)):
+        held = self._stop_holders.hold(name, self.graph.before[name], changed)
+        # While it is prepared there is nothing of it yet that others could need.
+        if not held or service.phase is Phase.PREPARING:
+            self._queue.append((name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._pace(name, now))))
+
+    def _look_at_stop_under_way(self, name: str, service: Service, changed: set[str], now: float) -> None:
+        """Have a stop that began before the shutdown, or by itself, take part in the sharing of the time."""
+        if self.overrun:
+            if not service.hurried:
+                self._queue.append((name, ev.Hurry(OVERRUN_GRACE)))
             return
-        self._queue.append((name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._share(name, now))))
+        held = self._stop_holders.hold(name, self.graph.before[name], changed)
+        if not held and service.pace.most > self.budget:
+            self._queue.append((name, ev.MayStop(self._pace(name, now))))
 
     # -----------------------------------------------------------------------------------------------------------------
     # The gates
@@ -252,27 +259,36 @@ class Engine:
         if earlier.satisfied:
             return False
         if other in self.graph.hard[name]:
-            return True
+            return not earlier.at_rest or self._fails(name, other)
         # Order alone: only what is on its way up is waited for, and only its first attempt.
         return earlier.wanted and not earlier.at_rest and not earlier.settled
 
-    def _holds_stop(self, other: str) -> bool:
-        """Tell whether `other`, which starts after somebody, keeps that one from stopping: it is still going down."""
+    def _fails(self, name: str, other: str) -> bool:
+        """Tell whether `name` has to fail for `other`: it must be there, and will not come by itself.
+
+        Of what is only awaited, what has ended well or was stopped by somebody's wish is no failure.
+        """
+        earlier = self.services[other]
+        if other not in self.graph.hard[name] or not earlier.hopeless:
+            return False
+        return earlier.rest is State.FAILED or other in self.graph.needs[name]
+
+    def _holds_stop(self, _name: str, other: str) -> bool:
+        """Tell whether `other` is going down: what starts before it may neither stop nor start until that is over."""
         later = self.services[other]
         return (later.leaving and later.phase in STOPPABLE) or later.phase in GOING_DOWN
 
-    def _share(self, name: str, now: float) -> float:
-        """Return the squeeze for a service that may stop now."""
-        if not self.shutting_down:
-            return 1.0
-        left = self.stop_deadline - now
+    def _pace(self, name: str, now: float) -> Pace:
+        """Return the pace for a service that may stop now."""
+        if self.budget == math.inf:
+            return UNHURRIED
 
         def time_of(other: str) -> float:
             service = self.services[other]
-            return 0.0 if service.at_rest else min(budget.stop_time(service.spec), max(left, 0.0))
+            return 0.0 if service.at_rest else budget.stop_time(service.spec, self.budget)
 
-        own = time_of(name)
-        return budget.squeeze(own, budget.longest_chain(name, self.graph.after.__getitem__, time_of), left)
+        chain = budget.longest_chain(name, self.graph.after.__getitem__, time_of)
+        return budget.pace(chain, self.stop_deadline - now, self.budget)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Ends that concern the whole
@@ -282,14 +298,13 @@ class Engine:
             self._killed[after.name] = None
         if not after.at_rest or before.at_rest or after.rest is State.INACTIVE:
             return
-        ended = after.spec.essential and not after.revivable
-        if ended and self.ended_essential is None and not self.shutting_down:
+        if after.spec.essential and self.ended_essential is None and not self.shutting_down:
             self.ended_essential = after.name
         if after.rest is State.FAILED and not after.revivable and self.gave_up is GiveUp.NONE:
             self.gave_up = after.spec.restart.on_give_up
 
-    def _because_of_stop(self, name: str, named: list[str]) -> Reason:
-        cause = next((other for other in self.graph.needs[name] if other in named), self.graph.needs[name][0])
+    def _because_of_stop(self, name: str, down: Mapping[str, None]) -> Reason:
+        cause = next(other for other in self.graph.needs[name] if other in down)
         return Reason(Code.DEPENDENCY, f"requires {cause}, which is being stopped", cause)
 
     def _because_of_failure(self, other: str) -> Reason:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from asyncinit.config.spec import Scope
+from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.status import ExitStatus, Reason, State
 
 
@@ -49,9 +50,12 @@ class MayStart(Struct, frozen=True):
 
 
 class MayStop(Struct, frozen=True):
-    """The engine: all that must go down first is down. `squeeze` (0 to 1) scales every stop timer of this service."""
+    """The engine: all that must go down first is down; `pace` is what it gets of its time limits.
 
-    squeeze: float = 1.0
+    In a shutdown it also comes to a service whose stop has begun before: from then on it has that pace.
+    """
+
+    pace: Pace = UNHURRIED
 
 
 class DependencyFailed(Struct, frozen=True):
@@ -193,11 +197,11 @@ class ForgetReady(Struct, frozen=True):
 
 
 class RunHooks(Struct, frozen=True):
-    """Run the hooks of `stage`, scaled by `squeeze`; answer HooksDone."""
+    """Run the hooks of `stage`, each with what `pace` grants of its time limit; answer HooksDone."""
 
     service: str
     stage: HookStage
-    squeeze: float = 1.0
+    pace: Pace = UNHURRIED
 
 
 class EndHooks(Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from asyncinit.config.spec import Scope, ServiceType
 from asyncinit.core import events as ev
+from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
 from asyncinit.core.move import Move
 from asyncinit.core.restart import delay, limit_reached, wants_restart, within_window
@@ -16,11 +17,16 @@ from asyncinit.core.status import Code, ExitStatus, Reason, State, reason_of
 # What is alive so long after SIGKILL is in the kernel's hands (a hung file system, a driver); waiting longer only
 # keeps the shutdown from going on.
 KILL_PATIENCE = 5.0
+# In a shutdown others wait for their turn, and nothing is started again that could meet what is left.
+SHUTDOWN_PATIENCE = 1.0
+
+# The `step` of a stop that the service has begun by itself; 0 is the stop signal, n the n-th of `escalate`.
+BY_ITSELF = -1
 
 
 def may_stop(m: Move, event: Event) -> None:
     assert isinstance(event, ev.MayStop)
-    m.s.squeeze = event.squeeze
+    m.s.pace = event.pace
     if m.s.spec.type is ServiceType.TARGET:
         settle(m)
     else:
@@ -39,7 +45,7 @@ def begin_stop(m: Move) -> None:
     quiet(m)
     if was_up and m.s.main is not None and m.s.spec.hooks.pre_stop:
         m.enter(Phase.PRE_STOP)
-        m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, HookStage.PRE_STOP, m.s.squeeze))
+        m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, HookStage.PRE_STOP, m.s.pace))
     else:
         enter_stopping(m)
 
@@ -60,9 +66,10 @@ def forget_ready(m: Move) -> None:
 
 def stops_itself(m: Move, _event: Event) -> None:
     """STOPPING=1: it gets its stop timeout to end; then the stop signal as if asked."""
+    quiet(m)
     m.enter(Phase.STOPPING)
-    m.s.step = -1
-    m.arm(m.now + m.s.spec.stop.timeout * m.s.squeeze)
+    m.s.step = BY_ITSELF
+    m.arm(m.now + m.s.pace.of(m.s.spec.stop.timeout))
     m.do(ev.WatchTree(m.s.name))
 
 
@@ -75,7 +82,7 @@ def enter_stopping(m: Move) -> None:
     s, stop = m.s, m.s.spec.stop
     m.enter(Phase.STOPPING)
     s.step = 0
-    m.arm(m.now + stop.timeout * s.squeeze)
+    m.arm(m.now + s.pace.of(stop.timeout))
     if s.main is None:
         m.do(ev.SendSignal(s.name, stop.signal, Scope.TREE))
     elif stop.command is not None:
@@ -102,15 +109,24 @@ def exited_stopping(m: Move, event: Event) -> None:
     """The main process ended during the stop: what is left gets the same signal."""
     assert isinstance(event, ev.Exited)
     s = m.s
-    note_exit(m, event.status)
-    if not s.leaving and s.failure is None and not event.status.within(s.spec.success_exit):
-        s.failure = s.reason = reason_of(event.status)
-    if s.phase is Phase.STOPPING:
+    end_unasked(m, event.status)
+    if s.phase is Phase.STOPPING and s.step == BY_ITSELF:
+        enter_stopping(m)
+    elif s.phase is Phase.STOPPING:
         m.do(ev.SendSignal(s.name, s.spec.stop.signal, Scope.TREE))
 
 
+def end_unasked(m: Move, status: ExitStatus) -> None:
+    """The main process has ended in a stop; where nobody asked for the stop, a bad status is a failure."""
+    s = m.s
+    note_exit(m, status)
+    if not s.leaving and s.failure is None and not status.within(s.spec.success_exit):
+        s.failure = s.reason = reason_of(status)
+
+
 def exited_pre_stop(m: Move, event: Event) -> None:
-    exited_stopping(m, event)
+    assert isinstance(event, ev.Exited)
+    end_unasked(m, event.status)
     quiet(m)
     enter_stopping(m)
 
@@ -139,16 +155,39 @@ def main_lost(m: Move, _event: Event) -> None:
 def next_step(m: Move, _event: Event) -> None:
     """A step of the stop has run out of time."""
     s, stop = m.s, m.s.spec.stop
-    if s.step < 0:
+    if s.step == BY_ITSELF:
         enter_stopping(m)
     elif s.step < len(stop.escalate):
         signal = stop.escalate[s.step]
         s.step += 1
         s.epoch += 1
-        m.arm(m.now + signal.timeout * s.squeeze)
+        m.arm(m.now + s.pace.of(signal.timeout))
         m.do(ev.SendSignal(s.name, signal.signal, stop.scope if s.main is not None else Scope.TREE))
     else:
-        kill(m, KILL_PATIENCE)
+        kill(m, KILL_PATIENCE if s.pace == UNHURRIED else s.pace.of(SHUTDOWN_PATIENCE))
+
+
+def hasten(m: Move, event: Event) -> None:
+    """A shutdown has come to a stop that is under way: what is left of it goes at the shutdown's pace."""
+    assert isinstance(event, ev.MayStop)
+    s, stop = m.s, m.s.spec.stop
+    s.pace = event.pace
+    if s.phase is Phase.STOPPING and s.step == BY_ITSELF:
+        enter_stopping(m)
+        return
+    if s.phase is Phase.STOPPING:
+        limit = s.pace.of(stop.escalate[s.step - 1].timeout if s.step else stop.timeout)
+        limit = min(limit, s.deadline - m.now)
+    else:
+        hooks = s.spec.hooks.pre_stop if s.phase is Phase.PRE_STOP else s.spec.hooks.post_stop
+        limit = sum(s.pace.of(hook.timeout) for hook in hooks)
+    s.epoch += 1
+    m.arm(m.now + limit)
+
+
+def pre_stop_too_slow(m: Move, _event: Event) -> None:
+    quiet(m)
+    enter_stopping(m)
 
 
 def kill(m: Move, patience: float) -> None:
@@ -168,16 +207,19 @@ def hurry(m: Move, event: Event) -> None:
         kill(m, event.grace)
 
 
-def hurry_post_stop(m: Move, _event: Event) -> None:
+def hurry_post_stop(m: Move, event: Event) -> None:
     m.s.hurried = True
+    post_stop_too_slow(m, event)
+
+
+def post_stop_too_slow(m: Move, _event: Event) -> None:
     m.do(ev.EndHooks(m.s.name))
     settle(m)
 
 
 def undying(m: Move, _event: Event) -> None:
     """Something survived SIGKILL: failed, and no restart until it is gone."""
-    m.s.stuck, m.s.main = True, None
-    m.s.settled, m.s.leaving = True, False
+    m.s.stuck, m.s.main, m.s.ready_since, m.s.settled = True, None, None, True
     rest(m, State.FAILED, Reason(Code.RESOURCES, "something of it survives SIGKILL"))
 
 
@@ -189,10 +231,11 @@ def unstuck(m: Move, _event: Event) -> None:
 
 def tree_gone(m: Move, _event: Event) -> None:
     s = m.s
-    s.main = None  # a main process that was not our child ends without an Exited of its own
+    if s.main is not None:  # nobody could tell its status
+        end_unasked(m, ExitStatus())
     if s.spec.hooks.post_stop and not s.hurried:
         m.enter(Phase.POST_STOP)
-        m.do(ev.DisarmTimer(s.name), ev.RunHooks(s.name, HookStage.POST_STOP, s.squeeze))
+        m.do(ev.DisarmTimer(s.name), ev.RunHooks(s.name, HookStage.POST_STOP, s.pace))
     else:
         settle(m)
 

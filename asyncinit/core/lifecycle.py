@@ -7,13 +7,20 @@ A service is in one `Phase`. Two wishes stand beside it: `wanted` (somebody want
 now; with `wanted` it comes back afterwards). Start, Stop and Recycle only set the wishes. What is allowed when is the
 engine's to say, since it sees the other services: MayStart leads out of WAITING, MayStop begins a stop.
 
-    DOWN --Start--> WAITING --MayStart--> PREPARING --> STARTING --> [POST_START] --> UP <--> RELOADING
-      ^                ^                                                               |
-      |                |    [PRE_STOP] <--MayStop--(any of the four before)------------+
-      |                |        |
-      |             BACKOFF   STOPPING --deadline--> KILLING
-      |                ^        |                       |
-      +----------------+---- [POST_STOP] <--TreeGone----+
+    DOWN --Start--> WAITING --MayStart--> PREPARING --Prepared--> STARTING --> [POST_START] --> UP <--> RELOADING
+
+    PREPARING | STARTING | POST_START --MayStop--> STOPPING
+    UP | RELOADING --MayStop--> [PRE_STOP] --> STOPPING --TimerFired--> KILLING
+    STOPPING | KILLING --TreeGone--> [POST_STOP] --> DOWN | WAITING | BACKOFF
+    BACKOFF --TimerFired--> WAITING
+
+and the short ways, of what has no process, what was called off, what came back and what was cut short:
+
+    WAITING --MayStart--> UP --MayStop--> DOWN | WAITING    (a target)
+    WAITING | BACKOFF --Stop--> DOWN --MayStart--> PREPARING | UP
+    PREPARING | STARTING | POST_START | UP | RELOADING | PRE_STOP --Hurry--> KILLING --TimerFired--> DOWN
+
+In brackets is what a service without such hooks leaves out. A test holds that this shows what the table can do.
 
 Every run, however it ends, goes through STOPPING: a service is down when nothing of it is left, and a main process that
 has ended may have left children. So an end by itself enters STOPPING without a main process, the rest gets the stop
@@ -82,9 +89,9 @@ def _start_now(m: Move, _event: Event) -> None:
 
 
 def _stay_up(m: Move, _event: Event) -> None:
-    """Start before a stop has begun: it is called off."""
-    m.s.wanted, m.s.leaving = True, False
-    m.s.reason = None
+    """Start before a stop has begun: it is called off; a restart is not, it ends in what is wanted."""
+    if not m.s.wanted:
+        m.s.wanted, m.s.leaving, m.s.reason = True, False, None
 
 
 def _come_back(m: Move, _event: Event) -> None:
@@ -146,27 +153,36 @@ _MOOT: tuple[type[Event], ...] = (ev.MayStart, ev.MayStop, ev.DependencyFailed, 
 _NOTHING = _LATE + _MOOT
 
 # What holds in every phase between MayStart and the beginning of a stop.
-_RUNNING: Mapping[type[Event], Handler] = {
+_COMING: Mapping[type[Event], Handler] = {
     ev.Start: _stay_up,
     ev.Stop: _want_down,
     ev.Recycle: _recycle,
     ev.MayStop: down.may_stop,
+    ev.Hurry: down.hurry,
+}
+# What holds of these once there may be a main process.
+_RUNNING: Mapping[type[Event], Handler] = {
+    **_COMING,
     ev.MainChanged: down.main_changed,
     ev.SpawnFailed: up.spawn_failed,
     ev.TreeGone: up.nothing_left,
     ev.Exited: up.exited,
-    ev.Hurry: down.hurry,
 }
 # What holds in every phase of a stop.
 _LEAVING: Mapping[type[Event], Handler] = {
     ev.Start: _come_back,
     ev.Stop: _want_down,
     ev.Recycle: _come_back,
+    ev.Hurry: down.hurry,
+}
+# What holds of these while the tree may live.
+_ENDING: Mapping[type[Event], Handler] = {
+    **_LEAVING,
     ev.Spawned: down.newborn,
     ev.SpawnFailed: down.main_lost,
     ev.MainChanged: down.main_changed,
     ev.Exited: down.exited_stopping,
-    ev.Hurry: down.hurry,
+    ev.TreeGone: down.tree_gone,
 }
 
 TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
@@ -190,7 +206,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         (ev.Start, ev.Recycle, *_NOTHING),
     ),
     Phase.PREPARING: _row(
-        {**_RUNNING, ev.Prepared: up.prepared, ev.TimerFired: up.start_too_slow},
+        {**_COMING, ev.Prepared: up.prepared, ev.TimerFired: up.start_too_slow},
         _NOTHING,
     ),
     Phase.STARTING: _row(
@@ -201,7 +217,6 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
             ev.BecameReady: up.became_ready,
             ev.Exited: up.exited_starting,
             ev.TimerFired: up.start_too_slow,
-            ev.Stopping: down.stops_itself,
         },
         _NOTHING,
     ),
@@ -224,19 +239,33 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         _NOTHING,
     ),
     Phase.PRE_STOP: _row(
-        {**_LEAVING, ev.HooksDone: down.pre_stop_done, ev.Exited: down.exited_pre_stop},
+        {
+            **_LEAVING,
+            ev.MayStop: down.hasten,
+            ev.HooksDone: down.pre_stop_done,
+            ev.SpawnFailed: down.main_lost,
+            ev.MainChanged: down.main_changed,
+            ev.Exited: down.exited_pre_stop,
+            ev.TimerFired: down.pre_stop_too_slow,
+        },
         _NOTHING,
     ),
     Phase.STOPPING: _row(
-        {**_LEAVING, ev.TreeGone: down.tree_gone, ev.TimerFired: down.next_step},
+        {**_ENDING, ev.MayStop: down.hasten, ev.TimerFired: down.next_step},
         _NOTHING,
     ),
     Phase.KILLING: _row(
-        {**_LEAVING, ev.TreeGone: down.tree_gone, ev.TimerFired: down.undying},
+        {**_ENDING, ev.TimerFired: down.undying},
         _NOTHING,
     ),
     Phase.POST_STOP: _row(
-        {**_LEAVING, ev.HooksDone: down.post_stop_done, ev.Hurry: down.hurry_post_stop},
+        {
+            **_LEAVING,
+            ev.MayStop: down.hasten,
+            ev.HooksDone: down.post_stop_done,
+            ev.TimerFired: down.post_stop_too_slow,
+            ev.Hurry: down.hurry_post_stop,
+        },
         _NOTHING,
     ),
     Phase.BACKOFF: _row(

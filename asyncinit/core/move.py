@@ -32,6 +32,7 @@ class Move:
 
     def arm(self, deadline: float) -> None:
         """Have TimerFired come at `deadline` unless the phase has changed by then."""
+        self.s.deadline = deadline
         self.do(ArmTimer(self.s.name, self.s.epoch, deadline))
 
 

@@ -5,11 +5,13 @@ Holds data and what can be read off it; how it changes is `lifecycle`'s.
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from msgspec import Struct
 
 from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
+from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.status import Code, ExitStatus, Reason, State
 
 
@@ -49,12 +51,13 @@ class Service(Struct):
     A value: `lifecycle.step` changes a copy of its own and returns that; nobody else changes one.
 
     `wanted`: somebody wants it up. `leaving`: it shall go down now, for good (`wanted` false) or to come back (true).
-    `epoch` changes with every phase, so that a timer of an earlier one is known as late. `main` is the pid of the live
-    main process. `failure` is why this run ends badly, None so far or when it ends well. `run_exit` is how its main
-    process ended, `last_exit` how the last one did, whichever run that was. `rest` is the public state
-    while DOWN. `attempt` counts automatic restarts since the service was last stable, `restarts` all of them,
-    `recent` those inside the restart window. `settled`: since it was asked to start, a first attempt has come to an
-    end, well or badly. `stuck`: something of it survived SIGKILL. `hurried`: no more waiting, no more hooks.
+    `epoch` changes with every phase, so that a timer of an earlier one is known as late; `deadline` is that of the
+    timer armed last. `main` is the pid of the live main process. `failure` is why this run ends badly, None so far or
+    when it ends well. `run_exit` is how its main process ended, `last_exit` how the last one did, whichever run that
+    was. `rest` is the public state while DOWN. `attempt` counts automatic restarts since the service was last stable,
+    `restarts` all of them, `recent` those inside the restart window. `settled`: since it was asked to start, a first
+    attempt has come to an end, well or badly. `pace` is what its stop gets of its time limits. `stuck`: something of
+    it survived SIGKILL. `hurried`: no more waiting, no more hooks.
     """
 
     spec: ServiceSpec
@@ -69,7 +72,8 @@ class Service(Struct):
     run_exit: ExitStatus | None = None
     last_exit: ExitStatus | None = None
     step: int = 0
-    squeeze: float = 1.0
+    pace: Pace = UNHURRIED
+    deadline: float = math.inf
     start_deadline: float | None = None
     awaiting_ready: bool = False
     ready_since: float | None = None

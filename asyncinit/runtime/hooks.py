@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asyncinit.config.spec import Hook
+from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, ExitStatus, Reason, reason_of, signal_name
 from asyncinit.errors import SpawnError
@@ -114,7 +115,7 @@ class HookRun:
     """The hooks of one stage, run in order until one fails that may not.
 
     `run` makes a `CommandRun` of a hook (see there for the timeout in seconds and `done`) and may raise SpawnError;
-    `squeeze` (0 to 1) scales the time limits. `ignored` is told of failures that are ignored. `done` is called once,
+    `pace` says what each gets of its time limit. `ignored` is told of failures that are ignored. `done` is called once,
     after the constructor has returned; not after `cancel`.
     """
 
@@ -126,14 +127,14 @@ class HookRun:
         *,
         call_soon: Callable[[Callable[[], None]], object],
         done: Done,
-        squeeze: float = 1.0,
+        pace: Pace = UNHURRIED,
         ignored: Callable[[Reason], None] = lambda _reason: None,
     ) -> None:
         self._stage = stage
         self._hooks = deque(hooks)
         self._run = run
         self._call_soon = call_soon
-        self._squeeze = squeeze
+        self._pace = pace
         self._ignored = ignored
         self._done: Done | None = done
         self._running: Cancellable | None = None
@@ -155,7 +156,7 @@ class HookRun:
             return
         hook = self._hooks.popleft()
         try:
-            self._running = self._run(hook, hook.timeout * self._squeeze, lambda failure: self._ended(hook, failure))
+            self._running = self._run(hook, self._pace.of(hook.timeout), lambda failure: self._ended(hook, failure))
         except SpawnError as error:
             failure = Reason(Code.SPAWN, str(error))
             self._call_soon(lambda: self._ended(hook, failure))

@@ -152,7 +152,7 @@ class Performer:
             variables = end_variables(code, service.run_exit)
         elif service.main is not None:
             variables = {"MAINPID": str(service.main)}
-        self._run(effect.service).run_hooks(effect.stage, effect.squeeze, variables)
+        self._run(effect.service).run_hooks(effect.stage, effect.pace, variables)
 
     def _reload(self, name: str) -> None:
         reload = self._service(name).spec.reload

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
+from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError, why
@@ -94,7 +95,7 @@ class Run:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         hooks = self.spec.hooks.pre_start
         if hooks:
-            self._hooks(HookStage.PRE_START, hooks, 1.0, lambda failure: self._post(ev.Prepared(failure)))
+            self._hooks(HookStage.PRE_START, hooks, UNHURRIED, lambda failure: self._post(ev.Prepared(failure)))
         else:
             self._post(ev.Prepared())
 
@@ -288,16 +289,22 @@ class Run:
     # -----------------------------------------------------------------------------------------------------------------
     # Hooks and commands
 
-    def run_hooks(self, stage: HookStage, squeeze: float, variables: Mapping[str, str]) -> None:
+    def run_hooks(self, stage: HookStage, pace: Pace, variables: Mapping[str, str]) -> None:
         """Run the hooks of a stage one after another; posts HooksDone."""
         hooks: Sequence[Hook] = getattr(self.spec.hooks, stage.value)
-        self._hooks(stage, hooks, squeeze, lambda failure: self._post(ev.HooksDone(stage, failure)), variables)
+
+        def done(failure: Reason | None) -> None:
+            if failure is not None and stage in {HookStage.PRE_STOP, HookStage.POST_STOP}:
+                self._complain(f"{failure.text}; the stop goes on")
+            self._post(ev.HooksDone(stage, failure))
+
+        self._hooks(stage, hooks, pace, done, variables)
 
     def _hooks(
         self,
         stage: HookStage,
         hooks: Sequence[Hook],
-        squeeze: float,
+        pace: Pace,
         done: Callable[[Reason | None], None],
         variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -319,7 +326,7 @@ class Run:
             run,
             call_soon=self._shop.loop.call_soon,
             done=over,
-            squeeze=squeeze,
+            pace=pace,
             ignored=lambda failure: self._complain(f"{failure.text}; ignored"),
         )
 
@@ -375,7 +382,7 @@ class Run:
         self._aside("stop", command, self.spec.stop.timeout, self._stop_ended)
 
     def _stop_ended(self, failure: Reason | None) -> None:
-        if failure is not None:
+        if failure is not None and self.main is not None:  # else it has done what it is for
             self._complain(f"stop command {failure.text}")
 
     def _aside(self, what: str, command: Command, timeout: float, done: Done) -> None:

@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from asyncinit.config.spec import Command, Hook, SpawnMethod
+from asyncinit.core.budget import Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
@@ -192,9 +193,9 @@ def test_a_failure_ends_the_list(world: World, bad: Hook, text: str, tmp_path: P
     assert ignored == [Reason(Code.HOOK, text)]
 
 
-def test_squeeze_scales_the_limits(world: World) -> None:
+def test_the_pace_cuts_the_limits(world: World) -> None:
     """A hook with a long limit is killed early where time is short."""
-    world.hooks(shell("sleep 600", timeout=100.0), squeeze=0.001)
+    world.hooks(shell("sleep 600", timeout=math.inf), pace=Pace(0.5, most=0.2))
     reason = world.answer()
     assert reason is not None
     assert "within 0.1 s" in reason.text

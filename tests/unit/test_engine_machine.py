@@ -21,7 +21,7 @@ from asyncinit.config.spec import (
     StopStep,
 )
 from asyncinit.core import events as ev
-from asyncinit.core.service import GOING_DOWN, IS_UP, Phase
+from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, Phase
 from asyncinit.core.status import Code, Reason
 from tests.unit.world import World, service
 
@@ -45,6 +45,7 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
             wants=tuple(draw(earlier)),
             after=tuple(draw(earlier)),
             binds_to=tuple(draw(earlier)),
+            awaits=tuple(draw(earlier)),
             ready=Ready(draw(st.sampled_from([ReadyKind.EXEC, ReadyKind.NOTIFY, ReadyKind.PID_FILE])), timeout=20),
             restart=Restart(
                 draw(st.sampled_from(list(RestartPolicy))),
@@ -151,6 +152,20 @@ class Lives(RuleBasedStateMachine):
     def shut_down(self, timeout: float, rare: int) -> None:
         if rare == 0:
             self.world.shut_down(timeout)
+
+    @precondition(lambda self: self.world.engine.shutting_down)
+    @rule()
+    def hurry(self) -> None:
+        self.world.hurry()
+
+    @invariant()
+    def who_may_start_has_started(self) -> None:
+        """Nobody is left waiting whom nothing holds, and nobody is left up who could stop."""
+        engine = self.world.engine
+        for name in self.names:
+            life = self.world[name]
+            if life.phase is Phase.WAITING or (life.leaving and life.phase in STOPPABLE):
+                assert engine.waiting_on(name) or life.stuck
 
     @invariant()
     def nothing_impossible_happened(self) -> None:

@@ -28,6 +28,7 @@ class Body:
     leftovers: bool = False
     watched: bool = False
     stops_itself: bool = False
+    stop_begun: bool = False
     answers: deque[ev.Event] = field(default_factory=deque)
     timer: tuple[int, float] | None = None
     stale: list[int] = field(default_factory=list)
@@ -128,19 +129,23 @@ class World:
             name, pid = self.born.popleft()
             self.tell(name, ev.Spawned(pid))
 
-    def _effect(self, effect: ev.Effect, body: Body) -> None:  # noqa: PLR0912  # one branch for each effect
+    def _effect(self, effect: ev.Effect, body: Body) -> None:  # one branch for each effect
         name = effect.service
         match effect:
             case ev.Prepare():
+                assert not self.engine.shutting_down, f"{name} starts in the shutdown"
                 self._check_may_start(name)
                 body.answers.append(ev.Prepared())
             case ev.Spawn():
                 assert not body.alive, f"{name}: two main processes"
+                assert not self[name].leaving, f"{name}: spawned although it shall go down"
                 body.alive = True
                 body.started.append(self.now)
                 self.born.append((name, 1000 + len(body.started)))
                 body.answers.append(ev.Executed())
             case ev.RunHooks():
+                if effect.stage is ev.HookStage.PRE_STOP:
+                    self._check_may_stop(name, body)
                 body.answers.append(ev.HooksDone(effect.stage))
             case ev.EndHooks():
                 body.answers = deque(
@@ -168,11 +173,11 @@ class World:
                 body.timer = None
             case ev.CleanUp():
                 assert not body.alive and not body.leftovers, f"{name}: cleaned up while something lives"
-                body.watched = body.stops_itself = False
+                body.watched = body.stops_itself = body.stop_begun = False
             case ev.Announce():
                 self.states.append((name, effect.new))
             case ev.SendSignal() | ev.RunStopCommand():
-                self._check_may_stop(name)
+                self._check_may_stop(name, body)
             case ev.AwaitReady() | ev.ForgetReady():
                 pass
 
@@ -184,12 +189,14 @@ class World:
 
     def _check_may_start(self, name: str) -> None:
         for other in self.engine.graph.hard[name]:
-            assert self[other].satisfied or self[name].phase is not Phase.PREPARING, f"{name} starts before {other}"
+            there = self[other].satisfied or (other in self[name].spec.awaits and self[other].at_rest)
+            assert there or self[name].phase is not Phase.PREPARING, f"{name} starts before {other}"
 
-    def _check_may_stop(self, name: str) -> None:
+    def _check_may_stop(self, name: str, body: Body) -> None:
         me = self[name]
-        asked = me.leaving and me.failure is None and not self.bodies[name].stops_itself
+        asked = me.leaving and me.failure is None and not body.stops_itself and not body.stop_begun
         if asked and not self.engine.overrun and me.main is not None:
+            body.stop_begun = True
             for other in self.engine.graph.before[name]:
                 later = self[other]
                 held = later.leaving and later.phase in STOPPABLE
