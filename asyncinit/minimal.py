@@ -116,6 +116,12 @@ def owns_pid_namespace() -> bool:
     try:
         return os.stat("/proc/self/ns/pid").st_ino != _INITIAL_PID_NAMESPACE
     except OSError:
+        pass
+    try:
+        return os.getpgid(2) != 0  # without /proc: PID 2 of a machine is kthreadd, which is in no process group
+    except ProcessLookupError:
+        return True
+    except OSError:
         return False  # it can't be known, and a machine is too much to risk
 
 

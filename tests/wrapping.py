@@ -17,6 +17,7 @@ from tests.support import PROGRAMS, PYTHON, wait_until
 
 WRAP = [PYTHON, "-I", "-S", str(PROGRAMS / "wrap.py")]
 RECORDER = [PYTHON, "-I", "-S", str(PROGRAMS / "recorder.py")]
+ON_TERMINAL = [PYTHON, "-I", "-S", str(PROGRAMS / "on_terminal.py")]
 PATIENCE = 20.0
 
 
@@ -63,11 +64,15 @@ def is_gone(pid: int) -> bool:
 
 
 def blocks(pid: int, number: int) -> bool:
-    """Tell whether a signal is blocked, as it is within sigwaitinfo(2), which shows an empty mask."""
+    """Tell whether a Python has blocked a signal. Within sigwaitinfo(2) it has, though its mask is shown as empty.
+
+    Only a Python: unshare(1), which is the same process before, blocks some for a moment as well.
+    """
     try:
         with open(f"/proc/{pid}/status") as status, open(f"/proc/{pid}/wchan") as channel:
             mask = int(status.read().partition("SigBlk:")[2].split()[0], 16)
-            return bool(mask >> (number - 1) & 1) or "sigtimedwait" in channel.read()
+            blocked = bool(mask >> (number - 1) & 1) or "sigtimedwait" in channel.read()
+            return blocked and "python" in os.readlink(f"/proc/{pid}/exe")
     except (OSError, IndexError):
         return False
 
@@ -146,21 +151,35 @@ class Wrapped:
 
 @contextlib.contextmanager
 def wrapped(
-    *command: str, options: Sequence[str] = (), pid1: bool = False, terminal: bool = False, **popen: object
+    *command: str,
+    options: Sequence[str] = (),
+    pid1: bool = False,
+    terminal: bool = False,
+    container: bool = False,
+    **popen: object,
 ) -> Iterator[Wrapped]:
-    """Run the wrapper with `command` as CMD; at the end nothing of it is left."""
+    """Run the wrapper with `command` as CMD; at the end nothing of it is left.
+
+    With `container` it is PID 1 and leads the session of the terminal, as with `docker run -it`.
+    """
     line = [*WRAP, *options, "--", *command]
-    with running(as_pid1(line) if pid1 else line, terminal=terminal, below=pid1, **popen) as run:
+    if container:
+        line = [*ON_TERMINAL, "--new-session", *line]
+    pid1 = pid1 or container
+    line = as_pid1(line) if pid1 else line
+    with running(line, terminal=terminal or container, controlling=not container, below=pid1, **popen) as run:
         yield run
 
 
 @contextlib.contextmanager
-def running(line: Sequence[str], *, terminal: bool = False, below: bool = False, **popen: object) -> Iterator[Wrapped]:
-    """Run a command line in a session of its own, with `terminal` on a new pseudo-terminal that controls it."""
+def running(
+    line: Sequence[str], *, terminal: bool = False, controlling: bool = True, below: bool = False, **popen: object
+) -> Iterator[Wrapped]:
+    """Run a command line in a session of its own, with `terminal` on a new pseudo-terminal (that controls it)."""
     if terminal:
         ours, theirs = pty.openpty()
         wanted = {"stdin": theirs, "stdout": theirs, "stderr": theirs} | popen
-        line = [PYTHON, "-I", "-S", str(PROGRAMS / "on_terminal.py"), *line]
+        line = [*ON_TERMINAL, *line] if controlling else line
     else:
         ours, theirs = os.pipe()
         wanted = {"stdin": subprocess.DEVNULL, "stdout": theirs, "stderr": theirs} | popen

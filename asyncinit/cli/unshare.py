@@ -176,11 +176,11 @@ def _ended(inner: int) -> os.waitid_result | None:
 
 
 def _forward(pidfd: int, number: int, from_kernel: bool) -> None:
-    """Pass a signal on; a hang-up of the terminal as SIGTERM, because SIGHUP from a process means something else."""
-    if number == _signal.SIGHUP and from_kernel:
-        number = _signal.SIGTERM
+    """Pass a signal on; after a hang-up of the terminal SIGTERM too, because our SIGHUP is one from a process."""
     try:
         process.pidfd_signal(pidfd, number)
+        if number == _signal.SIGHUP and from_kernel:
+            process.pidfd_signal(pidfd, _signal.SIGTERM)
     except ProcessLookupError:
         pass  # it has ended; the SIGCHLD is there
 

@@ -74,9 +74,18 @@ def fork_sibling(flags: int, exit_signal: int) -> int:
 
 
 def in_initial_pid_namespace() -> bool:
-    """Tell whether we are in the machine's own PID namespace; True also where that can't be known (no /proc)."""
+    """Tell whether we are in the machine's own PID namespace; True also where that can't be known.
+
+    Without /proc it is known by PID 2, which there is kthreadd, and kthreadd is in no process group.
+    """
     try:
         return os.stat("/proc/self/ns/pid").st_ino == _INITIAL_PID_NAMESPACE
+    except OSError:
+        pass
+    try:
+        return os.getpgid(2) == 0
+    except ProcessLookupError:
+        return False
     except OSError:
         return True
 

@@ -61,39 +61,37 @@ def _become(command: "tuple[str, ...]", variables: "dict[bytes, bytes]", foregro
 def _execute(command: "tuple[str, ...]", variables: "dict[bytes, bytes]") -> tuple[int, str]:
     """Execute `command`; come back with the exit status and the line to be told only if that is impossible.
 
-    A file that is no program but may be executed is given to /bin/sh, as execvp(3) does.
+    As execvp(3) does it: what is found but can't be executed is remembered while the search goes on, and a file that
+    is no program but may be executed is given to /bin/sh. (Python's own search imports modules that we don't need.)
     """
-    if not command[0]:
-        return explain("", OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
-    try:
-        os.execvpe(command[0], command, variables)
-    except OSError as error:
-        path = find(command[0])
-        if error.errno != errno.ENOEXEC or path is None:
-            return explain(command[0], error)
+    failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for path in candidates(command[0]):
         try:
-            os.execve("/bin/sh", ("/bin/sh", path, *command[1:]), variables)
-        except OSError:
-            return explain(command[0], error)
+            try:
+                os.execve(path, command, variables)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                os.execve("/bin/sh", ("/bin/sh", path, *command[1:]), variables)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or "/" in command[0]:
+                failure = error
+    return explain(command[0], failure)
 
 
-def find(name: str) -> str | None:
-    """Return the file that `name` is in the folders of PATH, or `name` itself if it has a slash; else None."""
-    if "/" in name:
-        return name if os.path.exists(name) else None
-    for folder in os.environ.get("PATH", os.defpath).split(":"):
-        candidate = os.path.join(folder or ".", name)
-        if os.path.isfile(candidate):
-            return candidate
-    return None
+def candidates(name: str) -> list[str]:
+    """Return the files that `name` may mean: itself if it has a slash, else one in each folder of PATH."""
+    if "/" in name or not name:
+        return [name] if name else []
+    return [os.path.join(folder or ".", name) for folder in os.environ.get("PATH", os.defpath).split(":")]
 
 
 def explain(name: str, error: OSError) -> tuple[int, str]:
     """Return the exit status and the line for a `name` that could not be started."""
     text = error.strerror or str(error)
     text = text[:1].lower() + text[1:]
-    path = find(name)
-    if error.errno == errno.ENOENT and path is not None and name:
+    path = next(filter(os.path.isfile, candidates(name)), None)
+    if error.errno == errno.ENOENT and path is not None:
         text = f"{path} is there, but not what runs it (its #! line or its dynamic loader)"
     status = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
     return status, f"cannot execute {name or repr(name)}: {text}"

@@ -23,7 +23,13 @@ def minimal(children: str, *arguments: str, pid1: bool, **popen: object) -> Iter
     """Run the minimal loop in place of a shell that has started `children` before."""
     line = ["sh", "-c", f'{children}\nexec "$@" $words', "sh", *MINIMAL, *arguments]
     with running(as_pid1(line) if pid1 else line, below=pid1, **popen) as run:
-        wait_until(lambda: run.process.poll() is not None or blocks(run.pid, signal.SIGTERM))
+        starter = run.process.pid
+        wait_until(
+            lambda: (
+                run.process.poll() is not None
+                or any(blocks(pid, signal.SIGTERM) for pid in [starter, *tree.children(starter)])
+            )
+        )
         yield run
 
 

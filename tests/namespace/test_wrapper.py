@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import PROGRAMS, PYTHON, wait_until
-from tests.wrapping import RECORDER, WRAP, as_pid1, blocks, descendants, is_gone, is_stopped, wrapped
+from tests.wrapping import RECORDER, WRAP, as_pid1, blocks, descendants, is_gone, is_stopped, running, wrapped
 
 FAULTS = {4, 5, 6, 7, 8, 11, 31}
 STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -354,17 +355,47 @@ def test_a_flood_of_a_low_signal_does_not_hide_the_end_of_cmd(pid1: bool) -> Non
                 flooder.kill()
 
 
+def test_without_proc_pid_1_still_ends_all() -> None:
+    """Without /proc the leftovers of PID 1 get their SIGTERM, and nothing waits for what can't be seen."""
+    leftover = "trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.01; done"
+    script = 'setsid sh -c "$1" & read x; exit 4'
+    if os.geteuid() != 0:
+        pytest.skip("in a user namespace the outer /proc can't be unmounted")
+    unmount = "while umount -l /proc 2>/dev/null; do :; done; test ! -e /proc/self"
+    line = ["sh", "-c", f'{unmount} && exec "$@"', "sh", *WRAP, "--"]
+    line = as_pid1([*line, "sh", "-c", script, "sh", leftover])
+    with running(line, stdin=subprocess.PIPE) as run:
+        run.out.expect("up\n")
+        run.process.stdin.close()  # type: ignore[union-attr]
+        assert run.out.rest().endswith("bye\n")
+        assert run.wait() == 4
+
+
+def test_no_more_processes_is_told() -> None:
+    """Where no process can be made, that is said, and the status is that of what can't be executed."""
+    missing = [name for name in ("setpriv", "prlimit") if shutil.which(name) is None]
+    if missing or os.geteuid() != 0 or shutil.which("python3", path="/usr/bin") is None:
+        pytest.skip("needs root, setpriv, prlimit, and a python3 in /usr/bin that another user may run")
+    line = ["setpriv", "--reuid", "54321", "--clear-groups", "prlimit", "--nproc=0", "--"]
+    line += ["/usr/bin/python3", "-I", "-S", str(PROGRAMS / "wrap.py"), "--", "true"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
+    assert done.stderr == "asyncinit: cannot execute true: resource temporarily unavailable\n"
+    assert done.returncode == 126
+
+
+def test_no_more_descriptors_is_no_obstacle() -> None:
+    """With no descriptor left CMD runs, and its status comes back."""
+    line = ["sh", "-c", 'exec 7</dev/null; ulimit -n 8; exec "$@"', "sh", *WRAP, "--", "sh", "-c", "exit 5"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
+    assert done.returncode == 5
+
+
 def test_a_signal_during_the_first_imports_is_kept() -> None:
     """A SIGTERM sent as soon as the wrapper blocks signals, long before CMD exists, ends CMD."""
     with wrapped("sleep", "1000", pid1=True) as run:
-        wait_until(lambda: "wrap.py" in command_of(run.pid) and blocks(run.pid, signal.SIGTERM))
+        wait_until(lambda: blocks(run.pid, signal.SIGTERM))
         run.signal(signal.SIGTERM)
         assert run.wait() == 128 + signal.SIGTERM
-
-
-def command_of(pid: int) -> str:
-    """Return the command line of a process; before it is ours it is that of unshare(1), which blocks signals too."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_a_stalled_reader_of_stderr_holds_nothing_up() -> None:

@@ -9,12 +9,12 @@ import subprocess
 
 import pytest
 
-from tests.support import PROGRAMS, PYTHON, wait_until
+from tests.support import PYTHON, wait_until
 from tests.wrapping import RECORDER, WRAP, as_pid1, children, is_gone, is_stopped, running, stat, wrapped
 
-BOTH = pytest.mark.parametrize("pid1", [True, False], ids=["pid1", "session-leader"])
+MODES = [{"pid1": True}, {"container": True}, {}]
+ALL = pytest.mark.parametrize("mode", MODES, ids=["pid1", "container", "session-leader"])
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash, whose job control is tested")
-ON_TERMINAL = [PYTHON, "-I", "-S", str(PROGRAMS / "on_terminal.py")]
 
 
 def foreground(keyboard: int) -> int:
@@ -22,19 +22,19 @@ def foreground(keyboard: int) -> int:
     return os.tcgetpgrp(keyboard)
 
 
-@BOTH
-def test_cmd_is_the_foreground_from_its_start(pid1: bool) -> None:
+@ALL
+def test_cmd_is_the_foreground_from_its_start(mode: dict[str, bool]) -> None:
     """CMD finds its own group in the terminal's foreground as soon as it looks."""
     code = "import os; print('foreground', os.tcgetpgrp(0) == os.getpgrp() == os.getpid())"
-    with wrapped(PYTHON, "-I", "-S", "-c", code, pid1=pid1, terminal=True) as run:
+    with wrapped(PYTHON, "-I", "-S", "-c", code, **mode, terminal=True) as run:
         run.out.expect("foreground True")
         assert run.wait() == 0
 
 
-@BOTH
-def test_keys_reach_cmd_once(pid1: bool) -> None:
+@ALL
+def test_keys_reach_cmd_once(mode: dict[str, bool]) -> None:
     """Each press of ^C and ^\\ and each change of size gives CMD one signal, from the kernel and not from us."""
-    with wrapped(*RECORDER, pid1=pid1, terminal=True) as run:
+    with wrapped(*RECORDER, **mode, terminal=True) as run:
         run.out.expect("^ready.*\n")
         for key, name in (("\x03", "SIGINT"), ("\x1c", "SIGQUIT")) * 2:
             run.type(key)
@@ -48,10 +48,10 @@ def test_keys_reach_cmd_once(pid1: bool) -> None:
         assert "from process" not in run.out.text
 
 
-@BOTH
-def test_cmd_stopped_by_a_key_is_continued_where_nobody_else_could(pid1: bool) -> None:
+@ALL
+def test_cmd_stopped_by_a_key_is_continued_where_nobody_else_could(mode: dict[str, bool]) -> None:
     """As PID 1, or as the leader of the session, there is no shell to go back to: ^Z does not hang the terminal."""
-    with wrapped(*RECORDER, pid1=pid1, terminal=True) as run:
+    with wrapped(*RECORDER, **mode, terminal=True) as run:
         run.out.expect("^ready.*\n")
         for _ in range(2):
             run.type("\x1a")
@@ -61,25 +61,40 @@ def test_cmd_stopped_by_a_key_is_continued_where_nobody_else_could(pid1: bool) -
         run.out.expect("SIGINT from kernel\n")
 
 
-@BOTH
-def test_a_hang_up_reaches_cmd(pid1: bool) -> None:
+@ALL
+def test_a_hang_up_reaches_cmd(mode: dict[str, bool]) -> None:
     """When the terminal is gone, CMD gets SIGHUP: from us, where we are the session's leader and the kernel told us."""
-    with wrapped("sleep", "1000", pid1=pid1, terminal=True) as run:
+    with wrapped("sleep", "1000", **mode, terminal=True) as run:
         cmd = run.cmd()
         wait_until(lambda: foreground(run.keyboard) == cmd)
         os.close(run.keyboard)
         run.out.fd = run.keyboard = os.open("/dev/null", os.O_RDONLY)
-        if pid1:  # the session's leader is the process that made the namespace: nobody tells PID 1
+        if mode.get("pid1"):  # the session's leader is the process that made the namespace: nobody tells PID 1
             run.signal(signal.SIGHUP)
         assert run.wait() in (128 + signal.SIGHUP, -signal.SIGHUP)
         wait_until(lambda: is_gone(cmd))
 
 
+@ALL
+def test_wrappers_may_be_nested(mode: dict[str, bool]) -> None:
+    """A wrapper as CMD of a wrapper hands over the terminal and all keys, and ^Z hangs neither."""
+    with wrapped(*WRAP, "--", *RECORDER, **mode, terminal=True) as run:
+        run.out.expect("^ready.*\n")
+        for _ in range(2):
+            run.type("\x03")
+            run.out.expect("SIGINT from kernel\n")
+            run.type("\x1a")
+            run.out.expect("SIGTSTP from kernel\n")
+            run.out.expect("SIGCONT from process\n")
+        run.signal(signal.SIGUSR1)
+        run.out.expect("SIGUSR1 from process\n")
+
+
 @needs_bash
-@BOTH
-def test_job_control_works_inside(pid1: bool) -> None:
+@ALL
+def test_job_control_works_inside(mode: dict[str, bool]) -> None:
     """An interactive bash as CMD stops, lists and resumes its jobs, and ^C reaches the job alone."""
-    with wrapped("bash", "--norc", "--noediting", "-i", pid1=pid1, terminal=True, env=shell_environment()) as run:
+    with wrapped("bash", "--norc", "--noediting", "-i", **mode, terminal=True, env=shell_environment()) as run:
         run.out.expect(r"sh\d?> ")
         run.type("cat\n")
         run.type("hello\n")
@@ -189,7 +204,7 @@ def test_a_job_moved_to_the_front_while_it_runs_can_read() -> None:
         reader = "'echo up; until read x < go; do sleep 0.01; done 2>&-; read y; echo got $y'"
         run.type("cd $(mktemp -d)\n")
         run.type(in_shell(["sh", "-c", reader]) + " & sleep 0.1\n")
-        run.out.expect("^up\n")
+        run.out.expect("up\n")
         run.type("(sleep 0.2; echo > go) & fg %1\n")
         run.type("hello\n")
         run.out.expect("^got hello\n")
