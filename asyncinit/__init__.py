@@ -12,6 +12,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `runtime`: the asyncio shell; feeds events to the core and carries out its effects.
 - `control`: the Varlink interface `io.asyncinit`: its text, its types, its framing.
 - `client`, `cli`: the command.
+- `reference`: the documentation that is made from the code.
 - `wrapper`: `asyncinit -- CMD` without services, without a loop.
 - `minimal`: the smallest loop that keeps PID 1's promises when nothing else does.
 

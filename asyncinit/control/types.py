@@ -70,8 +70,8 @@ class ExitInfo(Wire, frozen=True):
 class ServiceStatus(Wire, frozen=True):
     """One service.
 
-    `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic ones since it was
-    last started by request. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
+    `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
+    ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
     (starting). `next_start`: when a backoff ends. `status_text`: what the service says of itself. `not_applied`: keys
     of `prefer` that could not be had here. `file`: where it is declared.
     """

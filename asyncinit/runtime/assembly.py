@@ -10,12 +10,14 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from asyncinit.config.show import show
-from asyncinit.config.spec import Configuration, LogFormat, LogLevel, Scope
+from asyncinit.config.spec import Configuration, LogFormat, LogLevel
 from asyncinit.errors import TransitionError
+from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime import format as log_format
@@ -51,16 +53,22 @@ _LAST_WORDS = 0.5
 
 
 class Assembly:
-    """A running asyncinit; `ready_fd` is the descriptor of --ready-fd."""
+    """A running asyncinit; `ready_fd` is --ready-fd's descriptor, `rewrite` maps what is forwarded to CMD (0: not)."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, configuration: Configuration, *, ready_fd: int | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        configuration: Configuration,
+        *,
+        ready_fd: int | None = None,
+        rewrite: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._loop = loop
         self._configuration = configuration
         self._status = 0
         init = configuration.init
-        environment = dict(os.environ)
+        self._rewrite = rewrite
+        environment = {os.fsdecode(name): os.fsdecode(value) for name, value in original_environment().items()}
         loop.set_exception_handler(self._loop_failed)
 
         self.timers = Timers(loop)
@@ -211,10 +219,10 @@ class Assembly:
 
     def _forward(self, number: int) -> None:
         if self._main is not None:
-            try:
-                self.performer.signal(self._main, number, Scope.GROUP)
-            except OSError as error:
-                self._warn(f"cannot forward a signal to {self._main}: {error.strerror}")
+            number = self._rewrite.get(number, number)
+            if number:
+                scope = self._configuration.services[self._main].stop.scope
+                self.performer.signal(self._main, number, scope)
 
     def _warn(self, text: str) -> None:
         self.journal.event(None, text, LogLevel.WARNING)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from asyncinit import minimal
 from asyncinit.config.load import read
 from asyncinit.config.problems import ConfigErrors
 from asyncinit.config.resolve import Mode
-from asyncinit.config.spec import Configuration, InitSpec, LogFormat, LogLevel
+from asyncinit.config.spec import NONE, Configuration, InitSpec, LogFormat, LogLevel
 from asyncinit.core.outcome import BAD_CONFIGURATION, INTERNAL_ERROR, USAGE
 from asyncinit.errors import AsyncinitError
 from asyncinit.linux import descriptors
@@ -62,6 +63,8 @@ def run(options: RunOptions) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
+        # Blocked, as all signals are, it waits for the minimal loop, which takes it as the wish that all ends.
+        os.kill(os.getpid(), signal.SIGTERM)
         minimal.run(status=INTERNAL_ERROR)
     os._exit(status)
 
@@ -90,8 +93,9 @@ def _configuration(options: RunOptions) -> tuple[Configuration, tuple[str, ...]]
 
 
 def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
+    text = os.environ.get(_GRACE_VARIABLE, "")
     try:
-        grace = parse_grace(os.environ.get(_GRACE_VARIABLE, ""))
+        grace = NONE if text == "none" else parse_grace(text)
     except UsageError as error:
         raise _Refused(USAGE, f"asyncinit: {error}") from error
     level = _LEVELS.index(init.log_level) + options.verbosity
@@ -107,7 +111,7 @@ def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
 def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]) -> int:
     loop = _new_loop()
     subreaper_problem = _become_subreaper()
-    house = Assembly(loop, configuration, ready_fd=options.ready_fd)
+    house = Assembly(loop, configuration, ready_fd=options.ready_fd, rewrite=options.rewrite)
     for text in filter(None, (*warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
     house.begin()

@@ -47,7 +47,8 @@ class Performer:
         """Return what the runtime knows of a service."""
         run = self._runs.get(name)
         said = run.text if run is not None else self._last_words.get(name, "")
-        return Seen(self._shop.announcer.times(name), said, run.waiting_text if run is not None else None)
+        left_out = [missing.key for missing in run.not_applied] if run is not None else []
+        return Seen(self._shop.announcer.times(name), said, run.waiting_text if run is not None else None, left_out)
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
@@ -208,12 +209,13 @@ class Performer:
 class Seen:
     """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
 
-    def __init__(self, times: Times, status_text: str, waiting_text: str | None) -> None:
+    def __init__(self, times: Times, status_text: str, waiting_text: str | None, not_applied: list[str]) -> None:
         self.since = times.since
         self.ready_since = times.ready_since
         self.exit_time = times.exit_time
         self.status_text = status_text or None
         self.waiting_text = waiting_text
+        self.not_applied = not_applied
 
 
 def _failed(effect: Effect, text: str) -> Event | None:

@@ -24,7 +24,7 @@ from asyncinit.runtime.hooks import Cancellable, CommandRun, Done, HookRun
 from asyncinit.runtime.notify import NotifySocket
 from asyncinit.runtime.output import Channel
 from asyncinit.runtime.plan import ExecPlan, Session
-from asyncinit.runtime.prepare import Prepared
+from asyncinit.runtime.prepare import NotApplied, Prepared
 from asyncinit.runtime.probes import ProbeContext
 from asyncinit.runtime.readiness import Readiness, make_readiness
 from asyncinit.runtime.workshop import Workshop
@@ -197,6 +197,11 @@ class Run:
         if self._readiness is not None:
             self._readiness.cancel()
             self._readiness = None
+
+    @property
+    def not_applied(self) -> tuple[NotApplied, ...]:
+        """What `prefer` had to leave out."""
+        return self.prepared.not_applied if self.prepared is not None else ()
 
     @property
     def last_words(self) -> str:

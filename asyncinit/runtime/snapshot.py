@@ -44,6 +44,10 @@ class Seen(Protocol):
     def waiting_text(self) -> str | None:
         """The readiness that is looked for, and the last obstacle."""
 
+    @property
+    def not_applied(self) -> list[str]:
+        """Keys of `prefer` that could not be had here."""
+
 
 def reason_status(reason: Reason | None) -> ReasonStatus | None:
     """Return a reason as it goes over the wire."""
@@ -71,7 +75,7 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float) -> Service
         next_start=next_start,
         status_text=seen.status_text or None,
         requires=list(service.spec.requires) + list(service.spec.binds_to),
-        not_applied=[],
+        not_applied=seen.not_applied,
         file=service.spec.origin or None,
     )
 
