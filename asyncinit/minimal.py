@@ -29,18 +29,24 @@ _PASSES = 50  # against a fork loop: each pass stops what is new, so few are eve
 
 
 def run(
-    main: "int | None" = None, *, grace: float = 5.0, status: int = 0, report: int = -1, stay: bool = False
+    main: "int | None" = None,
+    *,
+    grace: float = 5.0,
+    status: int = 0,
+    report: int = -1,
+    stay: bool = False,
+    end: bool = False,
 ) -> "NoReturn":
     """Reap until all is over, then leave by `os._exit`; never returns, never raises.
 
     It is over when `main` has ended (its status is ours then, 128+n for signal n; `status` if it is no child of ours),
-    on SIGTERM, SIGINT, SIGQUIT or SIGPWR, when the reader of `report` is gone, or, without `stay`, when no child is
-    left (`status` is ours then).
+    on SIGTERM, SIGINT, SIGQUIT or SIGPWR, when the reader of `report` is gone, at once with `end`, or, without `stay`,
+    when no child is left (`status` is ours then).
     What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
     descriptor `report` before its pid is free again: "PID CODE 0" or "PID 0 SIGNAL" and a newline.
     PID 1 of a machine never leaves: that would be a kernel panic.
     """
-    state = {"status": status, "ending": main is not None and not _is_child(main)}
+    state = {"status": status, "ending": end or (main is not None and not _is_child(main))}
     kill_at: float | None = None
     while True:
         try:
@@ -208,7 +214,7 @@ def kill_all() -> None:
 
 
 def main(arguments: "list[str]") -> "NoReturn":
-    """Run as a program: minimal.py [main=PID] [report=FD] [grace=SECONDS] [status=N] [stay=1]."""
+    """Run as a program: minimal.py [main=PID] [report=FD] [grace=SECONDS] [status=N] [stay=1] [end=1]."""
     options = dict(argument.partition("=")[::2] for argument in arguments)
     run(
         int(options["main"]) if "main" in options else None,
@@ -216,6 +222,7 @@ def main(arguments: "list[str]") -> "NoReturn":
         status=int(options.get("status", 0)),
         report=int(options.get("report", -1)),
         stay=options.get("stay", "") == "1",
+        end=options.get("end", "") == "1",
     )
 
 

@@ -97,6 +97,13 @@ def test_each_end_is_reported_before_its_pid_is_free() -> None:
 
 
 @BOTH
+def test_it_may_begin_with_the_end(pid1: bool) -> None:
+    """With `end` what is there is asked to end at once."""
+    with minimal("sleep 1000 & sleep 1000 &", "end=1", "status=70", pid1=pid1) as run:
+        assert run.wait() == 70
+
+
+@BOTH
 def test_a_main_process_that_was_reaped_before_is_over(pid1: bool) -> None:
     """If the main process's status is lost already, the rest is ended and `status` is ours."""
     with minimal("sleep 1000 & true & wait $!; words=main=$!", "status=70", pid1=pid1) as run:
