@@ -22,9 +22,9 @@ from asyncinit.control.types import (
 )
 from asyncinit.core.status import Code, State
 from asyncinit.errors import UnknownServiceError
-from asyncinit.runtime.control import ControlServer
-from asyncinit.runtime.entries import Entry, EventRecord
-from asyncinit.runtime.operations import RefusedError, Verb
+from asyncinit.runtime.control.operations import RefusedError, Verb
+from asyncinit.runtime.control.server import ControlServer
+from asyncinit.runtime.output.entries import Entry, EventRecord
 
 START = 1795454030.123
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from asyncinit.linux import discard
-from asyncinit.runtime.probes import ProbeContext
+from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.timers import Timers
 
 

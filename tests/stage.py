@@ -32,10 +32,10 @@ class Stage:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         from asyncinit.linux.signals import read_signals, signalfd
-        from asyncinit.runtime.ending import Ending
-        from asyncinit.runtime.members import Members
-        from asyncinit.runtime.reaper import Reaper
+        from asyncinit.runtime.process.reaper import Reaper
         from asyncinit.runtime.timers import Timers
+        from asyncinit.runtime.tree.ending import Ending
+        from asyncinit.runtime.tree.members import Members
 
         self.loop = loop
         self.reaper = Reaper(loop)

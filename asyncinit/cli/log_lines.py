@@ -8,8 +8,8 @@ from typing import Any
 
 from asyncinit.cli import screen
 from asyncinit.config.spec import LogFormat, LogLevel
-from asyncinit.runtime.entries import OWN_NAME, EventRecord
-from asyncinit.runtime.format import choose
+from asyncinit.runtime.output.entries import OWN_NAME, EventRecord
+from asyncinit.runtime.output.format import choose
 
 
 class LogPrinter:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from asyncinit.control.framing import MAX_MESSAGE
 from asyncinit.reference.blocks import Block, Table
-from asyncinit.runtime import console, control, control_connection, control_streams, journal, lines, output, ring
+from asyncinit.runtime.control import connection as control_connection
+from asyncinit.runtime.control import server as control
+from asyncinit.runtime.control import streams as control_streams
+from asyncinit.runtime.output import capture as output
+from asyncinit.runtime.output import console, journal, lines, ring
 
 
 def describe_output() -> list[Block]:

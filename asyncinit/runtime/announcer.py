@@ -18,7 +18,7 @@ from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
 from asyncinit.core.status import State
 from asyncinit.runtime import words
-from asyncinit.runtime.journal import Journal
+from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.snapshot import reason_status
 
 # So many changes are remembered for `events`; a line of each is about 200 bytes.

@@ -20,28 +20,28 @@ from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime import format as log_format
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.console import Console
-from asyncinit.runtime.control import ControlServer
-from asyncinit.runtime.ending import Ending
+from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.foreground import Foreground
-from asyncinit.runtime.journal import Journal
 from asyncinit.runtime.main_command import main_command
-from asyncinit.runtime.members import Members
-from asyncinit.runtime.offload import Offloader
 from asyncinit.runtime.orders import Orders
-from asyncinit.runtime.output import Capture
+from asyncinit.runtime.output import format as log_format
+from asyncinit.runtime.output.capture import Capture
+from asyncinit.runtime.output.console import Console
+from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.performer import Performer
-from asyncinit.runtime.prepare import Preparation
-from asyncinit.runtime.reaper import Reaper
+from asyncinit.runtime.process.offload import Offloader
+from asyncinit.runtime.process.prepare import Preparation
+from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.process.spawner import Spawner
 from asyncinit.runtime.requests import Requests
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import SignalSource
 from asyncinit.runtime.snapshot import overview
-from asyncinit.runtime.spawner import Spawner
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.tree.ending import Ending
+from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
 from asyncinit.runtime.workshop import Workshop
 

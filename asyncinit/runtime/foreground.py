@@ -10,8 +10,8 @@ import os
 import signal
 
 from asyncinit.linux.terminal import JobControl, foreground
-from asyncinit.runtime.plan import Session
-from asyncinit.runtime.reaper import Reaper
+from asyncinit.runtime.process.plan import Session
+from asyncinit.runtime.process.reaper import Reaper
 
 _BY_TERMINAL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 

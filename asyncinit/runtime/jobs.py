@@ -12,11 +12,11 @@ from asyncinit.core.engine import Engine
 from asyncinit.core.service import IS_UP, Phase, Service
 from asyncinit.core.status import State
 from asyncinit.runtime import words
-from asyncinit.runtime.operations import Verb
+from asyncinit.runtime.control.operations import Verb
 
 
 class ActJob:
-    """One request (`Job` of `runtime.operations`): `done` is called once, with a result for each name, in order."""
+    """One request (`runtime.control.operations.Job`): `done` is called once, with a result a name, in order."""
 
     def __init__(
         self,

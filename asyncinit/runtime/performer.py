@@ -17,7 +17,7 @@ from asyncinit.core.service import Service
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.announcer import Times
-from asyncinit.runtime.hooks import end_variables
+from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.run import Run
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timer

@@ -14,9 +14,9 @@ from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.control.operations import RefusedError, Verb
 from asyncinit.runtime.jobs import ActJob
-from asyncinit.runtime.journal import Journal
-from asyncinit.runtime.operations import RefusedError, Verb
+from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.snapshot import Seen, service_status, system_status
 from asyncinit.runtime.supervisor import Supervisor
@@ -33,7 +33,7 @@ class Processes(Protocol):
 
 
 class Requests:
-    """Carry out what users ask for (`runtime.operations.Operations`)."""
+    """Carry out what users ask for (`runtime.control.operations.Operations`)."""
 
     def __init__(
         self,

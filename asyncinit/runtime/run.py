@@ -18,15 +18,16 @@ from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError, why
-from asyncinit.runtime.environment import expand
-from asyncinit.runtime.foreign_main import ForeignMain
-from asyncinit.runtime.hooks import Cancellable, CommandRun, Done, HookRun
-from asyncinit.runtime.notify import NotifySocket
-from asyncinit.runtime.output import Channel
-from asyncinit.runtime.plan import ExecPlan, Session
-from asyncinit.runtime.prepare import NotApplied, Prepared
-from asyncinit.runtime.probes import ProbeContext
-from asyncinit.runtime.readiness import Readiness, make_readiness
+from asyncinit.runtime.commands import Commands
+from asyncinit.runtime.output.capture import Channel
+from asyncinit.runtime.process.environment import expand
+from asyncinit.runtime.process.foreign_main import ForeignMain
+from asyncinit.runtime.process.hooks import Cancellable, Done
+from asyncinit.runtime.process.plan import ExecPlan, Session
+from asyncinit.runtime.process.prepare import NotApplied, Prepared
+from asyncinit.runtime.ready.notify import NotifySocket
+from asyncinit.runtime.ready.probes import ProbeContext
+from asyncinit.runtime.ready.readiness import Readiness, make_readiness
 from asyncinit.runtime.workshop import Workshop
 
 # sd_notify's variable and asyncinit's own.
@@ -60,7 +61,8 @@ class Run:
         self._notify: NotifySocket | None = None
         self._readiness: Readiness | None = None
         self._channel: Channel | None = None
-        self._activities: dict[str, Cancellable] = {}
+        self._preparation: Cancellable | None = None
+        self._commands = Commands(workshop, spec, self.token, complain)
         self._foreign: ForeignMain | None = None
         self._unwatch: Callable[[], None] | None = None
 
@@ -77,14 +79,14 @@ class Run:
             if self.spec.ready.kind is ReadyKind.NOTIFY:
                 self._notify = NotifySocket(self._shop.loop, self, self.belongs)
                 own[_NOTIFY_SOCKET] = self._notify.address
-            self._activities["prepare"] = self._shop.preparation.begin(self.spec, own, self._found)
+            self._preparation = self._shop.preparation.begin(self.spec, own, self._found)
         except OSError as error:
             self._post(ev.Prepared(_spawn_reason(SpawnError("make a notification socket", error.errno or 0))))
         except SpawnError as error:
             self._post(ev.Prepared(_spawn_reason(error)))
 
     def _found(self, result: Prepared | SpawnError) -> None:
-        self._activities.pop("prepare", None)
+        self._preparation = None
         if isinstance(result, SpawnError):
             self._post(ev.Prepared(_spawn_reason(result)))
             return
@@ -95,7 +97,8 @@ class Run:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         hooks = self.spec.hooks.pre_start
         if hooks:
-            self._hooks(HookStage.PRE_START, hooks, UNHURRIED, lambda failure: self._post(ev.Prepared(failure)))
+            stage = HookStage.PRE_START
+            self._commands.hooks(result, stage, hooks, UNHURRIED, lambda failure: self._post(ev.Prepared(failure)))
         else:
             self._post(ev.Prepared())
 
@@ -160,7 +163,8 @@ class Run:
         return self._shop.offloader.run(lambda _step: look(), object, timeout, done)
 
     def _probe_command(self, command: Command, timeout: float, done: Callable[[Reason | None], None]) -> Cancellable:
-        return self._command(command, "ready.command", timeout, done)
+        assert self.prepared is not None
+        return self._commands.run(self.prepared, command, "ready.command", timeout, done)
 
     def _executed(self, failure: SpawnError | None) -> None:
         if failure is None:
@@ -303,74 +307,7 @@ class Run:
                 self._complain(f"{failure.text}; the stop goes on")
             self._post(ev.HooksDone(stage, failure))
 
-        self._hooks(stage, hooks, pace, done, variables)
-
-    def _hooks(
-        self,
-        stage: HookStage,
-        hooks: Sequence[Hook],
-        pace: Pace,
-        done: Callable[[Reason | None], None],
-        variables: Mapping[str, str] | None = None,
-    ) -> None:
-        if self.prepared is None:  # the preparation itself failed: there is nothing to run a hook with
-            done(None)
-            return
-        key = f"hooks.{stage}"
-
-        def run(hook: Hook, timeout: float, ended: Done) -> Cancellable:
-            return self._command(hook.command, key, timeout, ended, hook.user, variables)
-
-        def over(failure: Reason | None) -> None:
-            self._activities.pop(key, None)
-            done(failure)
-
-        self._activities[key] = HookRun(
-            stage,
-            hooks,
-            run,
-            call_soon=self._shop.loop.call_soon,
-            done=over,
-            pace=pace,
-            ignored=lambda failure: self._complain(f"{failure.text}; ignored"),
-        )
-
-    def _command(
-        self,
-        command: Command,
-        key: str,
-        timeout: float,
-        done: Done,
-        user: str | None = None,
-        variables: Mapping[str, str] | None = None,
-    ) -> Cancellable:
-        """Run a command as a process of the service, its output in the service's log. Raises SpawnError."""
-        assert self.prepared is not None
-        plan = self.prepared.plan(command, key, user, variables)
-        owner = plan.credentials.uid if plan.credentials is not None else None
-        channel = self._shop.capture.open(self.spec.name, owner, main=False)
-
-        def ended(failure: Reason | None) -> None:
-            channel.drain()
-            done(failure)
-
-        plan = replace(
-            plan,
-            stdout=channel.stdout,
-            stderr=channel.stderr,
-            method=self._shop.spawn_method,
-            open_files=self._shop.open_files,
-        )
-        run = CommandRun(
-            self._shop.spawner,
-            self._shop.timers,
-            plan,
-            timeout=timeout,
-            born=lambda pid: self._shop.members.born(self.spec.name, self.token, pid, leader=True),
-            done=ended,
-        )
-        channel.close_ours()
-        return run
+        self._commands.hooks(self.prepared, stage, hooks, pace, done, variables)
 
     def run_reload(self, command: Command) -> None:
         """Run the reload command; posts ReloadDone."""
@@ -391,18 +328,16 @@ class Run:
             self._complain(f"stop command {failure.text}")
 
     def _aside(self, what: str, command: Command, timeout: float, done: Done) -> None:
-        """Run a command beside the main process, MAINPID naming that."""
+        assert self.prepared is not None
         variables = {} if self.main is None else {"MAINPID": str(self.main)}
-        try:
-            self._activities[what] = self._command(command, f"{what}.command", timeout, done, None, variables)
-        except SpawnError as error:
-            done(_spawn_reason(error))
+        self._commands.aside(self.prepared, what, command, timeout, done, variables)
 
     def end_activities(self) -> None:
         """Kill the preparation, hook or command that runs; nothing of it is posted any more."""
-        activities, self._activities = self._activities, {}
-        for activity in activities.values():
-            activity.cancel()
+        if self._preparation is not None:
+            self._preparation.cancel()
+            self._preparation = None
+        self._commands.end()
 
 
 def _spawn_reason(error: AsyncinitError) -> Reason:

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from asyncinit.runtime.plain_text import obstacle_of, one_line
+from asyncinit.runtime.ready.plain_text import obstacle_of, one_line
 
 # A receiver that takes nothing for so many messages gets the newest ones only.
 _MOST_WAITING = 16

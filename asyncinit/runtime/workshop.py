@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.ending import Ending
 from asyncinit.runtime.foreground import Foreground
-from asyncinit.runtime.journal import Journal
-from asyncinit.runtime.members import Members
-from asyncinit.runtime.offload import Offloader
-from asyncinit.runtime.output import Capture
-from asyncinit.runtime.prepare import Preparation
-from asyncinit.runtime.reaper import Reaper
-from asyncinit.runtime.spawner import Spawner
+from asyncinit.runtime.output.capture import Capture
+from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.process.offload import Offloader
+from asyncinit.runtime.process.prepare import Preparation
+from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.process.spawner import Spawner
 from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.tree.ending import Ending
+from asyncinit.runtime.tree.members import Members
 
 
 @dataclass(slots=True)

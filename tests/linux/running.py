@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.offload import Offloader
-from asyncinit.runtime.plan import ExecPlan
-from asyncinit.runtime.reaper import Reaper
-from asyncinit.runtime.spawner import Spawner
+from asyncinit.runtime.process.offload import Offloader
+from asyncinit.runtime.process.plan import ExecPlan
+from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.process.spawner import Spawner
 from asyncinit.runtime.timers import Timers
 
 T = TypeVar("T")

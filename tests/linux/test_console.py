@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.runtime.console import Console
+from asyncinit.runtime.output.console import Console
 from tests.support import PYTHON
 
 Loop = asyncio.AbstractEventLoop

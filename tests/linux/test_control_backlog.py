@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from asyncinit.runtime.control_backlog import Slices, newest
-from asyncinit.runtime.entries import Entry, EventRecord
+from asyncinit.runtime.control.backlog import Slices, newest
+from asyncinit.runtime.output.entries import Entry, EventRecord
 from tests.fake_operations import FakeJournal
 
 Found = list[Entry | EventRecord]

@@ -17,9 +17,9 @@ from asyncinit.client.connection import Connection
 from asyncinit.client.errors import NotAllowedError, NotRunningError, UntrustedServerError
 from asyncinit.client.locate import connect
 from asyncinit.control.address import OVERFLOW_UID, SYSTEM_ADDRESS, abstract_address
-from asyncinit.runtime.control import MOST_CLIENTS_OF_OTHERS
-from asyncinit.runtime.control_access import Access, Peer
-from asyncinit.runtime.control_place import Place, take_place
+from asyncinit.runtime.control.access import Access, Peer
+from asyncinit.runtime.control.place import Place, take_place
+from asyncinit.runtime.control.server import MOST_CLIENTS_OF_OTHERS
 from tests.fake_operations import running_server
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")

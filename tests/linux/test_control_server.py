@@ -18,7 +18,8 @@ import pytest
 from asyncinit.client.connection import Connection
 from asyncinit.client.errors import CallError, NotRunningError
 from asyncinit.core.status import State
-from asyncinit.runtime import control, control_streams
+from asyncinit.runtime.control import server as control
+from asyncinit.runtime.control import streams as control_streams
 from tests.fake_operations import Running, running_server, service
 from tests.support import wait_until
 

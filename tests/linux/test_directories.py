@@ -11,7 +11,7 @@ import pytest
 
 from asyncinit.config.spec import Directories
 from asyncinit.errors import SpawnError
-from asyncinit.runtime import directories
+from asyncinit.runtime.process import directories
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from asyncinit.config.spec import Scope
 from asyncinit.linux import proc
-from asyncinit.runtime import delivery, ending
-from asyncinit.runtime.delivery import Outcome, deliver, deliver_to_group
-from asyncinit.runtime.members import Member
+from asyncinit.runtime.tree import delivery, ending
+from asyncinit.runtime.tree.delivery import Outcome, deliver, deliver_to_group
+from asyncinit.runtime.tree.members import Member
 from tests.stage import FAMILY, Stage, alive, skip, staged
 from tests.support import wait_until
 

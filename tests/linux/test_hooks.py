@@ -18,8 +18,8 @@ from asyncinit.core.budget import Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.hooks import CommandRun, HookRun
-from asyncinit.runtime.plan import ExecPlan
+from asyncinit.runtime.process.hooks import CommandRun, HookRun
+from asyncinit.runtime.process.plan import ExecPlan
 from tests.linux.running import FORKING, Running, descriptors
 
 pytestmark = pytest.mark.filterwarnings(FORKING)
@@ -141,7 +141,7 @@ def test_cancelled_command(world: World) -> None:
 
 def test_an_undying_command_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hangs in the kernel after SIGKILL is told as such."""
-    from asyncinit.runtime import hooks
+    from asyncinit.runtime.process import hooks
 
     monkeypatch.setattr(hooks, "_UNDYING", 0.01)
     monkeypatch.setattr(os, "killpg", lambda _pid, _signal: None)

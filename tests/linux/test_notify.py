@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from asyncinit.linux import discard
-from asyncinit.runtime import notify
-from asyncinit.runtime.notify import NotifySocket
+from asyncinit.runtime.ready import notify
+from asyncinit.runtime.ready.notify import NotifySocket
 from tests.readiness_support import Recorder, connect_to, in_child, no_descriptor_left, run_until, turn
 from tests.support import wait_until
 
@@ -234,7 +234,7 @@ def test_a_sender_outside_of_our_pid_namespace_is_refused(tmp_path):
     """Whoever has no pid here (0) can't be a process of a service."""
     program = """
 import asyncio, os, socket, sys
-from asyncinit.runtime.notify import NotifySocket
+from asyncinit.runtime.ready.notify import NotifySocket
 from tests.readiness_support import Recorder, run_until, in_child, connect_to
 handler, loop = Recorder(), asyncio.new_event_loop()
 notifier = NotifySocket(loop, handler, lambda pid: True)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from asyncinit.errors import SpawnError
-from asyncinit.runtime import offload
-from asyncinit.runtime.offload import StepCallback
+from asyncinit.runtime.process import offload
+from asyncinit.runtime.process.offload import StepCallback
 from tests.linux.running import FORKING, Running, descriptors
 
 pytestmark = pytest.mark.filterwarnings(FORKING)

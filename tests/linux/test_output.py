@@ -16,12 +16,12 @@ import pytest
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.console import BUFFER_LIMIT, Console
-from asyncinit.runtime.entries import Entry
-from asyncinit.runtime.format import PipeFormat, RawFormat
-from asyncinit.runtime.journal import Journal
-from asyncinit.runtime.lines import LINE_LIMIT
-from asyncinit.runtime.output import OLD_CHANNELS, Capture, Channel
+from asyncinit.runtime.output.capture import OLD_CHANNELS, Capture, Channel
+from asyncinit.runtime.output.console import BUFFER_LIMIT, Console
+from asyncinit.runtime.output.entries import Entry
+from asyncinit.runtime.output.format import PipeFormat, RawFormat
+from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.output.lines import LINE_LIMIT
 from tests.support import PYTHON
 
 Loop = asyncio.AbstractEventLoop

@@ -13,8 +13,8 @@ import pytest
 
 from asyncinit.config.spec import Command, Directories, EnvironmentFile, Hook, Hooks, ServiceSpec
 from asyncinit.errors import SpawnError
-from asyncinit.runtime import identity
-from asyncinit.runtime.prepare import Preparation, Prepared
+from asyncinit.runtime.process import identity
+from asyncinit.runtime.process.prepare import Preparation, Prepared
 from tests.linux.running import FORKING, Running, descriptors
 
 pytestmark = pytest.mark.filterwarnings(FORKING)

@@ -14,8 +14,8 @@ import pytest
 from asyncinit.config.spec import Command, Ready, ReadyKind
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import AddressError, SpawnError
-from asyncinit.runtime import connecting, names
-from asyncinit.runtime.probes import Probe, ProbeContext, make_probe
+from asyncinit.runtime.ready import connecting, names
+from asyncinit.runtime.ready.probes import Probe, ProbeContext, make_probe
 from tests.readiness_support import Cancel, descriptors, make_context, no_descriptor_left, run_until, turn
 
 OK = ""
@@ -159,7 +159,7 @@ class TestTcp:
         """A name in /etc/hosts is its addresses; another one is an obstacle, not an error: it may come yet."""
         hosts = tmp_path / "hosts"
         real = names.resolve
-        monkeypatch.setattr("asyncinit.runtime.probes.resolve", lambda name: real(name, str(hosts)))
+        monkeypatch.setattr("asyncinit.runtime.ready.probes.resolve", lambda name: real(name, str(hosts)))
         context = make_context(loop)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             probe = probe_for(context, ReadyKind.TCP, f"db:{listener.getsockname()[1]}")
@@ -170,7 +170,7 @@ class TestTcp:
     def test_of_several_obstacles_the_first_is_told(self, loop, monkeypatch):
         """People look at the first address of a name first."""
         several = [names.Endpoint(socket.AF_INET, host) for host in ("127.0.0.1", "255.255.255.255")]
-        monkeypatch.setattr("asyncinit.runtime.probes.resolve", lambda _: several)
+        monkeypatch.setattr("asyncinit.runtime.ready.probes.resolve", lambda _: several)
         context = make_context(loop)
         assert ask(context, probe_for(context, ReadyKind.TCP, f"db:{free_port()}")) == "connection refused"
         several.reverse()

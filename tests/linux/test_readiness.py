@@ -14,7 +14,7 @@ import pytest
 from asyncinit.config.spec import Command, Ready, ReadyKind
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import AddressError
-from asyncinit.runtime.readiness import Readiness, make_readiness
+from asyncinit.runtime.ready.readiness import Readiness, make_readiness
 from tests.readiness_support import Cancel, Recorder, in_child, make_context, no_descriptor_left, run_until, turn
 
 

@@ -22,8 +22,8 @@ import pytest
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import MountTable
-from asyncinit.runtime import child
-from asyncinit.runtime.plan import Credentials, ExecPlan, Session
+from asyncinit.runtime.process import child
+from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from tests.linux.running import FORKING, Outcome, Running, descriptors
 from tests.support import PYTHON, ROOT
 
@@ -167,7 +167,7 @@ def test_standard_descriptors_may_change_places(tmp_path: Path) -> None:
 import asyncio, os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from asyncinit.config.spec import SpawnMethod
-from asyncinit.runtime.plan import ExecPlan
+from asyncinit.runtime.process.plan import ExecPlan
 from tests.linux.running import Running
 for n in (0, 1, 2):
     fd = os.open(f"{tmp_path}/f{{n}}", os.O_RDWR | os.O_CREAT)
@@ -339,7 +339,7 @@ def test_a_user_without_the_right_is_named() -> None:
     script = f"""
 import asyncio, os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from asyncinit.runtime.plan import Credentials, ExecPlan
+from asyncinit.runtime.process.plan import Credentials, ExecPlan
 from tests.linux.running import Running
 running = Running(asyncio.new_event_loop())
 if os.geteuid() == 0:  # as late as this, for our Python may be where only root can read it
@@ -572,7 +572,7 @@ def test_foreground(running: Running) -> None:
     script = f"""
 import asyncio, os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from asyncinit.runtime.plan import ExecPlan, Session
+from asyncinit.runtime.process.plan import ExecPlan, Session
 from tests.linux.running import Running
 running = Running(asyncio.new_event_loop())
 ask = "import os, sys; sys.exit(os.tcgetpgrp(0) == os.getpgrp() == os.getpid())"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.runtime import accounts
+from asyncinit.runtime.process import accounts
 
 PASSWD = """\
 root:x:0:0:root:/root:/bin/bash

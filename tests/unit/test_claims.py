@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asyncinit.linux.proc import Instant
-from asyncinit.runtime.claims import Claims
+from asyncinit.runtime.tree.claims import Claims
 
 SEEN = Instant(ticks=1000, last_pid=500, seconds=10.0)
 ROUND = (32768 - 300) * 25e-6  # of one processor

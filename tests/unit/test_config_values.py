@@ -14,7 +14,7 @@ from asyncinit.config.places import is_service_name
 from asyncinit.config.spec import Cause, Outcomes
 from asyncinit.config.values import BadValueError
 from asyncinit.errors import AsyncinitError
-from asyncinit.runtime import addresses as meant
+from asyncinit.runtime.ready import addresses as meant
 
 
 def test_durations_are_read() -> None:

@@ -17,9 +17,9 @@ from asyncinit.core import outcome
 from asyncinit.core.outcome import Facts, exit_code
 from asyncinit.core.status import Code, ExitStatus
 from asyncinit.linux.signals import CATCHABLE, FAULTS, SI_KERNEL, SignalInfo
-from asyncinit.runtime.environment import _NOT_INHERITED
-from asyncinit.runtime.hooks import end_variables
 from asyncinit.runtime.orders import Orders
+from asyncinit.runtime.process.environment import _NOT_INHERITED
+from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.shutdown import SECOND_WISH
 from asyncinit.wrapper import command, loop, options
 from tests.support import ROOT

@@ -8,10 +8,12 @@ import time
 
 from asyncinit.config.spec import LogFormat, LogLevel
 from asyncinit.core.status import State
-from asyncinit.runtime import announcer, console, output
-from asyncinit.runtime.entries import STDERR, STDOUT, Entry, EventRecord
-from asyncinit.runtime.format import CUT_MARK, JsonFormat, PipeFormat, TerminalFormat, _Clock, choose
-from asyncinit.runtime.journal import Journal
+from asyncinit.runtime import announcer
+from asyncinit.runtime.output import capture as output
+from asyncinit.runtime.output import console
+from asyncinit.runtime.output.entries import STDERR, STDOUT, Entry, EventRecord
+from asyncinit.runtime.output.format import CUT_MARK, JsonFormat, PipeFormat, TerminalFormat, _Clock, choose
+from asyncinit.runtime.output.journal import Journal
 from tests.support import ROOT
 from tests.unit.reference_world import codes, subjects, tables, words
 

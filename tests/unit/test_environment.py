@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.config.spec import Command, ServiceSpec
-from asyncinit.runtime.accounts import Account
-from asyncinit.runtime.environment import (
+from asyncinit.runtime.process.accounts import Account
+from asyncinit.runtime.process.environment import (
     EnvironmentFileError,
     UnsetVariableError,
     build,
@@ -17,7 +17,7 @@ from asyncinit.runtime.environment import (
     parse_environment_file,
     path_environment,
 )
-from asyncinit.runtime.executable import DEFAULT_PATH
+from asyncinit.runtime.process.executable import DEFAULT_PATH
 
 WEB = Account("web", 33, 33, "/srv/web", "/bin/false")
 

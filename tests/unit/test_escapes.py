@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.escapes import safe_for_terminal
+from asyncinit.runtime.output.escapes import safe_for_terminal
 
 SPECIAL = [
     b"\x1b[31m",

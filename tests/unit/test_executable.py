@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.executable import explain, find
+from asyncinit.runtime.process.executable import explain, find
 
 
 def make(path: Path, data: bytes = b"#!/bin/sh\n", mode: int = 0o755) -> str:

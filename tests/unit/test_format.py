@@ -8,8 +8,8 @@ import pytest
 
 from asyncinit.config.spec import LogFormat, LogLevel
 from asyncinit.core.status import State
-from asyncinit.runtime.entries import Entry, EventRecord
-from asyncinit.runtime.format import Format, JsonFormat, PipeFormat, RawFormat, TerminalFormat, choose
+from asyncinit.runtime.output.entries import Entry, EventRecord
+from asyncinit.runtime.output.format import Format, JsonFormat, PipeFormat, RawFormat, TerminalFormat, choose
 
 NOON = 1795435200.0  # 2026-11-23T12:00:00Z
 COLOURS = {"TERM": "xterm-256color"}

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from asyncinit.core.status import Code, ExitStatus
-from asyncinit.runtime.hooks import end_variables
+from asyncinit.runtime.process.hooks import end_variables
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.core.status import State
-from asyncinit.runtime.console import Console
-from asyncinit.runtime.entries import Entry, EventRecord
-from asyncinit.runtime.format import JsonFormat, PipeFormat, RawFormat
-from asyncinit.runtime.journal import EVENTS_KEPT, IN_SIGHT, Journal
+from asyncinit.runtime.output.console import Console
+from asyncinit.runtime.output.entries import Entry, EventRecord
+from asyncinit.runtime.output.format import JsonFormat, PipeFormat, RawFormat
+from asyncinit.runtime.output.journal import EVENTS_KEPT, IN_SIGHT, Journal
 
 
 class Paper:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.lines import LINE_LIMIT, LineSplitter, Segment
+from asyncinit.runtime.output.lines import LINE_LIMIT, LineSplitter, Segment
 
 SPECIAL = [b"\n", b"\r\n", b"\r", "é".encode(), "日本".encode(), b"\xff", b"\0"]
 STREAMS = st.lists(st.one_of(st.binary(max_size=12), st.sampled_from(SPECIAL))).map(b"".join)

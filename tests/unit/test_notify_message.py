@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.notify_message import STATUS_LIMIT, Announced, Message, parse_message
+from asyncinit.runtime.ready.notify_message import STATUS_LIMIT, Announced, Message, parse_message
 
 KEYS = [b"READY", b"RELOADING", b"STOPPING", b"STATUS", b"MAINPID", b"ERRNO", b"BARRIER", b"X_OWN", b""]
 LINES = st.tuples(st.sampled_from(KEYS), st.sampled_from([b"=", b"", b"=="]), st.binary(max_size=20)).map(b"".join)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.log_pattern import LogPattern
-from asyncinit.runtime.plain_text import obstacle_of, one_line, strip_escapes
+from asyncinit.runtime.ready.log_pattern import LogPattern
+from asyncinit.runtime.ready.plain_text import obstacle_of, one_line, strip_escapes
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.errors import AddressError
-from asyncinit.runtime.addresses import parse_http, parse_path, parse_tcp, parse_unix
-from asyncinit.runtime.names import Endpoint, find_in_hosts, parse_ip, resolve
+from asyncinit.runtime.ready.addresses import parse_http, parse_path, parse_tcp, parse_unix
+from asyncinit.runtime.ready.names import Endpoint, find_in_hosts, parse_ip, resolve
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.path_checks import parse_pid
-from asyncinit.runtime.readiness import Pauses
+from asyncinit.runtime.ready.path_checks import parse_pid
+from asyncinit.runtime.ready.readiness import Pauses
 
 
 def moments(interval: float, count: int) -> list[float]:

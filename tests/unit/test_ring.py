@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.runtime.ring import RING_CHUNKS, Ring
+from asyncinit.runtime.output.ring import RING_CHUNKS, Ring
 
 LINE = st.binary(max_size=30).map(lambda line: line.replace(b"\n", b""))
 CHUNKS = st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.lists(LINE, min_size=1, max_size=6)), max_size=30)

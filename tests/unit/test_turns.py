@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from asyncinit.runtime.turns import Job, Next, Turns
+from asyncinit.runtime.tree.turns import Job, Next, Turns
 
 
 def run(loop: asyncio.AbstractEventLoop, turns: int = 50) -> None:

@@ -1,0 +1,103 @@
+"""What the control server needs of the rest of the runtime: a protocol that the supervisor implements.
+
+Knows nothing of sockets. All calls are made on the loop and must not block; callbacks come on the loop too, never
+from within the call that registers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
+from asyncinit.errors import AsyncinitError
+from asyncinit.runtime.output.entries import Entry, EventRecord
+
+
+@dataclass(eq=False)
+class RefusedError(AsyncinitError):
+    """What was asked cannot be done now, or not with these services; `text` says why, for people."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Verb(StrEnum):
+    """What `act` does."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    RELOAD = "reload"
+
+
+class Job(Protocol):
+    """An action that is under way."""
+
+    @property
+    def affected(self) -> tuple[str, ...]:
+        """Names of services that were not named but are stopped or started too, in order of names."""
+
+    def cancel(self) -> None:
+        """Stop waiting: `done` is not called any more. What was begun goes on."""
+
+
+class JournalReader(Protocol):
+    """The part of `runtime.output.journal.Journal` that the control server reads; see there."""
+
+    @property
+    def cursor(self) -> int:
+        """The number of the newest line or event."""
+
+    def last(self, services: Collection[str] | None, count: int) -> Sequence[Entry]:
+        """Return the newest `count` lines of `services` (None: of all) that are in memory, oldest first."""
+
+    def events(self, count: int | None = None, services: Collection[str] | None = None) -> Sequence[EventRecord]:
+        """Return the newest `count` events of `services` (None: of all, and asyncinit's own), oldest first."""
+
+    def subscribe(
+        self, services: Collection[str] | None, callback: Callable[[Sequence[Entry]], None]
+    ) -> Callable[[], None]:
+        """Call back with new lines of `services` (None: of all); returns what ends it."""
+
+    def subscribe_events(self, callback: Callable[[EventRecord], None]) -> Callable[[], None]:
+        """Call back with each new event; returns what ends it."""
+
+
+class Operations(Protocol):
+    """What can be asked of a running asyncinit."""
+
+    def system(self) -> SystemStatus:
+        """Return what asyncinit itself is doing."""
+
+    def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
+        """Return every service, by name; or those of `names`, in that order; raises UnknownServiceError."""
+
+    def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> Job:
+        """Begin `verb` for `names` and call `done` with one result a name, in that order, when all have come to rest.
+
+        `only` (with RESTART): what requires them is left alone. Raises UnknownServiceError, or RefusedError, before
+        anything was begun. `done` is never called before this has returned.
+        """
+
+    def signal(self, number: int, names: Sequence[str]) -> None:
+        """Send a signal to the main processes of `names`; raises UnknownServiceError, RefusedError."""
+
+    def show(self, name: str) -> str:
+        """Return the merged declaration as TOML; raises UnknownServiceError."""
+
+    def journal(self) -> JournalReader:
+        """Return the journal."""
+
+    def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
+        """Call back with every event from now on; returns what ends it."""
+
+    def recent_events(self) -> Sequence[EventEntry]:
+        """Return the newest events, oldest first: a bounded number."""
+
+    def shutdown(self, reason: str) -> None:
+        """Begin the shutdown; `reason` says who asked, for the log. Asking again means no more waiting."""

@@ -1,0 +1,1 @@
+"""What services and asyncinit say: captured, formatted, remembered, written without ever blocking."""

@@ -1,0 +1,1 @@
+"""Make processes: from a specification to an exec, and back to a status; decides nothing about services."""

@@ -1,0 +1,200 @@
+"""Run commands around a service's life, one after another, each with a time limit; knows nothing of when.
+
+A hook is a process of its service: in the service's environment, with the service's output, registered with the
+members. It has a session of its own and is killed with its whole group at its deadline. What it leaves running behind
+itself belongs to the service, and ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from asyncinit.config.spec import Hook
+from asyncinit.core.budget import UNHURRIED, Pace
+from asyncinit.core.events import HookStage
+from asyncinit.core.status import Code, ExitStatus, Reason, reason_of, signal_name
+from asyncinit.errors import SpawnError
+from asyncinit.runtime.process.plan import ExecPlan
+from asyncinit.runtime.process.spawner import Spawner
+from asyncinit.runtime.timers import Timer, Timers
+
+Done = Callable[[Reason | None], None]
+"""Is told why something failed, or None."""
+
+_UNDYING = 5.0
+"""Seconds after SIGKILL; who lives on then hangs in the kernel, and is not waited for."""
+
+
+class Cancellable(Protocol):
+    """Something under way."""
+
+    def cancel(self) -> None:
+        """End it and call nobody; harmless when it is over."""
+
+
+class CommandRun:
+    """One command as a process, killed with its group after `timeout` seconds (`math.inf`: never).
+
+    `born` is told the pid before anything else can happen to it. `done` is called once, after the constructor has
+    returned, with None if the command exited with 0; not after `cancel`.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        timers: Timers,
+        plan: ExecPlan,
+        *,
+        timeout: float,
+        born: Callable[[int], None],
+        done: Done,
+    ) -> None:
+        self._reaper = spawner.reaper
+        self._timers = timers
+        self._timer: Timer | None = None
+        self._timeout = timeout
+        self._expired = False
+        self._done: Done | None = done
+        self.pid = -1
+        try:
+            self.pid = spawner.spawn(plan, self._executed, self._exited)
+        except SpawnError as error:
+            spawner.loop.call_soon(self._executed, error)
+            return
+        born(self.pid)
+        self._timer = timers.after(timeout, self._expire)
+
+    def cancel(self) -> None:
+        """Kill it with its group and call nobody; harmless when it is over."""
+        if self._done is not None:
+            self._done = None
+            self._finish(None)
+            self._kill()
+
+    def _executed(self, failure: SpawnError | None) -> None:
+        if failure is not None:
+            self._finish(Reason(Code.SPAWN, str(failure)))
+
+    def _exited(self, status: ExitStatus) -> None:
+        if self._expired:
+            self._finish(Reason(Code.TIMEOUT, f"did not end within {self._timeout:g} s and was killed"))
+        else:
+            self._finish(None if status.code == 0 else reason_of(status))
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._kill()
+        self._timer = self._timers.after(_UNDYING, self._undying)
+
+    def _undying(self) -> None:
+        text = f"did not end within {self._timeout:g} s, and pid {self.pid} does not die"
+        self._finish(Reason(Code.TIMEOUT, text))
+
+    def _kill(self) -> None:
+        # Not reaped, or it would not be known: neither its pid nor its group can be another's.
+        if self._reaper.known(self.pid):
+            for send in (os.killpg, os.kill):  # the second for one that has not made its session yet
+                try:
+                    send(self.pid, signal.SIGKILL)
+                except OSError:
+                    pass
+
+    def _finish(self, failure: Reason | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        done, self._done = self._done, None
+        if done is not None:
+            done(failure)
+
+
+class HookRun:
+    """The hooks of one stage, run in order until one fails that may not.
+
+    `run` makes a `CommandRun` of a hook (see there for the timeout in seconds and `done`) and may raise SpawnError;
+    `pace` says what each gets of its time limit. `ignored` is told of failures that are ignored. `done` is called once,
+    after the constructor has returned; not after `cancel`.
+    """
+
+    def __init__(
+        self,
+        stage: HookStage,
+        hooks: Sequence[Hook],
+        run: Callable[[Hook, float, Done], Cancellable],
+        *,
+        call_soon: Callable[[Callable[[], None]], object],
+        done: Done,
+        pace: Pace = UNHURRIED,
+        ignored: Callable[[Reason], None] = lambda _reason: None,
+    ) -> None:
+        self._stage = stage
+        self._hooks = deque(hooks)
+        self._run = run
+        self._call_soon = call_soon
+        self._pace = pace
+        self._ignored = ignored
+        self._done: Done | None = done
+        self._running: Cancellable | None = None
+        call_soon(self._next)
+
+    def cancel(self) -> None:
+        """Kill the hook that runs with its group, run no other, and call nobody; harmless when all is over."""
+        self._done = None
+        self._hooks.clear()
+        if self._running is not None:
+            self._running.cancel()
+            self._running = None
+
+    def _next(self) -> None:
+        if self._done is None:
+            return
+        if not self._hooks:
+            self._finish(None)
+            return
+        hook = self._hooks.popleft()
+        try:
+            self._running = self._run(hook, self._pace.of(hook.timeout), lambda failure: self._ended(hook, failure))
+        except SpawnError as error:
+            failure = Reason(Code.SPAWN, str(error))
+            self._call_soon(lambda: self._ended(hook, failure))
+
+    def _ended(self, hook: Hook, failure: Reason | None) -> None:
+        self._running = None
+        if self._done is None:
+            return
+        if failure is not None:
+            told = self._told(hook, failure)
+            if not hook.ignore_failure:
+                self._finish(told)
+                return
+            self._ignored(told)
+        self._next()
+
+    def _told(self, hook: Hook, failure: Reason) -> Reason:
+        name = f"{self._stage} hook"
+        if failure.code is Code.SPAWN:
+            return Reason(Code.HOOK, f"{name}: {failure.text}")
+        return Reason(Code.HOOK, f"{name} {hook.command.argv[0]} {failure.text}")
+
+    def _finish(self, failure: Reason | None) -> None:
+        done, self._done = self._done, None
+        self._hooks.clear()
+        if done is not None:
+            done(failure)
+
+
+def end_variables(result: Code, status: ExitStatus | None) -> dict[str, str]:
+    """Return what post_stop hooks are told of the end, as systemd tells it: see SERVICE_RESULT in systemd.exec(5).
+
+    EXIT_CODE and EXIT_STATUS are left out where there was no process or its status is not known.
+    """
+    variables = {"SERVICE_RESULT": str(result)}
+    if status is not None and status.code is not None:
+        variables |= {"EXIT_CODE": "exited", "EXIT_STATUS": str(status.code)}
+    elif status is not None and status.signal is not None:
+        how = "dumped" if status.core_dumped else "killed"
+        variables |= {"EXIT_CODE": how, "EXIT_STATUS": signal_name(status.signal).removeprefix("SIG")}
+    return variables

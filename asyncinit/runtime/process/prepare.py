@@ -1,0 +1,322 @@
+"""Find out and make what a service needs before its processes can start; knows nothing of their life.
+
+Users, directories, environment files, and what `prefer` allows to go without. Where the files of accounts are enough,
+that is done at once; all that may block is done in one child with a deadline (see `offload`). The child reports plain
+facts; the environment is put together here, from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from asyncinit.config.spec import Command, ServiceSpec
+from asyncinit.errors import SpawnError
+from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.runtime.process import directories, environment, preferences
+from asyncinit.runtime.process.environment import EnvironmentFileError, UnsetVariableError
+from asyncinit.runtime.process.identity import Identity, NotInFilesError, identify
+from asyncinit.runtime.process.offload import Offloader, StepCallback
+from asyncinit.runtime.process.plan import Credentials, ExecPlan
+
+TIMEOUT = 30.0
+"""Seconds for all of it: directory servers and network file systems that answer at all answer within."""
+
+_FILE_LIMIT = 1 << 20  # an environment file this large is a mistake: exec would refuse it
+
+
+class NotApplied(Struct, frozen=True):
+    """A key that the system refused and the service does without, because it says so in `prefer`."""
+
+    key: str
+    text: str
+
+
+class Findings(Struct):
+    """What was found and done; plain data, for it comes from a child.
+
+    `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
+    file; `directories` the variables that tell of them.
+    """
+
+    identity: Identity = field(default_factory=Identity)
+    users: dict[str, Identity | None] = field(default_factory=dict)
+    files: list[dict[str, str]] = field(default_factory=list)
+    directories: dict[str, str] = field(default_factory=dict)
+    not_applied: list[NotApplied] = field(default_factory=list)
+
+
+class Prepared(Struct, frozen=True):
+    """All that the processes of one run of a service start with.
+
+    `users` has, for each user that a hook names, its credentials and its environment.
+    """
+
+    environment: dict[str, str]
+    credentials: Credentials | None = None
+    working_directory: str | None = None
+    umask: int | None = None
+    terminal: str | None = None
+    not_applied: tuple[NotApplied, ...] = ()
+    users: Mapping[str, tuple[Credentials | None, dict[str, str]]] = field(default_factory=dict)
+
+    def plan(
+        self, command: Command, key: str, user: str | None = None, additional: Mapping[str, str] | None = None
+    ) -> ExecPlan:
+        """Return a plan for a process of the service; session, descriptors and terminal are left to the caller.
+
+        `key` is where the command is declared, for messages; `user` a hook's; `additional` goes over the environment.
+        Raises SpawnError for a variable that is not set or a user that does not exist.
+        """
+        credentials, variables = self.credentials, self.environment
+        if user is not None:
+            if user not in self.users:
+                raise SpawnError(f"set user {user}", errno.ENOENT, "no such user")
+            credentials, variables = self.users[user]
+        variables = {**variables, **(additional or {})}
+        try:
+            argv = environment.expand_command(command, variables, key)
+        except UnsetVariableError as error:
+            raise SpawnError(f"expand {key}", 0, str(error)) from error
+        return ExecPlan(
+            argv, variables, credentials=credentials, working_directory=self.working_directory, umask=self.umask
+        )
+
+
+class Cancellable(Protocol):
+    """Something under way."""
+
+    def cancel(self) -> None:
+        """End it and call nobody; harmless when it is over."""
+
+
+class Preparation:
+    """Prepare services.
+
+    `inherited` is the environment that asyncinit was given; `slow` tells whether a file system is mounted that can
+    hang, so that even /etc/passwd is left to a child.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        offloader: Offloader,
+        inherited: Mapping[str, str],
+        slow: Callable[[], bool] = slow_file_systems,
+    ) -> None:
+        self._loop = loop
+        self._offloader = offloader
+        self._inherited = inherited
+        self._slow = slow
+
+    def begin(
+        self,
+        spec: ServiceSpec,
+        own: Mapping[str, str],
+        done: Callable[[Prepared | SpawnError], None],
+        timeout: float = TIMEOUT,
+    ) -> Cancellable:
+        """Prepare a run of `spec`; `done` is called once, after this has returned, with the result or the failed step.
+
+        `own` is what asyncinit adds to the environment, over all else.
+        """
+        inherited = self._inherited
+
+        def assemble(findings: Findings | SpawnError) -> None:
+            if isinstance(findings, SpawnError):
+                done(findings)
+                return
+            try:
+                prepared = _assemble(spec, inherited, own, findings)
+            except SpawnError as error:
+                done(error)
+            else:
+                done(prepared)
+
+        if not _needs_child(spec) and not (self._slow() and _names_users(spec)):
+            try:
+                return self._loop.call_soon(assemble, _identities(spec, ask=False))
+            except SpawnError as error:
+                return self._loop.call_soon(assemble, error)
+            except NotInFilesError:
+                pass  # a directory server may know, and may take its time
+        return self._offloader.run(lambda step: _find(spec, inherited, own, step), Findings, timeout, assemble)
+
+    def remove_directories(
+        self, spec: ServiceSpec, done: Callable[[SpawnError | None], None], timeout: float = TIMEOUT
+    ) -> Cancellable:
+        """Remove the runtime directories after the service has ended; `done` is called once, later, as in `begin`."""
+        inherited = self._inherited
+        if not spec.directories.runtime:
+            return self._loop.call_soon(done, None)
+
+        def remove(step: StepCallback) -> None:
+            try:
+                paths = directories.paths("runtime", spec.directories, directories.of_the_system(), inherited)
+            except SpawnError:
+                return  # there is no place for them, and so none was made
+            for path in paths:
+                directories.remove(path, step)
+
+        return self._offloader.run(remove, type(None), timeout, done)
+
+
+def _names_users(spec: ServiceSpec) -> bool:
+    named = (spec.user, spec.group, spec.supplementary_groups, *_hook_users(spec))
+    return any(named)
+
+
+def _needs_child(spec: ServiceSpec) -> bool:
+    return bool(spec.directories or spec.environment_file) or preferences.to_be_tried(spec)
+
+
+def _hook_users(spec: ServiceSpec) -> list[str]:
+    hooks = spec.hooks
+    lists = (hooks.pre_start, hooks.post_start, hooks.pre_stop, hooks.post_stop)
+    return sorted({hook.user for one in lists for hook in one if hook.user is not None})
+
+
+def _identities(spec: ServiceSpec, ask: bool) -> Findings:
+    """Find who the service and its hooks run as. Raises SpawnError, and without `ask` NotInFilesError."""
+    findings = Findings()
+    try:
+        findings.identity = identify(spec.user, spec.group, spec.supplementary_groups, ask)
+    except SpawnError as error:
+        key = "user" if error.step.startswith("set user") else "group"
+        if key not in spec.prefer:
+            raise
+        findings.not_applied.append(NotApplied(key, str(error)))
+    for user in _hook_users(spec):
+        try:
+            findings.users[user] = identify(user, None, None, ask)
+        except SpawnError:
+            findings.users[user] = None  # the hook that names it will fail, or may
+    return findings
+
+
+def _find(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback) -> Findings:
+    """In a child: find out and do everything, and name each step before it."""
+    step("look up users and groups")
+    findings = _identities(spec, ask=True)
+    identity, refused = preferences.try_identity(spec, findings.identity)
+    findings.identity = identity
+    findings.not_applied += [NotApplied(key, text) for key, text in refused]
+    _make_directories(spec, inherited, findings, step)
+    _read_files(spec, inherited, own, findings, step)
+    if "working_directory" in spec.prefer and spec.working_directory is not None:
+        prepared = _assemble(spec, inherited, own, findings)
+        step(f"change directory to {prepared.working_directory}")
+        text = preferences.try_directory(prepared.working_directory or "", identity.credentials)
+        if text:
+            findings.not_applied.append(NotApplied("working_directory", text))
+    if "tty" in spec.prefer and isinstance(spec.tty, str):
+        step(f"open terminal {spec.tty}")
+        text = preferences.try_terminal(spec.tty)
+        if text:
+            findings.not_applied.append(NotApplied("tty", text))
+    return findings
+
+
+def _make_directories(spec: ServiceSpec, inherited: Mapping[str, str], findings: Findings, step: StepCallback) -> None:
+    credentials = findings.identity.credentials
+    owner = (credentials.uid, credentials.gid) if credentials else None
+    for kind in directories.KINDS:
+        key = f"directories.{kind}"
+        told = ""
+
+        def begin(name: str) -> None:
+            nonlocal told
+            told = name
+            step(name)
+
+        try:
+            paths = directories.paths(kind, spec.directories, directories.of_the_system(), inherited)
+            names: tuple[str, ...] = getattr(spec.directories, kind)
+            for path, name in zip(paths, names, strict=True):
+                directories.make(path[: -len(name) - 1], name, spec.directories.mode, owner, begin)
+            if paths:
+                findings.directories[directories.variable(kind)] = ":".join(paths)
+        except (OSError, SpawnError) as error:
+            failure = error if isinstance(error, SpawnError) else SpawnError(told, error.errno or 0)
+            if not spec.prefer & {key, "directories"}:
+                raise failure from error
+            findings.not_applied.append(NotApplied(key, str(failure)))
+
+
+def _read_files(
+    spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings, step: StepCallback
+) -> None:
+    known = environment.ground(spec, inherited, findings.identity.account, findings.directories, own)
+    for file in spec.environment_file:
+        name = f"read environment file {file.path}"
+        try:
+            path = environment.expand(file.path, environment.path_environment(spec, known), "environment_file")
+            name = f"read environment file {path}"
+            step(name)
+            variables = environment.parse_environment_file(_read(path), path)
+        except FileNotFoundError as error:
+            if file.optional:
+                continue
+            failure = SpawnError(name, error.errno or 0)
+        except OSError as error:
+            failure = SpawnError(name, error.errno or 0)
+        except UnsetVariableError as error:
+            failure = SpawnError(name, 0, str(error))
+        except EnvironmentFileError as error:
+            failure = SpawnError("read environment file", 0, str(error))
+        else:
+            known.update(variables)
+            findings.files.append(variables)
+            continue
+        if "environment_file" not in spec.prefer:
+            raise failure
+        findings.not_applied.append(NotApplied("environment_file", str(failure)))
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(_FILE_LIMIT + 1)
+    if len(data) > _FILE_LIMIT:
+        raise EnvironmentFileError(path, 1, f"the file is larger than {_FILE_LIMIT >> 20} MiB")
+    return data
+
+
+def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings) -> Prepared:
+    """Put together what the processes start with. Raises SpawnError for a variable that is not set."""
+    omitted = {one.key for one in findings.not_applied}
+
+    def variables_of(identity: Identity) -> dict[str, str]:
+        return environment.build(
+            spec,
+            inherited,
+            account=identity.account,
+            files=findings.files,
+            directories=findings.directories,
+            own=own,
+        )
+
+    try:
+        variables = variables_of(findings.identity)
+        folder = spec.working_directory
+        if folder is not None:
+            folder = environment.expand(folder, variables, "working_directory")
+        users = {
+            name: (identity.credentials, variables_of(identity))
+            for name, identity in findings.users.items()
+            if identity is not None
+        }
+    except UnsetVariableError as error:
+        raise SpawnError("set the environment", 0, str(error)) from error
+    return Prepared(
+        variables,
+        findings.identity.credentials,
+        None if "working_directory" in omitted else folder,
+        spec.umask,
+        spec.tty if isinstance(spec.tty, str) and "tty" not in omitted else None,
+        tuple(findings.not_applied),
+        users,
+    )

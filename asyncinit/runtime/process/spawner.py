@@ -1,0 +1,289 @@
+"""Make processes from plans and tell when their programs run; knows nothing of services.
+
+Two ways lead to a process. posix_spawn(3) is the quick one: it sets the mask, the dispositions, the session and the
+descriptors, and suspends us until the program is executed, so it is not for programs on file systems that can hang.
+A forked child (see `child`) does all the rest, and tells a failure over a pipe. Our own mask, dispositions, uid or
+limits are never changed to influence a child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from asyncinit.config.spec import SpawnMethod
+from asyncinit.core.status import ExitStatus
+from asyncinit.errors import SpawnError
+from asyncinit.linux.close_range import close_on_exec_from
+from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.runtime.process import child, executable
+from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
+from asyncinit.runtime.process.reaper import Reaper
+
+ExecutedCallback = Callable[[SpawnError | None], None]
+ExitedCallback = Callable[[ExitStatus], None]
+
+_DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_PTY_FOLDER = "/dev/pts/"
+
+
+class Spawner:
+    """Make processes, registered with the reaper before anything else can happen.
+
+    `slow` tells whether a file system is mounted that can hang. Descriptors carried: one pipe for each forked child
+    that has not executed its program yet.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reaper: Reaper,
+        slow: Callable[[], bool] = slow_file_systems,
+    ) -> None:
+        self.loop = loop
+        self.reaper = reaper
+        self._slow = slow
+        self.births: set[_Birth] = set()
+
+    def spawn(self, plan: ExecPlan, executed: ExecutedCallback, exited: ExitedCallback) -> int:
+        """Make a process from `plan` and return its pid. Raises SpawnError.
+
+        Its mask is empty, its dispositions are the defaults (but for the two signals that glibc keeps for itself and
+        that its posix_spawn leaves ignored), and it has no descriptors but those of the plan.
+        `executed(None)` is called once the program runs, never before this has returned, and always before
+        `exited(status)`. Where the child fails before that, `executed(error)` is called and `exited` never is. The
+        reaper's callback for the pid must not be replaced before `executed` was called.
+        """
+        _check(plan)
+        # Whoever opened a descriptor without O_CLOEXEC: no program of ours shall have it.
+        close_on_exec_from(3)
+        # To stay who we are takes no right.
+        credentials = None if child.is_ours(plan.credentials) else plan.credentials
+        if _plain(plan, credentials) and self._quick(plan):
+            try:
+                pid, pipe = _posix_spawn(plan), -1
+            except NotImplementedError:  # this C library has no POSIX_SPAWN_SETSID
+                pid, pipe = _fork(plan, credentials)
+        else:
+            pid, pipe = _fork(plan, credentials)
+        birth = _Birth(self, plan.argv[0], executed, exited)
+        self.reaper.watch(pid, birth.ended)
+        birth.begin(pipe)
+        return pid
+
+    def close(self) -> None:
+        """Give back the descriptors of children that have not executed yet; their callbacks are not called any more."""
+        for birth in list(self.births):
+            birth.abandon()
+
+    def _quick(self, plan: ExecPlan) -> bool:
+        if plan.method is SpawnMethod.AUTO:
+            return not self._slow()
+        return plan.method is SpawnMethod.POSIX_SPAWN
+
+
+class _Birth:
+    """A child between its making and the execution of its program."""
+
+    def __init__(self, spawner: Spawner, program: str, executed: ExecutedCallback, exited: ExitedCallback) -> None:
+        self._loop = spawner.loop
+        self._births = spawner.births
+        self._program = program
+        self._executed = executed
+        self._exited = exited
+        self._pipe = -1
+        self._handle: asyncio.Handle | None = None
+        self._message = b""
+        self._settled = False
+        self._failed = False
+
+    def begin(self, pipe: int) -> None:
+        """Listen to the child's pipe; -1: its program runs already."""
+        self._births.add(self)
+        self._pipe = pipe
+        if pipe < 0:
+            self._handle = self._loop.call_soon(self._settle, None)
+        else:
+            self._loop.add_reader(pipe, self._readable)
+
+    def abandon(self) -> None:
+        """Let go of the descriptor and call nobody any more."""
+        self._settled = self._failed = True
+        self._release()
+
+    def ended(self, status: ExitStatus) -> None:
+        """Take the status from the reaper; what the child had to say before is told first."""
+        if not self._settled:
+            self._read()
+            if self._pipe >= 0 and not self._message:
+                name = f"execute {self._program}"
+                self._settle(SpawnError(name, 0, f"the process was {status} before its program ran"))
+            else:
+                self._settle(self._failure())
+        if not self._failed:
+            self._exited(status)
+
+    def _readable(self) -> None:
+        if self._read():
+            self._loop.remove_reader(self._pipe)
+            # Without a mark it is dead, and the reaper knows how it died.
+            if self._message:
+                self._settle(self._failure())
+
+    def _read(self) -> bool:
+        """Read what is there; return whether it was all."""
+        while self._pipe >= 0:
+            try:
+                part = os.read(self._pipe, 4096)
+            except BlockingIOError:
+                return False
+            if not part:
+                break
+            self._message += part
+        return True
+
+    def _failure(self) -> SpawnError | None:
+        said = self._message.removeprefix(child.MARK)
+        return child.told(said) if said else None
+
+    def _settle(self, failure: SpawnError | None) -> None:
+        self._settled = True
+        self._failed = failure is not None
+        self._release()
+        try:
+            self._executed(failure)
+        except Exception as error:
+            # The status that may follow at once must not get lost with it.
+            self._loop.call_exception_handler({"message": "executed callback failed", "exception": error})
+
+    def _release(self) -> None:
+        self._births.discard(self)
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        if self._pipe >= 0:
+            self._loop.remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def _check(plan: ExecPlan) -> None:
+    if not plan.argv:
+        raise SpawnError("execute the command", errno.EINVAL, "it is empty")
+    step = f"execute {plan.argv[0]}"
+    if any("\0" in word for word in plan.argv):
+        raise SpawnError(step.replace("\0", "?"), errno.EINVAL, "an argument has a NUL character")
+    for name, value in plan.environment.items():
+        if not name or "=" in name or "\0" in name or "\0" in value:
+            shown = name.replace("\0", "?")
+            raise SpawnError(step, errno.EINVAL, f"the environment variable {shown!r} can't have such a name or value")
+    for fd, number in plan.extra:
+        if fd < 0 or number < 3:
+            raise SpawnError(f"set up descriptor {number}", errno.EBADF, "extra descriptors are open, and 3 or more")
+    if plan.terminal and plan.session is not Session.NEW:
+        raise SpawnError(f"open terminal {plan.terminal}", errno.EINVAL, "only a new session can have its own terminal")
+
+
+def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
+    """Tell whether posix_spawn can do all that the plan asks for."""
+    return (
+        credentials is None
+        and plan.working_directory is None
+        and plan.umask is None
+        and plan.open_files is None
+        and plan.session is not Session.FOREGROUND
+        and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))
+    )
+
+
+def _posix_spawn(plan: ExecPlan) -> int:
+    program = executable.find(plan.argv[0], plan.environment)
+    copies: list[int] = []
+    try:
+        arranged = _arrange(plan, copies)
+        actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
+        if plan.terminal:
+            # Opened by the leader of a new session that has none, a terminal becomes its controlling one.
+            actions.append((os.POSIX_SPAWN_OPEN, 0, plan.terminal, os.O_RDWR, 0))
+            actions += [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
+        actions += [(os.POSIX_SPAWN_DUP2, source, number) for source, number in arranged.pairs]
+        actions += [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in arranged.null]
+        standing: dict[str, Any] = {"setsid": True} if plan.session is Session.NEW else {"setpgroup": 0}
+        return os.posix_spawn(
+            program,
+            plan.argv,
+            plan.environment,
+            file_actions=actions,
+            **standing,
+            setsigmask=(),
+            setsigdef=_DEFAULTS,
+        )
+    except OSError as error:
+        raise _spawn_error(plan, program, error.errno or 0) from error
+    except ValueError as error:  # a text that the file system's encoding does not have
+        raise SpawnError(f"execute {program}", errno.EINVAL, str(error)) from error
+    finally:
+        _close(copies)
+
+
+def _spawn_error(plan: ExecPlan, program: str, number: int) -> SpawnError:
+    """Find out which part of posix_spawn failed: all that it gives is one errno."""
+    if number in (errno.EAGAIN, errno.ENOMEM):
+        return SpawnError("make a process", number)
+    if number == errno.EBADF:
+        return SpawnError("set up its descriptors", number, "one is not open, or a number is above the limit of files")
+    null = plan.terminal or "/dev/null"
+    if not os.path.exists(null) and (plan.terminal or -1 in (plan.stdin, plan.stdout, plan.stderr)):
+        return SpawnError(f"open {null}", number)
+    if number in (errno.EMFILE, errno.ENFILE, errno.EIO):
+        return SpawnError(f"open {null}", number)
+    return SpawnError(f"execute {program}", number, executable.explain(program, number))
+
+
+def _fork(plan: ExecPlan, credentials: Credentials | None) -> tuple[int, int]:
+    """Return the pid of a forked child that becomes what `plan` says, and the pipe that tells how it went."""
+    copies: list[int] = []
+    reader = -1
+    try:
+        arranged = _arrange(plan, copies)
+        try:
+            reader, report = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            copies.append(report)
+            if report in child.destinations(plan):
+                report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, max(child.destinations(plan)) + 1)
+                copies.append(report)
+        except OSError as error:
+            raise SpawnError("make a pipe", error.errno or 0) from error
+        todo = child.steps(plan, arranged, credentials)
+        pid = child.fork()
+        if pid == 0:
+            child.become(todo, plan, report)
+    except BaseException:
+        if reader >= 0:
+            os.close(reader)
+        raise
+    finally:
+        _close(copies)
+    if plan.session is not Session.NEW:
+        try:
+            os.setpgid(pid, pid)  # whoever is first, so that the group can be signalled at once
+        except OSError:
+            pass  # it has done so itself, and has executed or is gone
+    return pid, reader
+
+
+def _arrange(plan: ExecPlan, copies: list[int]) -> child.Moves:
+    try:
+        return child.moves(plan, copies)
+    except OSError as error:
+        raise SpawnError("duplicate descriptors", error.errno or 0) from error
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -1,0 +1,1 @@
+"""When a service is ready, and what it says of itself; decides nothing."""
