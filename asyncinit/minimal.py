@@ -25,6 +25,7 @@ ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGPWR)
 WALL = 0x40000000  # __WALL: children made by clone(2) with another exit signal, too
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, <linux/proc_ns.h>
 _LAST_WAIT = 1.0  # for what was killed to go; longer only if it hangs in the kernel, where waiting does not help
+_REAP_AT_ONCE = 256  # then a look at the signals: a storm of orphans must not hold up a SIGTERM
 _PASSES = 50  # against a fork loop: each pass stops what is new, so few are ever needed
 
 
@@ -52,7 +53,7 @@ def run(
         try:
             _signal.pthread_sigmask(_signal.SIG_BLOCK, CATCHABLE)
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # inherited as ignored it would swallow each status
-            childless = _reap(main, report, state)
+            childless, more = _reap(main, report, state)
             if (childless and (state["ending"] or not stay)) or (kill_at and time.monotonic() > kill_at + _LAST_WAIT):
                 _leave(int(state["status"]))
             if state["ending"] and kill_at is None:
@@ -62,8 +63,8 @@ def run(
             if kill_at is not None and time.monotonic() >= kill_at:
                 kill_all()
                 info = _signal.sigtimedwait(CATCHABLE, 0.1)
-            elif kill_at is not None:
-                info = _signal.sigtimedwait(CATCHABLE, max(0.0, kill_at - time.monotonic()))
+            elif more or kill_at is not None:
+                info = _signal.sigtimedwait(CATCHABLE, 0 if more else max(0.0, (kill_at or 0) - time.monotonic()))
             else:
                 info = _signal.sigwaitinfo(CATCHABLE)
             if info is not None and info.si_signo in ENDING:
@@ -81,13 +82,13 @@ def _is_child(pid: int) -> bool:
     return True
 
 
-def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> bool:
-    """Reap all that have ended; return whether there is no child at all."""
-    while True:
+def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> "tuple[bool, bool]":
+    """Reap those that have ended; return whether there is no child at all, and whether there may be more to reap."""
+    for _ in range(_REAP_AT_ONCE):
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL)
             if ended is None:
-                return False
+                return False, False
             code, number = (ended.si_status, 0) if ended.si_code == os.CLD_EXITED else (0, ended.si_status)
             if report >= 0:
                 try:
@@ -98,7 +99,8 @@ def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> bo
             if ended.si_pid == main:
                 state.update(status=code or (number and 128 + number), ending=True)
         except ChildProcessError:
-            return True
+            return True, False
+    return False, True
 
 
 def _leave(status: int) -> None:

@@ -1,8 +1,8 @@
 """The life of CMD under `asyncinit -- CMD`: forward signals, reap, stop and continue with it, clean up after it.
 
 It must not know of services, asyncio or files. Signals are taken one at a time by sigwaitinfo(2), with their sender;
-all of them are blocked all the time, so none is lost and none interrupts anything. After each one, children are
-looked after: a flood of some signal with a low number would otherwise keep SIGCHLD waiting for ever.
+all of them are blocked all the time, so none is lost and none interrupts anything. After each one, children and the
+clock are looked after: a flood of some signal with a low number would otherwise keep SIGCHLD waiting for ever.
 """
 
 import os
@@ -27,6 +27,7 @@ LAST_WAIT = 1.0
 """Seconds that killed processes have to vanish, before we leave without them (they hang in the kernel)."""
 
 _SI_KERNEL = 0x80
+_REAP_AT_ONCE = 256  # then a look at the signals: a storm of orphans must not hold up a SIGTERM
 _STOPS = (_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU)
 _ASKS_FOR_END = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT)
 _WAKES = (*_ASKS_FOR_END, _signal.SIGHUP)
@@ -44,6 +45,7 @@ class Wrapper:
         self.stopped = False
         self.asked_to_stop = False  # by a signal that we forwarded, so not to be continued by us
         self.kill_at: float | None = None
+        self.more_to_reap = False
 
     def supervise(self) -> int:
         """Start CMD, return its status once all that it made is gone; raises OSError if it can't start."""
@@ -51,21 +53,23 @@ class Wrapper:
         group = self.pid
         while self.status is None:
             info = self._wait()
-            if info is None:
+            if info is not None and info.si_signo != _signal.SIGCHLD:
+                self._forward(info.si_signo, info.si_code == _SI_KERNEL)
+            if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 self.kill_at = None
                 minimal.kill_all()
-            elif info.si_signo != _signal.SIGCHLD:
-                self._forward(info.si_signo, info.si_code == _SI_KERNEL)
             self._reap()
         self.jobs.take_back(group)
         self._clean_up()
         return self.status
 
     def _wait(self) -> "_signal.struct_siginfo | None":
-        """Take the next signal; None once it is time to kill."""
-        if self.kill_at is None:
-            return _signal.sigwaitinfo(minimal.CATCHABLE)
-        return _signal.sigtimedwait(minimal.CATCHABLE, max(0.0, self.kill_at - time.monotonic()))
+        """Take the next signal; None once it is time to kill, or while there may be more to reap."""
+        if self.more_to_reap:
+            return _signal.sigtimedwait(minimal.CATCHABLE, 0)
+        if self.kill_at is not None:
+            return _signal.sigtimedwait(minimal.CATCHABLE, max(0.0, self.kill_at - time.monotonic()))
+        return _signal.sigwaitinfo(minimal.CATCHABLE)
 
     def _forward(self, received: int, from_kernel: bool) -> None:
         """Pass a signal on as it is, or as `--rewrite` says."""
@@ -79,7 +83,10 @@ class Wrapper:
             self.jobs.lend(self.pid)  # a shell that continues us has made our group the foreground, or not
         elif number in _STOPS and not from_kernel:
             self.asked_to_stop = True
-        self._send(number)
+        if number == _signal.SIGCONT and self.stopped and self.options.scope == "process":
+            self._continue()  # the terminal has stopped the whole group
+        else:
+            self._send(number)
         if number in _WAKES:
             self._reap()
             if self.stopped:  # else what shall end would sleep on, with the signal pending
@@ -107,7 +114,8 @@ class Wrapper:
 
     def _reap(self) -> None:
         """Take note of every child that has ended, and of each stop of CMD."""
-        while True:
+        self.more_to_reap = False
+        for _ in range(_REAP_AT_ONCE):
             try:
                 change = os.waitid(os.P_ALL, 0, _EVERY_CHANGE)
             except ChildProcessError:
@@ -125,6 +133,7 @@ class Wrapper:
             elif change.si_code != os.CLD_TRAPPED:
                 self.pid = 0
                 self.status = change.si_status + (0 if change.si_code == os.CLD_EXITED else 128)
+        self.more_to_reap = True
 
     def _lost(self) -> None:
         """Without children and without CMD's status there is nothing to wait for; say so, and don't make one up."""
@@ -159,30 +168,31 @@ class Wrapper:
 
     def _clean_up(self) -> None:
         """End what CMD has left behind: TERM, CONT, and KILL after a while; returns as soon as nothing is left."""
-        if childless():
-            return
-        minimal.signal_all(_signal.SIGTERM)
-        minimal.signal_all(_signal.SIGCONT)
         deadline = time.monotonic() + LEFTOVER_GRACE
         if self.kill_at is not None:
             deadline = min(deadline, self.kill_at)
+        if childless(deadline):
+            return
+        minimal.signal_all(_signal.SIGTERM)
+        minimal.signal_all(_signal.SIGCONT)
         while (left := deadline - time.monotonic()) > 0:
             info = _signal.sigtimedwait(minimal.CATCHABLE, left)
-            if childless():
+            if childless(deadline):
                 return
             if info is not None and info.si_signo == _signal.SIGINT and info.si_code == _SI_KERNEL:
                 break  # ^C: somebody is watching and does not want to wait
         deadline = time.monotonic() + LAST_WAIT
-        while not childless() and time.monotonic() < deadline:
+        while not childless(deadline) and time.monotonic() < deadline:
             minimal.kill_all()
             _signal.sigtimedwait((_signal.SIGCHLD,), 0.05)
 
 
-def childless() -> bool:
-    """Reap all that have ended; tell whether no child is left."""
+def childless(deadline: float) -> bool:
+    """Reap all that have ended, in a storm of them at most until `deadline`; tell whether no child is left."""
     while True:
         try:
-            if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | minimal.WALL) is None:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | minimal.WALL)
+            if ended is None or time.monotonic() > deadline:
                 return False
         except ChildProcessError:
             return True

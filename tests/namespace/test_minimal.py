@@ -97,6 +97,15 @@ def test_each_end_is_reported_before_its_pid_is_free() -> None:
 
 
 @BOTH
+def test_a_storm_of_orphans_does_not_hold_up_the_end(pid1: bool) -> None:
+    """SIGTERM is obeyed while orphans end faster than anyone could count them."""
+    storm = "while :; do (sh -c : &); done"
+    with minimal(f"for i in 1 2 3; do sh -c 'trap \"\" TERM; {storm}' & done", "grace=0.2", pid1=pid1) as run:
+        run.signal(signal.SIGTERM)
+        assert run.wait() == 0
+
+
+@BOTH
 def test_it_may_begin_with_the_end(pid1: bool) -> None:
     """With `end` what is there is asked to end at once."""
     with minimal("sleep 1000 & sleep 1000 &", "end=1", "status=70", pid1=pid1) as run:

@@ -278,6 +278,26 @@ def test_grace_ends_in_a_kill_of_all(pid1: bool) -> None:
                 assert is_gone(sh)
 
 
+@BOTH
+def test_no_flood_holds_up_the_kill(pid1: bool) -> None:
+    """A storm of orphans and a flood of signals do not keep ASYNCINIT_GRACE from being kept."""
+    storm = (
+        "import os, signal\nsignal.signal(15, signal.SIG_IGN)\nsignal.signal(1, signal.SIG_IGN)\n"
+        "print('up', flush=True)\nwhile True:\n    pid = os.fork()\n"
+        "    if not pid:\n        os.fork()\n        os._exit(0)\n    os.waitpid(pid, 0)"
+    )
+    environment = {"PATH": os.environ["PATH"], "ASYNCINIT_GRACE": "300ms"}
+    with wrapped(PYTHON, "-I", "-S", "-c", storm, pid1=pid1, env=environment) as run:
+        run.out.expect("up\n")
+        run.signal(signal.SIGTERM)
+        while run.process.poll() is None:
+            try:
+                run.signal(signal.SIGHUP)
+            except ProcessLookupError:
+                break
+        assert run.wait() == 128 + signal.SIGKILL
+
+
 def test_a_bad_grace_is_refused() -> None:
     """A value of ASYNCINIT_GRACE that is no duration is named, and CMD is not started."""
     environment = {"PATH": os.environ["PATH"], "ASYNCINIT_GRACE": "soon"}

@@ -164,6 +164,24 @@ def test_job_control_works_around() -> None:
 
 
 @needs_bash
+def test_a_stopped_job_is_continued_whole_whatever_the_scope() -> None:
+    """With --scope process, fg continues CMD's whole group, which the key has stopped."""
+    with shell() as run:
+        run.out.expect("sh> ")
+        script = f"'{' '.join(RECORDER)} & sleep 1000; :'"
+        run.type(" ".join([*WRAP, "--scope", "process", "--", "sh", "-c", script]) + "\n")
+        recorder = int(run.out.expect(r"^ready (\d+)")[1])
+        wait_until(lambda: foreground(run.keyboard) == int(stat(recorder)[2]))
+        run.type("\x1a")
+        run.out.expect("Stopped")
+        wait_until(lambda: is_stopped(recorder))
+        run.type("fg\n")
+        wait_until(lambda: not is_stopped(recorder))
+        run.type("\x03")
+        run.out.expect("SIGINT from kernel\n")
+
+
+@needs_bash
 def test_a_shell_can_end_a_stopped_job() -> None:
     """`kill %1` on a stopped job ends CMD and us, as it ends any other job."""
     with shell() as run:
