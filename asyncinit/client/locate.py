@@ -6,7 +6,7 @@ import os
 
 from asyncinit.client.connection import Connection
 from asyncinit.client.errors import ClientError, NotAllowedError, NotRunningError
-from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, user_address
+from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, project_address, user_address
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "ASYNCINIT_SOCKET"
 PROJECT_FILE = "asyncinit.toml"
+PROJECT_FOLDER = "services.d"
 SYSTEM_FOLDER = "/etc/asyncinit"
 
 
@@ -22,14 +23,20 @@ def connect(explicit: str | None = None, environment: Mapping[str, str] = os.env
 
     That is: the one of `--socket`; of ASYNCINIT_SOCKET; of the project that we stand in, if its asyncinit.toml names a
     control_socket. Each of these is meant if it is given, so nothing else is tried then. Else the first that answers of
-    PID 1's, the user's own, and those with an abstract name.
+    the project that we stand in, PID 1's, the user's own, and those with an abstract name.
     """
     meant = explicit or environment.get(VARIABLE) or project_socket()
     if meant:
         return Connection(meant)
     refusal: ClientError | None = None
-    places = [_declared_in(SYSTEM_FOLDER) or SYSTEM_ADDRESS, user_address(environment), *_abstract_places()]
+    places = [
+        *_project_places(),
+        _declared_in(SYSTEM_FOLDER) or SYSTEM_ADDRESS,
+        user_address(environment),
+        *_abstract_places(),
+    ]
     tried = [place for place in dict.fromkeys(places) if place]
+    named = [place for place in tried if "-project-" not in place]
     for place in tried:
         try:
             return Connection(place)
@@ -39,7 +46,21 @@ def connect(explicit: str | None = None, environment: Mapping[str, str] = os.env
             refusal = refusal if isinstance(refusal, NotAllowedError) else error
     if refusal is not None:
         raise refusal
-    raise NotRunningError(f"not running here: nothing listens at {', '.join(tried)} (--socket names another place)")
+    raise NotRunningError(f"not running here: nothing listens at {', '.join(named)} (--socket names another place)")
+
+
+def _project_places() -> list[str]:
+    """Return the places of asyncinits that run the folder we stand in, or a project around it, nearest first."""
+    try:
+        folder = os.getcwd()
+    except OSError:
+        return []
+    places = [project_address(folder, os.geteuid())]
+    while (above := os.path.dirname(folder)) != folder:
+        folder = above
+        if any(os.path.exists(os.path.join(folder, name)) for name in (PROJECT_FILE, PROJECT_FOLDER)):
+            places.append(project_address(folder, os.geteuid()))
+    return [place for place in places if place]
 
 
 def project_socket(folder: str | None = None) -> str | None:

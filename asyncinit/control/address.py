@@ -39,6 +39,18 @@ def abstract_address(uid: int) -> str:
     return f"@asyncinit-{uid}-{_namespace('mnt')}-{_namespace('pid')}"
 
 
+def project_address(folder: str, uid: int) -> str | None:
+    """Return the place of the asyncinit that runs the project in `folder`; None where there is no such folder.
+
+    By the folder's identity, not its path: a project is the same one through a symbolic link or a bind mount.
+    """
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return f"@asyncinit-{uid}-project-{status.st_dev:x}-{status.st_ino:x}"
+
+
 def _namespace(kind: str) -> int:
     try:
         return os.stat(f"/proc/self/ns/{kind}").st_ino

@@ -110,8 +110,9 @@ def ready(m: Move) -> None:
     s.start_deadline = None
 
 
-def start_too_slow(m: Move, _event: Event) -> None:
-    text = f"not ready within {m.s.spec.ready.timeout:g} s"
+def start_too_slow(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.TimerFired)
+    text = f"not ready within {m.s.spec.ready.timeout:g} s" + (f": {event.waiting}" if event.waiting else "")
     going_down.fail_running(m, Reason(Code.TIMEOUT, text))
 
 

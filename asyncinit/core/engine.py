@@ -60,6 +60,7 @@ class Engine:
         self.stop_deadline = math.inf
         self.ended_essential: str | None = None
         self.gave_up: GiveUp = GiveUp.NONE
+        self.gave_up_on: str | None = None
 
     # -----------------------------------------------------------------------------------------------------------------
     # What happens
@@ -232,8 +233,7 @@ class Engine:
         if not service.leaving:
             lost = next((n for n in service.spec.binds_to if not self.services[n].satisfied), None)
             if lost is not None and service.wanted:
-                text = f"bound to {lost}, which is {self.services[lost].state}"
-                self._queue.append((name, ev.Recycle(Reason(Code.DEPENDENCY, text, lost))))
+                self._queue.append((name, ev.Recycle(self._because_of_loss(lost))))
             return
         held = self._stop_holders.hold(name, self.graph.before[name], changed)
         # While it is prepared there is nothing of it yet that others could need.
@@ -301,11 +301,16 @@ class Engine:
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:
             self.ended_essential = after.name
         if after.rest is State.FAILED and not after.revivable and self.gave_up is GiveUp.NONE:
-            self.gave_up = after.spec.restart.on_give_up
+            self.gave_up, self.gave_up_on = after.spec.restart.on_give_up, after.name
 
     def _because_of_stop(self, name: str, down: Mapping[str, None]) -> Reason:
         cause = next(other for other in self.graph.needs[name] if other in down)
         return Reason(Code.DEPENDENCY, f"requires {cause}, which is being stopped", cause)
+
+    def _because_of_loss(self, other: str) -> Reason:
+        failure = self.services[other].failure
+        why = failure.text if failure is not None else f"is {self.services[other].state}"
+        return Reason(Code.DEPENDENCY, f"bound to {other}, which {why}", other)
 
     def _because_of_failure(self, other: str) -> Reason:
         cause = self.services[other]

@@ -114,9 +114,13 @@ class HooksDone(Struct, frozen=True):
 
 
 class TimerFired(Struct, frozen=True):
-    """A timer's deadline has passed; dropped unless `epoch` is the service's present one."""
+    """A timer's deadline has passed; dropped unless `epoch` is the service's present one.
+
+    `waiting` is what was waited for and the last obstacle, in words, where that is known.
+    """
 
     epoch: int
+    waiting: str = ""
 
 
 class ReloadRequested(Struct, frozen=True):

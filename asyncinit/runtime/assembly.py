@@ -29,6 +29,7 @@ from asyncinit.runtime.output import format as log_format
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.console import Console
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
@@ -53,7 +54,10 @@ _LAST_WORDS = 0.5
 
 
 class Assembly:
-    """A running asyncinit; `ready_fd` is --ready-fd's descriptor, `rewrite` maps what is forwarded to CMD (0: not)."""
+    """A running asyncinit; `ready_fd` is --ready-fd's descriptor, `rewrite` maps what is forwarded to CMD (0: not).
+
+    `project` is the folder whose services are run, where that is not the system's.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Assembly:
         *,
         ready_fd: int | None = None,
         rewrite: Mapping[int, int] = MappingProxyType({}),
+        project: str | None = None,
     ) -> None:
         self._loop = loop
         self._configuration = configuration
@@ -99,6 +104,8 @@ class Assembly:
             open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(configuration.services)),
         )
         self.performer = Performer(self.workshop, self.supervisor)
+        patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
+        self.announcer.follow(patience.take)
         self._main = main_command(configuration)
         self.shutdown = Shutdown(
             self.supervisor,
@@ -121,7 +128,12 @@ class Assembly:
             show=lambda name: show(configuration, name),
         )
         self.control = ControlServer(
-            loop, self.requests, say=self._warn, control_socket=init.control_socket, control_read=init.control_read
+            loop,
+            self.requests,
+            say=self._warn,
+            control_socket=init.control_socket,
+            control_read=init.control_read,
+            project=project,
         )
         self.workshop.control_address = self.control.address
         self.upward = Upward(loop, environment, ready_fd, self._warn)

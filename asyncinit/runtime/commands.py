@@ -13,7 +13,7 @@ from asyncinit.core.budget import Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process.hooks import Cancellable, CommandRun, Done, HookRun
+from asyncinit.runtime.process.hooks import Activity, CommandRun, Done, HookRun
 from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.workshop import Workshop
 
@@ -26,7 +26,7 @@ class Commands:
         self._spec = spec
         self._token = token
         self._complain = complain
-        self._under_way: dict[str, Cancellable] = {}
+        self._under_way: dict[str, Activity] = {}
 
     def hooks(
         self,
@@ -43,7 +43,7 @@ class Commands:
             return
         key = f"hooks.{stage}"
 
-        def run(hook: Hook, timeout: float, ended: Done) -> Cancellable:
+        def run(hook: Hook, timeout: float, ended: Done) -> Activity:
             return self.run(prepared, hook.command, key, timeout, ended, hook.user, variables)
 
         def over(failure: Reason | None) -> None:
@@ -84,7 +84,7 @@ class Commands:
         done: Done,
         user: str | None = None,
         variables: Mapping[str, str] | None = None,
-    ) -> Cancellable:
+    ) -> Activity:
         """Run one command, declared at `key`, for `timeout` seconds at most. Raises SpawnError."""
         plan = prepared.plan(command, key, user, variables)
         owner = plan.credentials.uid if plan.credentials is not None else None
@@ -112,8 +112,11 @@ class Commands:
         channel.close_ours()
         return command_run
 
-    def end(self) -> None:
-        """Kill what runs; nobody is told."""
+    def end(self, kill: bool) -> None:
+        """Call off what runs, and `kill` it (else it is a member of the service like others); nobody is told."""
         under_way, self._under_way = self._under_way, {}
         for command in under_way.values():
-            command.cancel()
+            if kill:
+                command.cancel()
+            else:
+                command.abandon()

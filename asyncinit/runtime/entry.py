@@ -18,6 +18,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from asyncinit import minimal
+from asyncinit.config import places
 from asyncinit.config.load import read
 from asyncinit.config.problems import ConfigErrors
 from asyncinit.config.resolve import Mode
@@ -111,12 +112,25 @@ def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
 def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]) -> int:
     loop = _new_loop()
     subreaper_problem = _become_subreaper()
-    house = Assembly(loop, configuration, ready_fd=options.ready_fd, rewrite=options.rewrite)
+    house = Assembly(loop, configuration, ready_fd=options.ready_fd, rewrite=options.rewrite, project=_project(options))
     for text in filter(None, (*warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
     house.begin()
     loop.run_forever()
     return house.end()
+
+
+def _project(options: RunOptions) -> str | None:
+    """Return the folder whose services a plain process runs, None where it runs the system's.
+
+    PID 1 is found at the system's place from wherever one stands in its container.
+    """
+    if os.getpid() == 1:
+        return None
+    if options.config is not None:
+        return os.path.dirname(os.path.abspath(options.config))
+    here = options.services or os.path.exists(places.FILE) or os.path.isdir(places.FOLDER)
+    return os.getcwd() if here else None
 
 
 def _become_subreaper() -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from asyncinit.config.spec import LogLevel, Scope
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
-from asyncinit.core.service import Service
+from asyncinit.core.service import Phase, Service
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.announcer import Times
@@ -99,7 +99,9 @@ class Performer:
             case ev.RunHooks():
                 self._run_hooks(effect)
             case ev.EndHooks():
-                self._run(name).end_activities()
+                # Where a stop begins without a main process, its signal is for the hook, which may end by itself.
+                service = self._service(name)
+                self._run(name).end_activities(kill=service.main is not None or service.phase is not Phase.STOPPING)
             case ev.SendSignal():
                 shop.ending.signal_scope(name, effect.signal, effect.scope, self._service(name).main)
             case ev.RunStopCommand():
@@ -164,8 +166,12 @@ class Performer:
 
     def _arm(self, name: str, epoch: int, deadline: float) -> None:
         self._disarm(name)
-        fired = partial(self._supervisor.post, name, ev.TimerFired(epoch))
-        self._timers[name] = self._shop.timers.at(deadline, fired)
+        self._timers[name] = self._shop.timers.at(deadline, partial(self._fired, name, epoch))
+
+    def _fired(self, name: str, epoch: int) -> None:
+        run = self._runs.get(name)
+        waiting = run.waiting_text if run is not None else None
+        self._supervisor.post(name, ev.TimerFired(epoch, waiting or ""))
 
     def _disarm(self, name: str) -> None:
         timer = self._timers.pop(name, None)

@@ -16,15 +16,15 @@ from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
-from asyncinit.core.status import Code, ExitStatus, Reason
+from asyncinit.core.status import Code, ExitStatus, Reason, signal_name
 from asyncinit.errors import AsyncinitError, SpawnError, why
 from asyncinit.runtime.commands import Commands
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.environment import expand
 from asyncinit.runtime.process.foreign_main import ForeignMain
-from asyncinit.runtime.process.hooks import Cancellable, Done
+from asyncinit.runtime.process.hooks import Done
 from asyncinit.runtime.process.plan import ExecPlan, Session
-from asyncinit.runtime.process.prepare import NotApplied, Prepared
+from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared
 from asyncinit.runtime.ready.notify import NotifySocket
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.ready.readiness import Readiness, make_readiness
@@ -325,19 +325,21 @@ class Run:
 
     def _stop_ended(self, failure: Reason | None) -> None:
         if failure is not None and self.main is not None:  # else it has done what it is for
-            self._complain(f"stop command {failure.text}")
+            stop = self.spec.stop
+            self._complain(f"stop command {failure.text}; sending {signal_name(stop.signal)} instead")
+            self._shop.ending.signal_scope(self.spec.name, stop.signal, stop.scope, self.main)
 
     def _aside(self, what: str, command: Command, timeout: float, done: Done) -> None:
         assert self.prepared is not None
         variables = {} if self.main is None else {"MAINPID": str(self.main)}
         self._commands.aside(self.prepared, what, command, timeout, done, variables)
 
-    def end_activities(self) -> None:
-        """Kill the preparation, hook or command that runs; nothing of it is posted any more."""
+    def end_activities(self, kill: bool = True) -> None:
+        """Call off the preparation, hook or command that runs, and `kill` it; nothing of it is posted any more."""
         if self._preparation is not None:
             self._preparation.cancel()
             self._preparation = None
-        self._commands.end()
+        self._commands.end(kill)
 
 
 def _spawn_reason(error: AsyncinitError) -> Reason:

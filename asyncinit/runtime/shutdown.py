@@ -17,6 +17,8 @@ from asyncinit.runtime.timers import Timers
 
 # A terminal and a forwarding parent often send the same wish twice; only a later one is a second wish.
 SECOND_WISH = 1.0
+# After the budget: SIGKILL, and this long for the kernel to carry it out.
+_LAST_KILLS = 0.2
 # A stop that took this long is worth a word in the summary.
 _SLOW = 1.0
 
@@ -78,7 +80,8 @@ class Shutdown:
         timeout = self._init.shutdown_timeout
         self._supervisor.request(lambda now: self._engine.shut_down(now, timeout))
         self._timers.at(self._engine.stop_deadline, self._budget_spent)
-        self._timers.at(self._asked_at + timeout, self._time_is_up)
+        # The last kills get their moment even where there is no time at all.
+        self._timers.at(max(self._asked_at + timeout, self._engine.stop_deadline + _LAST_KILLS), self._time_is_up)
 
     def _budget_spent(self) -> None:
         if not self._engine.all_down and not self._engine.overrun:
@@ -103,7 +106,7 @@ class Shutdown:
                 service = engine.services[engine.ended_essential]
                 self._begin(f"{service.name} is essential and {words.outcome(service)}")
             elif engine.gave_up is not GiveUp.NONE:
-                self._begin(f"a service has failed for good (on_give_up = {engine.gave_up.value})")
+                self._begin(f"{engine.gave_up_on} has failed for good (its on_give_up is {engine.gave_up.value})")
             elif engine.idle and not self._init.keep_running:
                 self._begin("nothing is left to run")
         if engine.shutting_down and engine.all_down and not self._sweeping:

@@ -53,9 +53,12 @@ def transition(
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
         case State.STOPPING:
-            text, level = f"stopping{because}" + (f", once {_few(waits)} is down" if waits else ""), LogLevel.INFO
+            text, level = f"stopping{because}" + (f", once {few(waits)} is down" if waits else ""), LogLevel.INFO
         case State.RELOADING:
             text, level = "reloading", LogLevel.INFO
+        case State.WAITING if effect.old is State.STOPPING:
+            text = f"stopped after {duration(took)}" + ("; had to be killed" if service.killed else "")
+            level = LogLevel.WARNING if service.killed else LogLevel.INFO
         case State.STARTING | State.WAITING:
             text, level = f"{new}{because}", LogLevel.DEBUG
         case State.UNHEALTHY:
@@ -63,7 +66,7 @@ def transition(
     return text, level
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
     """Return some names in words: "web", "web and api", "web, api and 12 more"."""
     if len(names) <= 2:
         return " and ".join(names)

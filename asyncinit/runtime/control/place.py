@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, reach, user_address
+from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, project_address, reach, user_address
 
 BACKLOG = 64
 """Connections that the kernel holds for us until the loop's next turn."""
@@ -38,15 +38,20 @@ class Place:
 
 
 def take_place(
-    configured: str | None, open_to_all: bool, environment: Mapping[str, str], say: Callable[[str], None]
+    configured: str | None,
+    open_to_all: bool,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+    project: str | None = None,
 ) -> Place | None:
     """Listen at the first place that can be had; None if there is none.
 
-    `configured` is [init] control_socket (None: the system's place). With `open_to_all` everybody may connect (the
-    server checks each by uid), else the file's mode keeps others out. `say` gets one line for each place that should
-    have been ours but cannot be: not for those that are only tried.
+    `configured` is [init] control_socket (None: the system's place). `project` is the folder of a project that is run
+    there as a plain process: its place comes before the system's, so that several projects don't meet. With
+    `open_to_all` everybody may connect (the server checks each by uid), else the file's mode keeps others out. `say`
+    gets one line for each place that should have been ours but cannot be: not for those that are only tried.
     """
-    for address, wanted in _places(configured, environment):
+    for address, wanted in _places(configured, environment, project):
         try:
             return _listen(address, open_to_all)
         except OSError as error:
@@ -60,11 +65,14 @@ class InUseError(OSError):
     """Another server listens there, or something that is no socket is there."""
 
 
-def _places(configured: str | None, environment: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+def _places(configured: str | None, environment: Mapping[str, str], project: str | None) -> Iterator[tuple[str, bool]]:
     """Yield each place, and whether it is worth a line when it cannot be had."""
     if configured is not None:
         yield (configured if configured.startswith("@") else os.path.abspath(configured)), True
     else:
+        place = project_address(project, os.geteuid()) if project is not None else None
+        if place is not None:
+            yield place, False
         yield SYSTEM_ADDRESS, False
     own = user_address(environment)
     if own is not None and _is_ours(os.path.dirname(os.path.dirname(own))):

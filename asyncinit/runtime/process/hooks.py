@@ -29,11 +29,14 @@ _UNDYING = 5.0
 """Seconds after SIGKILL; who lives on then hangs in the kernel, and is not waited for."""
 
 
-class Cancellable(Protocol):
-    """Something under way."""
+class Activity(Protocol):
+    """A command, or several, under way."""
 
     def cancel(self) -> None:
         """End it and call nobody; harmless when it is over."""
+
+    def abandon(self) -> None:
+        """Let it run on, as a process of the service, and call nobody."""
 
 
 class CommandRun:
@@ -74,6 +77,11 @@ class CommandRun:
             self._done = None
             self._finish(None)
             self._kill()
+
+    def abandon(self) -> None:
+        """Let it run on and call nobody; who ends the service ends it."""
+        self._done = None
+        self._finish(None)
 
     def _executed(self, failure: SpawnError | None) -> None:
         if failure is not None:
@@ -123,7 +131,7 @@ class HookRun:
         self,
         stage: HookStage,
         hooks: Sequence[Hook],
-        run: Callable[[Hook, float, Done], Cancellable],
+        run: Callable[[Hook, float, Done], Activity],
         *,
         call_soon: Callable[[Callable[[], None]], object],
         done: Done,
@@ -137,7 +145,7 @@ class HookRun:
         self._pace = pace
         self._ignored = ignored
         self._done: Done | None = done
-        self._running: Cancellable | None = None
+        self._running: Activity | None = None
         call_soon(self._next)
 
     def cancel(self) -> None:
@@ -146,6 +154,14 @@ class HookRun:
         self._hooks.clear()
         if self._running is not None:
             self._running.cancel()
+            self._running = None
+
+    def abandon(self) -> None:
+        """Let the hook that runs go on, run no other, and call nobody."""
+        self._done = None
+        self._hooks.clear()
+        if self._running is not None:
+            self._running.abandon()
             self._running = None
 
     def _next(self) -> None:
