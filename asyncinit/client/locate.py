@@ -55,11 +55,11 @@ def _project_places() -> list[str]:
         folder = os.getcwd()
     except OSError:
         return []
-    places = [project_address(folder, os.geteuid())]
+    places = [project_address(folder)]
     while (above := os.path.dirname(folder)) != folder:
         folder = above
         if any(os.path.exists(os.path.join(folder, name)) for name in (PROJECT_FILE, PROJECT_FOLDER)):
-            places.append(project_address(folder, os.geteuid()))
+            places.append(project_address(folder))
     return [place for place in places if place]
 
 

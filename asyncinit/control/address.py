@@ -39,16 +39,17 @@ def abstract_address(uid: int) -> str:
     return f"@asyncinit-{uid}-{_namespace('mnt')}-{_namespace('pid')}"
 
 
-def project_address(folder: str, uid: int) -> str | None:
+def project_address(folder: str) -> str | None:
     """Return the place of the asyncinit that runs the project in `folder`; None where there is no such folder.
 
-    By the folder's identity, not its path: a project is the same one through a symbolic link or a bind mount.
+    By the folder's identity, not its path: a project is the same one through a symbolic link or a bind mount. Without
+    the uid, which is another one inside a user namespace; whom to trust is told by the peer's credentials.
     """
     try:
         status = os.stat(folder)
     except OSError:
         return None
-    return f"@asyncinit-{uid}-project-{status.st_dev:x}-{status.st_ino:x}"
+    return f"@asyncinit-project-{status.st_dev:x}-{status.st_ino:x}"
 
 
 def _namespace(kind: str) -> int:

@@ -145,7 +145,8 @@ class Engine:
     @property
     def all_ready(self) -> bool:
         """Tell whether all that is wanted is ready or completed."""
-        return all(s.satisfied or (s.at_rest and s.rest is State.COMPLETED) for s in self._all() if s.wanted)
+        wanted = [service for service in self._all() if service.wanted]
+        return bool(wanted) and all(s.satisfied or (s.at_rest and s.rest is State.COMPLETED) for s in wanted)
 
     @property
     def failed(self) -> list[str]:

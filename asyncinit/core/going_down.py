@@ -266,7 +266,7 @@ def restart(m: Move) -> None:
     s, policy = m.s, m.s.spec.restart
     s.recent = within_window(policy, s.recent, m.now)
     if limit_reached(policy, s.recent):
-        text = f"{policy.limit} restarts within {policy.window:g} s"
+        text = f"{policy.limit} restart{'s' if policy.limit != 1 else ''} within {policy.window:g} s"
         if s.failure is not None:
             text += f"; last: {s.failure.text}"
         rest(m, State.FAILED, Reason(Code.START_LIMIT_HIT, text))

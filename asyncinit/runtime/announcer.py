@@ -128,7 +128,7 @@ class Announcer:
 
 def _told_by_what_follows(service: Service, effect: Announce) -> bool:
     """Tell whether this change is one step of a story whose next line says it all."""
-    by_itself = effect.new is State.STOPPING and not service.leaving and service.run_exit is not None
+    by_itself = effect.new is State.STOPPING and not service.leaving and service.main is None
     if service.spec.type is ServiceType.TARGET and effect.new is State.STOPPING:
         return True
     return by_itself or (effect.old is State.BACKOFF and effect.new is State.WAITING)

@@ -121,12 +121,7 @@ def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str
 
 
 def _project(options: RunOptions) -> str | None:
-    """Return the folder whose services a plain process runs, None where it runs the system's.
-
-    PID 1 is found at the system's place from wherever one stands in its container.
-    """
-    if os.getpid() == 1:
-        return None
+    """Return the folder whose services are run, None where they are the system's."""
     if options.config is not None:
         return os.path.dirname(os.path.abspath(options.config))
     here = options.services or os.path.exists(places.FILE) or os.path.isdir(places.FOLDER)

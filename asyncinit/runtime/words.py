@@ -52,6 +52,8 @@ def transition(
             after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
+            if effect.old is State.COMPLETED:
+                text, level = "no longer completed", LogLevel.DEBUG
         case State.STOPPING:
             text, level = f"stopping{because}" + (f", once {few(waits)} is down" if waits else ""), LogLevel.INFO
         case State.RELOADING:

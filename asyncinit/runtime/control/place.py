@@ -47,7 +47,7 @@ def take_place(
     """Listen at the first place that can be had; None if there is none.
 
     `configured` is [init] control_socket (None: the system's place). `project` is the folder of a project that is run
-    there as a plain process: its place comes before the system's, so that several projects don't meet. With
+    there: as a plain process its place comes before the system's, so that several projects don't meet. With
     `open_to_all` everybody may connect (the server checks each by uid), else the file's mode keeps others out. `say`
     gets one line for each place that should have been ours but cannot be: not for those that are only tried.
     """
@@ -70,10 +70,11 @@ def _places(configured: str | None, environment: Mapping[str, str], project: str
     if configured is not None:
         yield (configured if configured.startswith("@") else os.path.abspath(configured)), True
     else:
-        place = project_address(project, os.geteuid()) if project is not None else None
-        if place is not None:
-            yield place, False
-        yield SYSTEM_ADDRESS, False
+        place = project_address(project) if project is not None else None
+        # PID 1 is looked for at the system's place, from wherever one stands in its container.
+        for address in (SYSTEM_ADDRESS, place) if os.getpid() == 1 else (place, SYSTEM_ADDRESS):
+            if address is not None:
+                yield address, False
     own = user_address(environment)
     if own is not None and _is_ours(os.path.dirname(os.path.dirname(own))):
         yield own, False
