@@ -188,9 +188,24 @@ def running(
     try:
         yield Wrapped(process, Output(ours), ours, below)
     finally:
-        for pid in [*descendants(process.pid), process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
+        end_all(process)
         with contextlib.suppress(OSError):
             os.close(ours)
+
+
+def end_all(process: subprocess.Popen[bytes]) -> None:
+    """Kill the leader of a session with all below it and all in its session."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGSTOP)  # it stays the parent of what becomes an orphan meanwhile
+    session = str(process.pid)
+    while True:
+        everybody = map(int, filter(str.isdigit, os.listdir("/proc")))
+        inside = {pid for pid in everybody if stat(pid)[3:4] == [session]} | set(descendants(process.pid))
+        inside = {pid for pid in inside - {process.pid} if not is_gone(pid)}
+        if not inside:
+            break
+        for pid in inside:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

@@ -264,18 +264,24 @@ def test_a_fork_loop_left_behind_is_ended(pid1: bool) -> None:
 @BOTH
 def test_grace_ends_in_a_kill_of_all(pid1: bool) -> None:
     """With ASYNCINIT_GRACE a CMD that ignores SIGTERM is killed with its tree; without, it is left alone."""
-    for grace in ("200ms", None):
-        environment = {"PATH": os.environ["PATH"]} | ({"ASYNCINIT_GRACE": grace} if grace else {})
-        with wrapped("sh", "-c", f"{' '.join(RECORDER)} & {' '.join(RECORDER)}", pid1=pid1, env=environment) as run:
+    recorder = " ".join(RECORDER)
+    for grace in ("200ms", "none"):
+        environment = {"PATH": os.environ["PATH"], "ASYNCINIT_GRACE": grace}
+        script = f"trap : HUP TERM; setsid {recorder} & {recorder}"
+        with wrapped("sh", "-c", script, pid1=pid1, env=environment) as run:
             run.out.expect("^ready.*\n")
             run.out.expect("^ready.*\n")
-            sh = run.cmd()
+            below = descendants(run.pid)
             run.signal(signal.SIGHUP)  # no request to end: starts no clock
             run.out.expect("^SIGHUP.*\n")
-            if grace:
-                run.signal(signal.SIGTERM)
-                assert run.wait() in (128 + signal.SIGKILL, 128 + signal.SIGTERM, 128 + signal.SIGHUP)
-                assert is_gone(sh)
+            run.signal(signal.SIGTERM)
+            run.out.expect("^SIGTERM.*\n")
+            if grace == "none":
+                run.signal(signal.SIGUSR1)
+                run.out.expect("^SIGUSR1.*\n")
+            else:
+                assert run.wait() == 128 + signal.SIGKILL
+                assert all(map(is_gone, below))
 
 
 @BOTH
