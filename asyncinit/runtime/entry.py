@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -64,9 +63,7 @@ def run(options: RunOptions) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
-        # Blocked, as all signals are, it waits for the minimal loop, which takes it as the wish that all ends.
-        os.kill(os.getpid(), signal.SIGTERM)
-        minimal.run(status=INTERNAL_ERROR)
+        minimal.run(status=INTERNAL_ERROR, end=True)
     os._exit(status)
 
 
