@@ -26,6 +26,9 @@ _REMEMBERED = 512
 # So many of a service's last lines are shown with its failure.
 _LAST_LINES = 10
 
+# States of a service that is ready for others all the same.
+_READY_BEFORE = frozenset({State.RELOADING, State.UNHEALTHY})
+
 Follower = Callable[[EventEntry], None]
 
 
@@ -75,11 +78,13 @@ class Announcer:
         wall = time.time()
         if effect.new is State.STARTING:
             times.begun = now
-        took = now - (times.begun if effect.new in {State.READY, State.COMPLETED} else times.moment)
+        whole_start = effect.new in {State.READY, State.COMPLETED} and effect.old not in _READY_BEFORE
+        took = now - (times.begun if whole_start else times.moment)
         times.moment, times.since = now, wall
-        times.ready_since = wall if effect.new is State.READY else times.ready_since
-        if effect.new not in {State.READY, State.RELOADING, State.UNHEALTHY}:
+        if effect.new not in _READY_BEFORE | {State.READY}:
             times.ready_since = None
+        elif times.ready_since is None:
+            times.ready_since = wall
         if effect.old is State.STOPPING and self._engine.shutting_down:
             self.stop_times[effect.service] = took
         waits = self._engine.waiting_on(effect.service)

@@ -138,6 +138,7 @@ class Assembly:
         self.workshop.control_address = self.control.address
         self.upward = Upward(loop, environment, ready_fd, self._warn)
         self.shutdown.on_begin = self.upward.stopping
+        self.performer.on_internal_error = self._internal_error
         self.supervisor.watch(self._tell_upward)
         self._told_ready = False
         resumed = self.workshop.foreground.resumed
@@ -242,8 +243,11 @@ class Assembly:
     def _warn_of(self, service: str | None, text: str) -> None:
         self.journal.event(service, text, LogLevel.WARNING)
 
-    def _impossible(self, error: TransitionError) -> None:
+    def _internal_error(self) -> None:
         self.shutdown.internal_error = True
+
+    def _impossible(self, error: TransitionError) -> None:
+        self._internal_error()
         self.journal.event(error.service, str(error), LogLevel.ERROR)
 
     def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ class Performer:
         self._tidy: list[Callable[[], None]] = []
         self._not_executed: dict[str, int] = {}
         self._last_words: dict[str, str] = {}
-        self.internal_errors = 0
+        self.on_internal_error: Callable[[], None] = lambda: None
         supervisor.performer = self
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Performer:
         try:
             self._perform(effect)
         except Exception as error:
-            self.internal_errors += 1
+            self.on_internal_error()
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in {type(effect).__name__}: {error!r} ({where.filename}:{where.lineno})"
             self._shop.journal.event(effect.service, text, LogLevel.ERROR)
@@ -111,7 +111,7 @@ class Performer:
             case ev.RunReload():
                 self._reload(name)
             case ev.WatchTree():
-                shop.members.watch_gone(name, partial(self._supervisor.post, name, ev.TreeGone()))
+                shop.members.watch_gone(name, partial(self._tree_gone, name))
             case ev.KillTree():
                 shop.ending.kill_tree(name)
             case ev.ArmTimer():
@@ -146,6 +146,12 @@ class Performer:
     def _begin(self, name: str, run: Run) -> None:
         if run is self._runs.get(name):
             run.prepare()
+
+    def _tree_gone(self, name: str) -> None:
+        run = self._runs.get(name)
+        if run is not None:
+            run.tree_gone()
+        self._supervisor.post(name, ev.TreeGone())
 
     def _run_hooks(self, effect: ev.RunHooks) -> None:
         service = self._service(effect.service)

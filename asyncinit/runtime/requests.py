@@ -152,10 +152,11 @@ class Requests:
         if verb is Verb.START:
             enabled = {name: service.spec.enabled for name, service in services.items()}
             others = [n for n in graph.pulled_in(names, enabled) if services[n].at_rest and not services[n].satisfied]
-        elif verb is Verb.RELOAD or only:
+        elif verb is Verb.RELOAD:
             others = []
         else:
-            others = [n for n in graph.brought_down(names) if not services[n].at_rest]
+            down = graph.torn_down(names) if only and verb is Verb.RESTART else graph.brought_down(names)
+            others = [n for n in down if not services[n].at_rest]
         return sorted(set(others) - set(names))
 
     def _look(self) -> None:

@@ -250,6 +250,9 @@ class Run:
         """MAINPID= or a pid file: another live process of the service is the main one from now on."""
         if pid == self.main:
             return
+        if self.main is None and self.spec.ready.kind is ReadyKind.NOTIFY:
+            self._complain(f"says that its main process is {pid}, but none was started")
+            return
         if self._foreign is not None:
             self._foreign.close()
         self.main = pid
@@ -282,6 +285,11 @@ class Run:
         self.main = None
         self._shop.announcer.exited(self.spec.name)
         self._post(ev.Exited(status))
+
+    def tree_gone(self) -> None:
+        """Nothing of the service lives any more: post how its main process ended, if that was not told yet."""
+        if self._foreign is not None:
+            self._foreign.tree_gone()
 
     def close(self) -> None:
         """Give everything back: nothing of the run is left."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
+from asyncinit.core.events import Effect
 from asyncinit.core.outcome import Facts, exit_code
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
@@ -77,11 +78,15 @@ class Shutdown:
         self._asked_at = self._timers.now()
         self._announcer.system(f"shutting down: {reason}")
         self.on_begin()
+        self._supervisor.request(self._shut_down)
+
+    def _shut_down(self, now: float) -> list[Effect]:
         timeout = self._init.shutdown_timeout
-        self._supervisor.request(lambda now: self._engine.shut_down(now, timeout))
+        effects = self._engine.shut_down(now, timeout)
         self._timers.at(self._engine.stop_deadline, self._budget_spent)
         # The last kills get their moment even where there is no time at all.
         self._timers.at(max(self._asked_at + timeout, self._engine.stop_deadline + _LAST_KILLS), self._time_is_up)
+        return effects
 
     def _budget_spent(self) -> None:
         if not self._engine.all_down and not self._engine.overrun:
@@ -125,7 +130,7 @@ class Shutdown:
     def exit_code(self) -> int:
         """Return asyncinit's exit status as things stand."""
         engine = self._engine
-        name = self._decisive or engine.ended_essential
+        name = engine.ended_essential or self._decisive
         service = engine.services[name] if name is not None else None
         facts = Facts(
             decisive=service.run_exit if service is not None else None,

@@ -36,7 +36,7 @@ def transition(
     because = f": {reason}" if reason else ""
     match new:
         case State.READY:
-            text, level = _ready(service, took), LogLevel.INFO
+            text, level = _ready(service, effect.old, took) + because, LogLevel.INFO
         case State.COMPLETED:
             text, level = f"completed after {duration(took)}", LogLevel.INFO
         case State.FAILED:
@@ -75,7 +75,11 @@ def few(names: Sequence[str]) -> str:
     return f"{names[0]}, {names[1]} and {len(names) - 2} more"
 
 
-def _ready(service: Service, took: float) -> str:
+def _ready(service: Service, old: State, took: float) -> str:
+    if old is State.STOPPING:
+        return "stays ready: the stop was called off"
+    if old is State.RELOADING:
+        return f"reloaded after {duration(took)}"
     if service.spec.type is ServiceType.TARGET:
         return "ready"
     pid = f"pid {service.main}, " if service.main is not None else ""

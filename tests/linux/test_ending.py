@@ -121,7 +121,7 @@ def test_what_comes_to_us_in_the_turn_of_the_signal_gets_it(stage: Stage) -> Non
             stage.ending.signal_scope(name, signal.SIGTERM, Scope.GROUP, None)
             stage.members.watch_gone(name, lambda: gone.append(name))
 
-        stage.reaper.replace(main, ended)
+        stage.reaper.expect(main, ended)
     for main in mains.values():
         os.kill(main, signal.SIGKILL)
     stage.until(lambda: len(gone) == 5)

@@ -38,16 +38,20 @@ class ForeignMain:
         self._exited: Callable[[ExitStatus], None] | None = exited
         self._timer: Timer | None = None
         self._fd = -1
-        self._made_by_us = reaper.known(pid)
-        if self._made_by_us:
-            reaper.replace(pid, self._tell)
-        else:
-            reaper.watch(pid, self._tell)
+        reaper.expect(pid, self._tell)
         try:
             self._fd = pidfd_open(pid)
+        except ProcessLookupError:  # it has ended meanwhile, and somebody has collected it
+            self._timer = timers.after(0.0, self._ask_kernel)
         except OSError:
-            return  # ended already or no pidfds here: the reaper or the look at the members tells
-        loop.add_reader(self._fd, self._ended)
+            pass  # no pidfds here, or too many files: the reaper tells, or the end of the whole tree
+        else:
+            loop.add_reader(self._fd, self._ended)
+
+    def tree_gone(self) -> None:
+        """Nothing of the service lives: whoever could tell the status has done so by now."""
+        if self._exited is not None:
+            self._ask_kernel()
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._fd)
@@ -60,7 +64,7 @@ class ForeignMain:
         if self._exited is None:
             return
         try:
-            known = pidfd_exit(self._fd)
+            known = pidfd_exit(self._fd) if self._fd >= 0 else None
         except OSError:
             known = None
         self._tell(ExitStatus() if known is None else ExitStatus(known.code, known.signal, known.core_dumped))
@@ -80,8 +84,4 @@ class ForeignMain:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
             self._fd = -1
-        if self._reaper.known(self._pid):
-            if self._made_by_us:
-                self._reaper.forget(self._pid)
-            else:
-                self._reaper.unwatch(self._pid)
+        self._reaper.unexpect(self._pid)

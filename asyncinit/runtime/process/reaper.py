@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux.process import stop_signal, wait_any
@@ -30,6 +31,7 @@ class Reaper:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._callbacks: dict[int, ExitCallback] = {}
+        self._expected: dict[int, ExitCallback] = {}
         self._listeners: list[Listener] = []
         self._stops: dict[int, Callable[[int], None]] = {}
         self._again = False
@@ -42,20 +44,21 @@ class Reaper:
         self._callbacks[pid] = callback
         self.spawned += 1
 
-    def replace(self, pid: int, callback: ExitCallback) -> None:
-        """Give an already watched child another callback."""
-        if pid in self._callbacks:
-            self._callbacks[pid] = callback
+    def expect(self, pid: int, callback: ExitCallback) -> None:
+        """Have `callback` called too if `pid` is reaped by us: it is a child of ours, or may become one.
+
+        Who made it is told as before; what others made and comes to us is an orphan.
+        """
+        self._expected[pid] = callback
 
     def forget(self, pid: int) -> None:
         """Let the child's end be collected without telling anybody but the listeners."""
         if pid in self._callbacks:
             self._callbacks[pid] = lambda _status: None
 
-    def unwatch(self, pid: int) -> None:
-        """Forget `pid`, which is no child that we made: if it becomes ours, its end is an orphan's."""
-        if self._callbacks.pop(pid, None) is not None:
-            self.spawned -= 1
+    def unexpect(self, pid: int) -> None:
+        """Undo `expect`; harmless when it is over."""
+        self._expected.pop(pid, None)
 
     def add_listener(self, listener: Listener) -> None:
         """Have `listener` called for every child that is reaped, before its own callback; orphans too."""
@@ -75,7 +78,6 @@ class Reaper:
 
     def reap(self) -> None:
         """Reap until nothing is left, in batches; SIGCHLDs are not counted, one means "look"."""
-        self._again = False
         for pid, callback in tuple(self._stops.items()):
             number = stop_signal(pid)
             if number is not None:
@@ -90,19 +92,27 @@ class Reaper:
             self._tell(ended.pid, ExitStatus(ended.code, ended.signal, ended.core_dumped))
         if not self._again:
             self._again = True
-            self._loop.call_soon(self.reap)
+            self._loop.call_soon(self._reap_more)
+
+    def _reap_more(self) -> None:
+        self._again = False
+        self.reap()
 
     def _tell(self, pid: int, status: ExitStatus) -> None:
-        callback = self._callbacks.pop(pid, None)
+        callback, expected = self._callbacks.pop(pid, None), self._expected.pop(pid, None)
         self._stops.pop(pid, None)
         if callback is None:
             self.orphans += 1
         else:
             self.reaped += 1
+        for listener in self._listeners:
+            self._call(pid, partial(listener, pid), status)
+        for told in (callback, expected):
+            if told is not None:
+                self._call(pid, told, status)
+
+    def _call(self, pid: int, callback: ExitCallback, status: ExitStatus) -> None:
         try:
-            for listener in self._listeners:
-                listener(pid, status)
-            if callback is not None:
-                callback(status)
-        except Exception as error:  # the next status must not get lost with it
+            callback(status)
+        except Exception as error:  # neither the others nor the next status may get lost with it
             self._loop.call_exception_handler({"message": f"pid {pid} was reaped, but", "exception": error})
