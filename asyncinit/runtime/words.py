@@ -55,7 +55,8 @@ def transition(
             if effect.old is State.COMPLETED:
                 text, level = "no longer completed", LogLevel.DEBUG
         case State.STOPPING:
-            text, level = f"stopping{because}" + (f", once {few(waits)} is down" if waits else ""), LogLevel.INFO
+            once = f", once {few(waits)} {'is' if len(waits) == 1 else 'are'} down" if waits else ""
+            text, level = f"stopping{because}{once}", LogLevel.INFO
         case State.RELOADING:
             text, level = "reloading", LogLevel.INFO
         case State.WAITING if effect.old is State.STOPPING:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-import asyncinit
+from asyncinit import __version__
 from asyncinit.control import interface, types
 from asyncinit.control.framing import MessageTooLongError
 from asyncinit.runtime.control.access import Access, Peer, peer_of
@@ -250,7 +250,7 @@ class ControlServer:
                     {
                         "vendor": "asyncinit",
                         "product": "asyncinit",
-                        "version": asyncinit.__version__,
+                        "version": __version__,
                         "url": "",
                         "interfaces": list(self._descriptions),
                     }
