@@ -84,25 +84,7 @@ class Assembly:
         )
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
-        members = Members(loop, self.reaper, self.timers, self._warn)
-        offloader = Offloader(loop, self.reaper, self.timers)
-        self.workshop = Workshop(
-            loop=loop,
-            timers=self.timers,
-            reaper=self.reaper,
-            spawner=Spawner(loop, self.reaper),
-            offloader=offloader,
-            preparation=Preparation(loop, offloader, environment),
-            members=members,
-            ending=Ending(loop, self.reaper, self.timers, members, self._warn_of),
-            capture=Capture(loop, self.journal),
-            journal=self.journal,
-            announcer=self.announcer,
-            foreground=Foreground(self.reaper),
-            slow_paths=slow_file_systems,
-            spawn_method=init.spawn,
-            open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(configuration.services)),
-        )
+        self.workshop = self._make_workshop(environment)
         self.performer = Performer(self.workshop, self.supervisor)
         patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self.announcer.follow(patience.take)
@@ -117,16 +99,7 @@ class Assembly:
             decisive=self._main,
             not_executed=self.performer.not_executed,
         )
-        self.requests = Requests(
-            self.supervisor,
-            self.performer,
-            self.announcer,
-            self.shutdown,
-            self.journal,
-            now=self.timers.now,
-            since=time.time(),
-            show=lambda name: show(configuration, name),
-        )
+        self.requests = self._make_requests()
         self.control = ControlServer(
             loop,
             self.requests,
@@ -144,6 +117,39 @@ class Assembly:
         resumed = self.workshop.foreground.resumed
         orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward, resumed)
         self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
+
+    def _make_workshop(self, environment: dict[str, str]) -> Workshop:
+        members = Members(self._loop, self.reaper, self.timers, self._warn)
+        offloader = Offloader(self._loop, self.reaper, self.timers)
+        return Workshop(
+            loop=self._loop,
+            timers=self.timers,
+            reaper=self.reaper,
+            spawner=Spawner(self._loop, self.reaper),
+            offloader=offloader,
+            preparation=Preparation(self._loop, offloader, environment),
+            members=members,
+            ending=Ending(self._loop, self.reaper, self.timers, members, self._warn_of),
+            capture=Capture(self._loop, self.journal),
+            journal=self.journal,
+            announcer=self.announcer,
+            foreground=Foreground(self.reaper),
+            slow_paths=slow_file_systems,
+            spawn_method=self._configuration.init.spawn,
+            open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(self._configuration.services)),
+        )
+
+    def _make_requests(self) -> Requests:
+        return Requests(
+            self.supervisor,
+            self.performer,
+            self.announcer,
+            self.shutdown,
+            self.journal,
+            now=self.timers.now,
+            since=time.time(),
+            show=lambda name: show(self._configuration, name),
+        )
 
     def _make_journal(self, environment: dict[str, str]) -> Journal:
         init = self._configuration.init

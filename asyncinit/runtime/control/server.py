@@ -84,9 +84,7 @@ class ControlServer:
         self._queue: deque[Connection] = deque()
         self._work: asyncio.Handle | None = None
         self._accept_again: asyncio.TimerHandle | None = None
-        self._place: Place | None = take_place(
-            control_socket, self._access.open_to_all, environment, say, project
-        )
+        self._place: Place | None = take_place(control_socket, self._access.open_to_all, environment, say, project)
         self.address = self._place.address if self._place else None
         self._accepting = False
         self._begin_accepting()
