@@ -116,7 +116,8 @@ class HooksDone(Struct, frozen=True):
 class TimerFired(Struct, frozen=True):
     """A timer's deadline has passed; dropped unless `epoch` is the service's present one.
 
-    `waiting` is what was waited for and the last obstacle, in words, where that is known.
+    `waiting` is what was waited for and the last obstacle, in words, where that is known: a readiness that does not
+    come, a process that does not die.
     """
 
     epoch: int

@@ -217,10 +217,11 @@ def post_stop_too_slow(m: Move, _event: Event) -> None:
     settle(m)
 
 
-def undying(m: Move, _event: Event) -> None:
+def undying(m: Move, event: Event) -> None:
     """Something survived SIGKILL: failed, and no restart until it is gone."""
+    assert isinstance(event, ev.TimerFired)
     m.s.stuck, m.s.main, m.s.ready_since, m.s.settled = True, None, None, True
-    rest(m, State.FAILED, Reason(Code.RESOURCES, "something of it survives SIGKILL"))
+    rest(m, State.FAILED, Reason(Code.RESOURCES, event.waiting or "something of it survives SIGKILL"))
 
 
 def unstuck(m: Move, _event: Event) -> None:

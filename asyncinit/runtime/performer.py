@@ -121,7 +121,7 @@ class Performer:
             case ev.CleanUp():
                 self._clean_up(name)
             case ev.Announce():
-                self._announce(effect)
+                shop.announcer.announce(effect)
 
     def _service(self, name: str) -> Service:
         return self._engine.services[name]
@@ -177,6 +177,8 @@ class Performer:
     def _fired(self, name: str, epoch: int) -> None:
         run = self._runs.get(name)
         waiting = run.waiting_text if run is not None else None
+        if self._service(name).phase is Phase.KILLING:
+            waiting = self._shop.ending.undying(name)
         self._supervisor.post(name, ev.TimerFired(epoch, waiting or ""))
 
     def _disarm(self, name: str) -> None:
@@ -211,11 +213,6 @@ class Performer:
         except SpawnError as error:
             self._shop.loop.call_soon(removed, error)
 
-    def _announce(self, effect: ev.Announce) -> None:
-        self._shop.announcer.announce(effect)
-        if self._service(effect.service).stuck:
-            text = self._shop.ending.undying(effect.service)
-            self._shop.journal.event(effect.service, text, LogLevel.ERROR)
 
 
 class Seen:

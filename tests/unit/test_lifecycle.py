@@ -415,8 +415,10 @@ class TestStop:
         life.tell(ev.Stop(), ev.MayStop())
         life.fire()
         assert life.service.deadline == life.now + 5.0
-        life.fire()
-        assert (life.state, code(life), life.service.stuck) == (State.FAILED, Code.RESOURCES, True)
+        life.now = life.service.deadline
+        life.tell(ev.TimerFired(life.service.epoch, "pid 10 does not die (D, nfs_wait)"))
+        assert (life.state, life.service.stuck) == (State.FAILED, True)
+        assert life.service.reason == Reason(Code.RESOURCES, "pid 10 does not die (D, nfs_wait)")
         assert not life.did(ev.CleanUp)
         life.tell(ev.Start())
         assert (life.state, life.service.stuck) == (State.WAITING, True)
