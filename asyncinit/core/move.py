@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import copy
 
 from asyncinit.core.events import ArmTimer, Effect, Event
-from asyncinit.core.service import Phase, Service
+from asyncinit.core.service import GOING_DOWN, Phase, Service
 from asyncinit.errors import TransitionError
 
 
@@ -27,6 +27,8 @@ class Move:
 
     def enter(self, phase: Phase) -> None:
         """Go to another phase; timers of the present one become late."""
+        if phase in GOING_DOWN and self.s.phase not in GOING_DOWN:
+            self.s.stop_begun = self.now
         self.s.phase = phase
         self.s.epoch += 1
 

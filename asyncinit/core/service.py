@@ -56,8 +56,9 @@ class Service(Struct):
     when it ends well. `run_exit` is how its main process ended, `last_exit` how the last one did, whichever run that
     was. `rest` is the public state while DOWN. `attempt` counts automatic restarts since the service was last stable,
     `restarts` all of them, `recent` those inside the restart window. `settled`: since it was asked to start, a first
-    attempt has come to an end, well or badly. `pace` is what its stop gets of its time limits. `stuck`: something of
-    it survived SIGKILL. `hurried`: no more waiting, no more hooks.
+    attempt has come to an end, well or badly. `stop_begun` is when its last stop began, asked for or not (a wait for
+    others before it is none of it), `pace` is what its stop gets of its time limits. `stuck`: something of it survived
+    SIGKILL. `hurried`: no more waiting, no more hooks.
     """
 
     spec: ServiceSpec
@@ -77,6 +78,7 @@ class Service(Struct):
     start_deadline: float | None = None
     awaiting_ready: bool = False
     ready_since: float | None = None
+    stop_begun: float | None = None
     next_start: float | None = None
     attempt: int = 0
     restarts: int = 0

@@ -79,7 +79,10 @@ class Announcer:
         if effect.new is State.STARTING:
             times.begun = now
         whole_start = effect.new in {State.READY, State.COMPLETED} and effect.old not in _READY_BEFORE
-        took = now - (times.begun if whole_start else times.moment)
+        begun = times.begun if whole_start else times.moment
+        if effect.old is State.STOPPING and not whole_start and service.stop_begun is not None:
+            begun = service.stop_begun  # what it waited for others to be down is not its own
+        took = now - begun
         times.moment, times.since = now, wall
         if effect.new not in _READY_BEFORE | {State.READY}:
             times.ready_since = None

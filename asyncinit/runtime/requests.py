@@ -141,10 +141,14 @@ class Requests:
         return list(dict.fromkeys(names))
 
     def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
-        for name in names:
+        """Refuse what would wait for a process that does not die: the service's own, or one of what it needs."""
+        if verb not in {Verb.START, Verb.RESTART}:
+            return
+        for name in self._engine.graph.pulled_in(names, dict.fromkeys(self._engine.services, False)):
             service = self._engine.services[name]
-            if service.stuck and verb in {Verb.START, Verb.RESTART}:
-                raise RefusedError(f"cannot {verb} {name}: {words.stuck(service.reason)}")
+            if service.stuck:
+                whose = "" if name in names else f"{name}: "
+                raise RefusedError(f"cannot {verb} {', '.join(names)}: {whose}{words.stuck(service.reason)}")
 
     def _affected(self, verb: Verb, names: Sequence[str], only: bool) -> list[str]:
         """Return what else goes down (stop, restart) or comes up (start)."""

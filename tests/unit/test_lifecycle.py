@@ -293,6 +293,15 @@ class TestStop:
         assert ev.CleanUp("web") in life.effects
         assert life.service.last_exit == ExitStatus(signal=signal.SIGTERM)
 
+    def test_when_it_began(self) -> None:
+        """With the first thing that is done for it, not with the wish that had to wait for others."""
+        life = Life(hooks=HOOKED).start()
+        life.tell(ev.HooksDone(HookStage.POST_START), ev.Stop())
+        life.tell(ev.MayStop(), after=3.0)
+        life.tell(ev.HooksDone(HookStage.PRE_STOP), after=1.0)
+        life.exit(0)
+        assert life.service.stop_begun == 103.0
+
     @pytest.mark.parametrize(("code", "number"), [(0, None), (1, None), (None, signal.SIGSEGV)])
     def test_the_status_does_not_matter(self, code: int | None, number: int | None) -> None:
         """After a requested stop the state is inactive whatever the status."""

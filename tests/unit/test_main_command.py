@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncinit.config.spec import Configuration, InitSpec, RestartPolicy, Scope, ServiceType
@@ -71,6 +71,7 @@ def test_its_name() -> None:
     assert command_name("web", {"web": 1, "web.2": 1}) == "web.3"
 
 
+@settings(max_examples=50)
 @given(st.text(), st.sets(st.sampled_from(["command", "a", "b"])))
 def test_a_name_is_always_fit(program: str, taken: set[str]) -> None:
     """Whatever is run, its service has a name that commands can say and nobody else has."""
