@@ -6,7 +6,7 @@ import os
 import sys
 
 from asyncinit.cli.arguments import find_command, parse
-from asyncinit.cli.outcome import guard
+from asyncinit.cli.outcome import guard, open_missing
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ COMPLETION_VARIABLE = "_ASYNCINIT_COMPLETE"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line (sys.argv's) and return the exit status."""
+    open_missing()
     words = list(sys.argv[1:] if arguments is None else arguments)
     completing = COMPLETION_VARIABLE in os.environ
     if os.getpid() == 1 and not completing:
@@ -32,4 +33,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return guard(invocation.execute)
     from asyncinit.cli.click_app import main as click_main
 
-    return click_main(words)
+    return guard(lambda: click_main(words))

@@ -393,6 +393,37 @@ def test_a_reader_that_leaves_is_no_error(running: Running) -> None:
     assert process.wait(20) == 141
 
 
+@pytest.mark.parametrize("redirections", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors(running: Running, redirections: str) -> None:
+    """A standard descriptor that is closed is as /dev/null: the command does its work, and nothing else is said."""
+    for words, verbs in (("status", []), ("start web", [["web"]])):
+        done = in_shell(running, f"{words} {redirections}")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [job.names for job in running.operations.jobs] == verbs
+
+
+@pytest.mark.parametrize("words", ["status", "status --json", "start web", "logs", "--help"])
+def test_output_that_cannot_be_written(running: Running, words: str) -> None:
+    """A full device under stdout: one line on stderr, where that can be had, and 1."""
+    running.call(running.operations.log.add, "web", b"line")
+    done = in_shell(running, f"{words} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "asyncinit: cannot write: No space left on device\n"
+    assert in_shell(running, f"{words} >/dev/full 2>/dev/full").returncode == 1
+
+
+def in_shell(running: Running, line: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with a shell's redirections."""
+    return subprocess.run(
+        ["sh", "-c", f"exec {PYTHON} -m asyncinit {line}"],
+        env=environment(running.address),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_events(running: Running) -> None:
     """What happened, of all or of some; -f goes on."""
     running.call(running.operations.emit, "web", State.READY, "ready")
