@@ -108,6 +108,7 @@ class Members:
         self.eager = False
         """Whether every end of a child is a reason to look, and not only where somebody waits for a service."""
         proc.keep_spare()
+        self._orphans = reaper.orphans
         reaper.add_listener(self._reaped)
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -283,12 +284,15 @@ class Members:
     def _look(self) -> None:
         self._looking = None
         again = not self.refresh()
+        # The kernel's list of children may leave one out while others come and go (proc(5), children). Where orphans
+        # were reaped since the last look, somebody forks and ends, and one look is not enough.
+        busy, self._orphans = self._reaper.orphans != self._orphans, self._reaper.orphans
         for looked, _ in self._observers:
             looked()
         for service, waiting in self._waiting.items():
             if self._is_up(service):
                 waiting.doubts = 0
-            elif again or (waiting.doubts < _PATIENCE and self._doubtful & {service, None}):
+            elif again or (waiting.doubts < _PATIENCE and (busy or self._doubtful & {service, None})):
                 waiting.doubts += 1
                 again = True
             else:
