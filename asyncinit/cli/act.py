@@ -7,8 +7,8 @@ import sys
 from asyncinit.cli import screen
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
+from asyncinit.cli.server import connect
 from asyncinit.client.errors import EXIT_FAILED, CallError, NotRunningError
-from asyncinit.client.locate import connect
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _act(method: str, invocation: Invocation, only: bool | None = None) -> int:
 
 def _tell_affected(method: str, names: list[str]) -> None:
     if names:
-        print({"Start": "also starts", "Reload": "also reloads"}.get(method, "also stops"), ", ".join(names))
+        print(f"also {method.lower()}s {', '.join(names)}")
         sys.stdout.flush()
 
 

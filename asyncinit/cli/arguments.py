@@ -242,7 +242,7 @@ def parse(arguments: Sequence[str]) -> Invocation | None:
             socket = word[len("--socket=") :]
         elif word == "--socket" and words:
             socket = words.pop(0)
-        else:
+        if not socket:
             return None
     if words[:1] == ["--"]:
         words.insert(0, "run")

@@ -55,7 +55,7 @@ def build() -> click.Group:
         "asyncinit",
         help=INTRODUCTION,
         epilog=EXIT_STATUS,
-        params=[click.Option(SOCKET.names, metavar=SOCKET.metavar, help=SOCKET.help), version],
+        params=[_socket_option(), version],
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in COMMANDS:
@@ -69,6 +69,16 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(self.commands)
+
+
+def _socket_option() -> click.Option:
+    return click.Option(SOCKET.names, metavar=SOCKET.metavar, help=SOCKET.help, callback=_not_empty)
+
+
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "" and not context.resilient_parsing:
+        raise click.BadParameter("must not be empty", context, parameter)
+    return value
 
 
 def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:

@@ -13,9 +13,8 @@ from asyncinit.cli.arguments import Invocation
 from asyncinit.cli.log_lines import LogPrinter
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
+from asyncinit.cli.server import connect, until_the_end
 from asyncinit.client.connection import Connection
-from asyncinit.client.errors import NotRunningError
-from asyncinit.client.locate import connect
 
 LINES_BEFORE_FOLLOWING = 20
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -31,7 +30,9 @@ def logs(invocation: Invocation) -> int:
         asked = {"names": names, "lines": lines, "since": since, "follow": values["follow"]}
         replies = server.stream("Logs", asked)
         printer = LogPrinter(columns)
-        return _print(replies, "entries", values["json"], printer.format, values["follow"])
+        if values["follow"]:
+            replies = until_the_end(server, replies)
+        return _print(replies, "entries", values["json"], printer.format)
 
 
 def events(invocation: Invocation) -> int:
@@ -41,7 +42,9 @@ def events(invocation: Invocation) -> int:
         names, columns = _named(server, values["names"])
         replies = server.stream("Events", {"names": names, "follow": values["follow"]})
         printer = LogPrinter(columns)
-        return _print(replies, "events", values["json"], printer.format_events, values["follow"])
+        if values["follow"]:
+            replies = until_the_end(server, replies)
+        return _print(replies, "events", values["json"], printer.format_events)
 
 
 def _named(server: Connection, names: tuple[str, ...]) -> tuple[list[str] | None, list[str]]:
@@ -59,25 +62,17 @@ def _print(
     key: str,
     as_json: bool,
     format_items: Callable[[list[dict[str, Any]]], bytes],
-    follow: bool,
 ) -> int:
     out = sys.stdout.buffer
-    received = False
-    try:
-        for reply in replies:
-            received = True
-            if reply["dropped"]:
-                out.flush()
-                complain(f"{reply['dropped']} were lost here: they came faster than they were read")
-            if as_json:
-                out.write(b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in reply[key]))
-            else:
-                out.write(format_items(reply[key]))
+    for reply in replies:
+        if reply["dropped"]:
             out.flush()
-    except NotRunningError:
-        # Whoever follows, follows until the end.
-        if not (follow and received):
-            raise
+            complain(f"{reply['dropped']} were lost here: they came faster than they were read")
+        if as_json:
+            out.write(b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in reply[key]))
+        else:
+            out.write(format_items(reply[key]))
+        out.flush()
     return 0
 
 

@@ -56,23 +56,39 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
+NARROWEST = 8
+"""How far a table's first column shrinks."""
+
+REMARK = 20
+"""How much of its last column a table shows before its first is left whole."""
+
+
 def table(
     rows: Sequence[Sequence[str]], width: int | None = None, colours: Mapping[int, str | None] | None = None
 ) -> str:
-    """Lay rows out in columns two spaces apart; the last is cut at `width` (None: never).
+    """Lay rows out in columns two spaces apart; no line is longer than `width` (None: any length).
 
-    `colours` gives, by row, the colour of its second column.
+    The first column gives way, then lines are cut. `colours` gives, by row, the colour of its second column.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if width is not None:
+        wanted = sum(widths[:-1]) + 2 * (len(widths) - 1) + min(widths[-1], REMARK)
+        widths[0] = min(widths[0], max(NARROWEST, widths[0] - max(0, wanted - width)))
     lines = []
     for number, row in enumerate(rows):
-        cells = [cell.ljust(size) for cell, size in zip(row, widths, strict=True)]
-        used = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        last = row[-1] if width is None or used + len(row[-1]) <= width else row[-1][: max(0, width - used - 1)] + "…"
+        first = shorten(row[0], widths[0]).ljust(widths[0])
+        cells = [cell.ljust(size) for cell, size in zip(row[1:-1], widths[1:-1], strict=True)]
+        line = shorten("  ".join([first, *cells, row[-1]]).rstrip(), width)
         if colours is not None:
-            cells[1] = paint(row[1], colours.get(number)) + cells[1][len(row[1]) :]
-        lines.append("  ".join([*cells[:-1], last]).rstrip())
+            start, end = widths[0] + 2, widths[0] + 2 + len(row[1])
+            line = line[:start] + paint(line[start:end], colours.get(number)) + line[end:]
+        lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def shorten(text: str, width: int | None) -> str:
+    """Return `text`, cut at `width` characters (None: never) and marked where it is cut."""
+    return text if width is None or len(text) <= width else text[: max(0, width - 1)].rstrip() + "…"
 
 
 def seconds_of(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from asyncinit.cli import screen
-from asyncinit.client.locate import connect
+from asyncinit.cli.server import connect
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 from asyncinit.cli import screen
 from asyncinit.cli.names import choose, has_pattern
 from asyncinit.cli.outcome import complain
-from asyncinit.client.locate import connect
+from asyncinit.cli.server import connect
 from asyncinit.client.pids import translator
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import

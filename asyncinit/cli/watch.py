@@ -11,12 +11,12 @@ from typing import Any
 from asyncinit.cli import screen
 from asyncinit.cli.arguments import Invocation
 from asyncinit.cli.outcome import UsageError
+from asyncinit.cli.server import announces_end, connect
 from asyncinit.cli.status import fetch, overview, write_json
 from asyncinit.client.errors import NotRunningError
-from asyncinit.client.locate import connect
 
-_ENTER = "\x1b[?1049h\x1b[?25l"  # the alternate screen, without a cursor
-_LEAVE = "\x1b[?25h\x1b[?1049l"
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # the alternate screen, without a cursor and without wrapping
+_LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -27,14 +27,17 @@ def watch(invocation: Invocation) -> int:
     if values["ready"]:
         raise UsageError("--watch and --ready exclude each other")
     as_json, names = values["json"], values["names"]
+    ending = False
     draw = _Page() if screen.is_terminal() and not as_json else None
     with connect(invocation.socket) as server, connect(server.address) as followed:
         replies = followed.stream("Events", {"follow": True})
         try:
             if draw is not None:
                 draw.enter()
-            for _ in replies:
+            for reply in replies:
+                ending = ending or any(map(announces_end, reply["events"]))
                 answer = fetch(server, names)
+                ending = ending or answer["asyncinit"]["state"] == "stopping"
                 if draw is not None:
                     draw.show(answer)
                 elif as_json:
@@ -43,10 +46,13 @@ def watch(invocation: Invocation) -> int:
                     sys.stdout.write(overview(answer) + "\n")
                 sys.stdout.flush()
         except NotRunningError:
-            pass  # it has ended, and with it what there was to watch
+            if not ending:
+                raise
         finally:
             if draw is not None:
                 draw.leave()
+    if draw is not None:
+        print("asyncinit has ended")
     return 0
 
 
@@ -59,6 +65,7 @@ class _Page:
     def enter(self) -> None:
         """Take the screen."""
         signal.signal(signal.SIGWINCH, self._on_resize)
+        signal.signal(signal.SIGCONT, self._on_continue)
         # A terminal that hangs up, or kill, must find the screen as it was too.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_end)
@@ -66,7 +73,8 @@ class _Page:
 
     def leave(self) -> None:
         """Give the screen back."""
-        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        for number in (signal.SIGWINCH, signal.SIGCONT):
+            signal.signal(number, signal.SIG_DFL)
         try:
             _write(_LEAVE)
         except OSError:
@@ -80,15 +88,21 @@ class _Page:
         system = answer["asyncinit"]
         ready = sum(service["state"] in {"ready", "completed"} for service in answer["services"])
         title = f"asyncinit {system['version']}: {system['state']}, {ready} of {len(answer['services'])} up"
-        lines = overview(answer, width).splitlines()
-        room = height - 2
-        if len(lines) > room:
-            lines = [*lines[: room - 1], f"... {len(lines) - room + 1} more"]
-        _write(_CLEAR + "\r\n".join([title[:width], *lines]))
+        header, *rows = overview(answer, width).splitlines()
+        room = max(0, height - 2)
+        if len(rows) > room:
+            shown = max(0, room - 1)
+            rows = [*rows[:shown], f"... {len(rows) - shown} more"[:width]]
+        _write(_CLEAR + "\r\n".join([title[:width], header, *rows][:height]))
 
     def _on_resize(self, _number: int, _frame: FrameType | None) -> None:
         if self._answer is not None:
             self.show(self._answer)
+
+    def _on_continue(self, number: int, frame: FrameType | None) -> None:
+        """Take the screen again: whoever had the terminal meanwhile has written on it."""
+        _write(_ENTER)
+        self._on_resize(number, frame)
 
     def _on_end(self, _number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -21,23 +21,28 @@ from asyncinit.control.framing import Splitter
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
 INTERFACE = "io.asyncinit"
 LONGEST_REPLY = 1 << 30
 """We trust our own server; the limit only ends what is no asyncinit at all."""
 
+SILENCE = 2.0
+"""Seconds without an answer after which whoever asked is told; asyncinit answers at once unless it is stopped."""
+
 
 class Connection:
     """A connection to the server at `address`; a context manager.
 
     Raises NotRunningError, NotAllowedError, UntrustedServerError. `server_pid` is the server's pid as our own PID
-    namespace sees it, 0 if it does not.
+    namespace sees it, 0 if it does not. `on_silence` is called once if nothing answers for SILENCE seconds; the waiting
+    goes on.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, on_silence: Callable[[Connection], None] | None = None) -> None:
         self.address = address
+        self._on_silence = on_silence
         self._input = Splitter(LONGEST_REPLY)
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
@@ -68,6 +73,10 @@ class Connection:
         """Return the socket's descriptor, for select."""
         return self._socket.fileno()
 
+    def has_message(self) -> bool:
+        """Tell whether a whole reply was read already, so that the next one needs no waiting."""
+        return self._input.has_message()
+
     def close(self) -> None:
         """Hang up; the server stops what it does for us alone (waiting, following)."""
         self._socket.close()
@@ -95,15 +104,24 @@ class Connection:
             self._socket.sendall(dumps(message).encode() + b"\0")
         except OSError as error:
             raise NotRunningError(f"asyncinit hung up: {error.strerror}") from error
+        # Only the first reply is due at once; those after it come when something happens.
+        if self._on_silence is not None:
+            self._socket.settimeout(SILENCE)
 
     def _receive(self) -> tuple[dict[str, Any], bool]:
         while (message := self._input.next()) is None:
             try:
                 data = self._socket.recv(1 << 18)
+            except TimeoutError:
+                self._socket.settimeout(None)
+                if self._on_silence is not None:
+                    self._on_silence(self)
+                continue
             except OSError as error:
                 raise NotRunningError(f"asyncinit hung up ({error.strerror})") from error
             if not data:
                 raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
+            self._socket.settimeout(None)
             self._input.feed(data)
         try:
             reply = loads(message)

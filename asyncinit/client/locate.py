@@ -10,7 +10,7 @@ from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, project_
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 VARIABLE = "ASYNCINIT_SOCKET"
 PROJECT_FILE = "asyncinit.toml"
@@ -18,16 +18,21 @@ PROJECT_FOLDER = "services.d"
 SYSTEM_FOLDER = "/etc/asyncinit"
 
 
-def connect(explicit: str | None = None, environment: Mapping[str, str] = os.environ) -> Connection:
+def connect(
+    explicit: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    on_silence: Callable[[Connection], None] | None = None,
+) -> Connection:
     """Connect to the asyncinit that is meant; raises NotRunningError, NotAllowedError, UntrustedServerError.
 
     That is: the one of `--socket`; of ASYNCINIT_SOCKET; of the project that we stand in, if its asyncinit.toml names a
     control_socket. Each of these is meant if it is given, so nothing else is tried then. Else the first that answers of
-    the project that we stand in, PID 1's, the user's own, and those with an abstract name.
+    the project that we stand in, PID 1's, the user's own, and those with an abstract name. An empty variable counts as
+    not set. `on_silence`: see Connection.
     """
     meant = explicit or environment.get(VARIABLE) or project_socket()
     if meant:
-        return Connection(meant)
+        return Connection(meant, on_silence)
     refusal: ClientError | None = None
     places = [
         *_project_places(),
@@ -39,7 +44,7 @@ def connect(explicit: str | None = None, environment: Mapping[str, str] = os.env
     named = [place for place in tried if "-project-" not in place]
     for place in tried:
         try:
-            return Connection(place)
+            return Connection(place, on_silence)
         except NotRunningError:
             continue
         except ClientError as error:

@@ -33,6 +33,10 @@ class Splitter:
         """Add what was read."""
         self._buffer += data
 
+    def has_message(self) -> bool:
+        """Tell whether a whole message is there."""
+        return self._buffer.find(0, self._searched) >= 0
+
     def next(self) -> bytes | None:
         """Return the next whole message, None if there is none yet; raises MessageTooLongError."""
         end = self._buffer.find(0, self._searched)

@@ -212,8 +212,85 @@ def test_watch_in_a_pipe_is_json_lines(running: Running) -> None:
         assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("words", ["logs -f", "logs -f web", "events -f --json", "events -f web", "status --watch"])
+def test_a_server_that_vanishes_is_no_good_end(running: Running, words: str) -> None:
+    """Who follows ends with 3 and a line if asyncinit hangs up without having said that it is shutting down."""
+    running.call(running.operations.log.add, "web", b"line")
+    running.call(running.operations.emit, "web", State.READY, "ready")
+    with subprocess.Popen(
+        [*COMMAND, *words.split()],
+        env=environment(running.address),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        running.call(running.server.close)
+        assert process.stderr.read().startswith("asyncinit: asyncinit hung up")
+        assert process.wait(20) == 3
+
+
+def test_watch_says_why_it_ended(running: Running) -> None:
+    """Once the screen is given back, a line stands there."""
+    with on_terminal(running, "status", "--watch") as terminal:
+        terminal.expect("web2")
+        running.call(running.server.close)
+        assert terminal.end() == 3
+        assert "asyncinit hung up" in terminal.seen.rpartition("\x1b[?1049l")[2]
+
+
+def test_watch_draws_again_when_continued(running: Running) -> None:
+    """After SIGCONT the screen is taken and drawn again."""
+    with on_terminal(running, "status", "--watch") as terminal:
+        terminal.expect("web2")
+        terminal.seen = ""
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.expect("\x1b[?1049h")
+        terminal.expect("web2")
+
+
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    """It is named on stderr, once, and waited for."""
+    import socket
+
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with subprocess.Popen(
+            [*COMMAND, "show", "web"],
+            env=environment(path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            client, _ = listener.accept()
+            with client:
+                assert process.stderr is not None
+                assert process.stderr.readline() == f"asyncinit: no answer from {path} (pid {os.getpid()}) yet\n"
+                client.sendall(b'{"parameters": {"toml": "late"}}\0')
+                assert process.communicate(timeout=20) == ("late\n", "")
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["--socket", ""], ["--socket="]])
+def test_an_empty_socket_is_wrong_usage(running: Running, words: list[str]) -> None:
+    """It names no place; that of the environment is not taken instead."""
+    done = asyncinit(running, *words, "status")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "must not be empty" in done.stderr
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # actions
+
+
+def test_restart_says_what_comes_back(running: Running) -> None:
+    """What else goes down comes up again, and is told so."""
+    running.operations.affected = ("db",)
+    assert asyncinit(running, "restart", "web").stdout.splitlines()[0] == "also restarts db"
 
 
 def test_actions_tell_each_service_s_end(running: Running) -> None:
@@ -353,6 +430,7 @@ def test_logs_follow_until_the_end(running: Running) -> None:
         running.call(running.operations.log.add, "db", b"other")
         running.call(running.operations.log.add, "web", b"new")
         assert process.stdout.readline().endswith("web | new\n")
+        running.call(running.operations.emit, None, None, "shutting down: requested")
         running.call(running.server.close)
         assert process.wait(20) == 0
 
@@ -435,7 +513,7 @@ def test_events(running: Running) -> None:
         [*COMMAND, "events", "-f", "--json", "db"], env=environment(running.address), stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        wait_until(lambda: len(running.operations.listeners) == 1)
+        wait_until(lambda: len(running.operations.listeners) == 2)
         running.call(running.operations.emit, "db", State.FAILED, "failed")
         assert json.loads(process.stdout.readline())["new"] == "failed"
         process.send_signal(signal.SIGINT)

@@ -36,6 +36,18 @@ def test_a_table_is_aligned_and_cut() -> None:
     assert coloured == "web       \x1b[32mready\x1b[0m   a long remark"
 
 
+@pytest.mark.parametrize("width", [80, 40, 12, 1])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """The first column gives way, then lines are cut; what is empty gets no mark."""
+    rows = [("NAME", "STATE", "PID", ""), ("w" * 40, "ready", "12345", ""), ("web", "failed", "-", "because " * 20)]
+    lines = screen.table(rows, width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    if width >= 40:
+        assert lines[0].split() == ["NAME", "STATE", "PID"]
+        assert lines[1].split()[1:] == ["ready", "12345"]
+        assert lines[2].endswith("…")
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """What a service says of itself cannot move the cursor."""
     assert screen.plain("50 %\x1b[2J\n") == "50 % [2J "
