@@ -144,9 +144,15 @@ class Engine:
 
     @property
     def all_ready(self) -> bool:
-        """Tell whether all that is wanted is ready or completed."""
-        wanted = [service for service in self._all() if service.wanted]
-        return bool(wanted) and all(s.satisfied or (s.at_rest and s.rest is State.COMPLETED) for s in wanted)
+        """Tell whether all that is wanted is ready or completed, and anything is."""
+        anything = False
+        # From the end: asked at every change, this meets one that is not ready soonest.
+        for service in reversed(self.services.values()):
+            if service.wanted:
+                if not (service.satisfied or (service.at_rest and service.rest is State.COMPLETED)):
+                    return False
+                anything = True
+        return anything
 
     @property
     def failed(self) -> list[str]:

@@ -536,6 +536,11 @@ class TestTheWhole:
         here.settle()
         assert not here.engine.all_ready
 
+    def test_nothing_is_ready(self) -> None:
+        """Where nobody wants anything, nothing is ready that could be told of."""
+        assert not World({}).engine.all_ready
+        assert not world(service("off", enabled=False)).engine.all_ready
+
     def test_idle(self) -> None:
         """Nothing runs, waits or backs off; a target that is ready holds nothing up."""
         here = world(service("a", restart=NEVER), service("b"), service("t", type=TARGET, wants=("a",)))
