@@ -37,6 +37,7 @@ class Orders:
         self._overview = overview
         self._forward = forward
         self._resumed = resumed
+        self._had = _has_terminal()
 
     def handle(self, info: SignalInfo) -> None:
         """Do what the signal says; every one is told with its sender."""
@@ -44,7 +45,7 @@ class Orders:
         text = words.received(number, sender(info))
         if number in _ASKS_TO_END or number in _END_OF_MACHINE:
             self._shutdown.request(text)
-        elif number == signal.SIGHUP and info.from_kernel:
+        elif number == signal.SIGHUP and (info.from_kernel or (self._had and not _has_terminal())):
             self._shutdown.request(f"{text}: the terminal is gone")
         elif number == signal.SIGHUP:
             self._announcer.system(f"{text}: this version cannot reload its configuration; restart it for that")
@@ -67,3 +68,16 @@ class Orders:
         if info.from_kernel and os.getpid() != 1:
             self._announcer.system("suspended by the terminal; services go on, unsupervised until asyncinit is resumed")
             os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _has_terminal() -> bool:
+    """Tell whether we have a controlling terminal that is there.
+
+    A shell that is hung up sends SIGHUP to its jobs as the kernel does, and standard signals merge: the sender that we
+    see is either of them.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
