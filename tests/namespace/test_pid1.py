@@ -86,7 +86,9 @@ def test_what_a_service_left_behind_is_gone_after_stop(tmp_path: Path, kind: str
     }
     with Init(tmp_path, services, loop=kind) as init:
         init.wait_state("web", "ready")
-        wait_until(lambda: len(init.lines("web")) >= 2)
+        # Whose leader ends at once may get its SIGTERM before it has said a word.
+        told = 1 if member == "orphan-in-group" else 2
+        wait_until(lambda: len(init.lines("web")) >= told)
         done = init.call("stop", "web")
         assert done.returncode == 0, done.stdout + done.stderr
         assert len(init.processes()) == 1, "only the other service is left"
