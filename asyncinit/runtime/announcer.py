@@ -113,22 +113,25 @@ class Announcer:
         self.times(name).exit_time = time.time()
 
     def _tell(self, effect: Announce, text: str) -> None:
-        entry = EventEntry(
-            time=timestamp(time.time()),
-            service=effect.service,
-            old=effect.old,
-            new=effect.new,
-            reason=reason_status(effect.reason),
-            text=text,
+        self._enter(
+            EventEntry(
+                time=timestamp(time.time()),
+                service=effect.service,
+                old=effect.old,
+                new=effect.new,
+                reason=reason_status(effect.reason),
+                text=text,
+            )
         )
-        self.recent.append(entry)
-        for follower in tuple(self._followers.values()):
-            follower(entry)
 
     def system(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tell something of asyncinit itself."""
         self._journal.event(None, text, level)
-        entry = EventEntry(time=timestamp(time.time()), service=None, old=None, new=None, reason=None, text=text)
+        moment = timestamp(time.time())
+        self._enter(EventEntry(time=moment, service=None, old=None, new=None, reason=None, text=text))
+
+    def _enter(self, entry: EventEntry) -> None:
+        """Remember an entry and tell everybody who follows."""
         self.recent.append(entry)
         for follower in tuple(self._followers.values()):
             follower(entry)

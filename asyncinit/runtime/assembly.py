@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from asyncinit.config.show import show
-from asyncinit.config.spec import Configuration, LogFormat, LogLevel
+from asyncinit.config.spec import Configuration, LogLevel
 from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
@@ -25,10 +25,8 @@ from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.main_command import main_command
 from asyncinit.runtime.orders import Orders
-from asyncinit.runtime.output import format as log_format
 from asyncinit.runtime.output.capture import Capture
-from asyncinit.runtime.output.console import Console
-from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.output.journal import open_journal
 from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
 from asyncinit.runtime.process.offload import Offloader
@@ -77,7 +75,8 @@ class Assembly:
         loop.set_exception_handler(self._loop_failed)
 
         self.timers = Timers(loop)
-        self.journal = self._make_journal(environment)
+        self.journal = open_journal(loop, init.log_format, init.log_level, environment)
+        self.journal.set_names(sorted(configuration.services))
         self.reaper = Reaper(loop)
         self.supervisor = Supervisor(
             configuration.services, self.timers.now, random.random, self._impossible, loop.call_soon
@@ -150,15 +149,6 @@ class Assembly:
             since=time.time(),
             show=lambda name: show(self._configuration, name),
         )
-
-    def _make_journal(self, environment: dict[str, str]) -> Journal:
-        init = self._configuration.init
-        console = Console(self._loop, 1)
-        chosen = log_format.choose(init.log_format, console.terminal, environment)
-        events = Console(self._loop, 2) if init.log_format is LogFormat.RAW else None
-        journal = Journal(console, chosen, init.log_level, events_console=events)
-        journal.set_names(sorted(self._configuration.services))
-        return journal
 
     # -----------------------------------------------------------------------------------------------------------------
     # A life

@@ -8,6 +8,7 @@ Carried over a re-exec: token, main process, the descriptors of the channel and 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
+from asyncinit.core.outcome import CANNOT_EXECUTE, NOT_FOUND
 from asyncinit.core.status import Code, ExitStatus, Reason, signal_name
 from asyncinit.errors import AsyncinitError, SpawnError, why
 from asyncinit.runtime.commands import Commands
@@ -176,7 +178,7 @@ class Run:
     def _spawn_failed(self, error: AsyncinitError) -> None:
         self._forget_readiness()
         if isinstance(error, SpawnError) and error.step.startswith("execute"):
-            self.not_executed = 127 if error.errno == 2 else 126
+            self.not_executed = NOT_FOUND if error.errno == errno.ENOENT else CANNOT_EXECUTE
         self._post(ev.SpawnFailed(_spawn_reason(error)))
 
     def _drop_child_ends(self) -> None:
