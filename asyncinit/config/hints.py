@@ -7,8 +7,9 @@ from typing import Any
 
 from msgspec import inspect
 
-from asyncinit.config.keys import LATER, LATER_READY, ReadyTable, ServiceKeys
+from asyncinit.config.keys import LATER, LATER_READY, ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
+from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
 from asyncinit.config.values import close_to
 

@@ -12,177 +12,12 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
-
-
-class HookTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A command of [hooks] with more to say than its words."""
-
-    command: Annotated[kinds.Command, Meta(description="The program and its arguments.")]
-    user: Annotated[
-        kinds.Account | UnsetType, Meta(description="Who runs it.", extra={"default": "the service's user"})
-    ] = UNSET
-    timeout: Annotated[kinds.Duration, Meta(description="Its processes are killed after this, and it has failed.")] = (
-        "30s"
-    )
-    ignore_failure: Annotated[bool, Meta(description="Go on as if it had succeeded.")] = False
-
-
-Hooks = Annotated[
-    list[kinds.Command | HookTable],
-    Meta(extra={"kind": kinds.Kind("list of commands", 'a list of commands, such as [["/bin/prepare", "-v"]]', list)}),
-]
-
-
-class HooksTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Commands around the service's life, with its environment and user, each list in order. A command is a list of
-    words, a string, or a table `{ command, user, timeout, ignore_failure }`."""
-
-    pre_start: Annotated[
-        Hooks,
-        Meta(description="Before the main process; a failure fails the start.", examples=[[["/usr/bin/prepare"]]]),
-    ] = []
-    post_start: Annotated[Hooks, Meta(description="Once ready.")] = []
-    pre_stop: Annotated[Hooks, Meta(description="Before the stop signal, when the service was ready.")] = []
-    post_stop: Annotated[
-        Hooks, Meta(description="After every end; gets `SERVICE_RESULT`, `EXIT_CODE` and `EXIT_STATUS`.")
-    ] = []
-
-
-class DirectoriesTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """Folders that are made before the start and belong to the service's user."""
-
-    runtime: Annotated[
-        list[kinds.DirectoryName],
-        Meta(description="Below /run, removed after the end; told as `RUNTIME_DIRECTORY`.", examples=[["web"]]),
-    ] = []
-    state: Annotated[list[kinds.DirectoryName], Meta(description="Below /var/lib; `STATE_DIRECTORY`.")] = []
-    cache: Annotated[list[kinds.DirectoryName], Meta(description="Below /var/cache; `CACHE_DIRECTORY`.")] = []
-    logs: Annotated[list[kinds.DirectoryName], Meta(description="Below /var/log; `LOGS_DIRECTORY`.")] = []
-    mode: Annotated[kinds.Mode, Meta(description="Their access mode.")] = "0755"
-
-
-class ReadyTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """When a service counts as ready, for those that wait for it. One kind at most; without one, it is ready once its
-    program is executed. A oneshot is ready when it has exited successfully, and takes `timeout` alone."""
-
-    notify: Annotated[bool, Meta(description="By sd_notify: `READY=1` to `NOTIFY_SOCKET`.")] = False
-    notify_fd: Annotated[
-        Annotated[int, Meta(ge=3, le=1023)] | UnsetType,
-        Meta(description="By a newline on this descriptor, as s6 does it.", examples=[3]),
-    ] = UNSET
-    tcp: Annotated[
-        kinds.TcpAddress | UnsetType,
-        Meta(description="When this address takes a connection.", examples=["127.0.0.1:8080"]),
-    ] = UNSET
-    unix: Annotated[
-        kinds.UnixAddress | UnsetType,
-        Meta(description="When this socket takes a connection.", examples=["/run/x.sock"]),
-    ] = UNSET
-    http: Annotated[
-        kinds.HttpAddress | UnsetType,
-        Meta(
-            description="When GET of this address gives a status from 200 to 399. No redirect is followed, no TLS.",
-            examples=["http://127.0.0.1:8080/healthz"],
-        ),
-    ] = UNSET
-    file: Annotated[kinds.File | UnsetType, Meta(description="When this file is there.", examples=["/run/x"])] = UNSET
-    command: Annotated[
-        kinds.Command | UnsetType, Meta(description="When this command exits with 0.", examples=[["pg_isready"]])
-    ] = UNSET
-    pid_file: Annotated[
-        kinds.File | UnsetType,
-        Meta(
-            description="When this file names a live process of the service, then its main one: for daemons that fork.",
-            examples=["/run/x.pid"],
-        ),
-    ] = UNSET
-    log: Annotated[
-        kinds.Filled | UnsetType,
-        Meta(description="When a line of output has this in it; `*` stands for any text.", examples=["listening on *"]),
-    ] = UNSET
-    timeout: Annotated[kinds.Duration, Meta(description="Not ready after this: the start has failed.")] = "none"
-    interval: Annotated[
-        kinds.Positive, Meta(description="Between probes, after quick ones at 0, 50, 100, 200 ms, ...")
-    ] = "1s"
-    probe_timeout: Annotated[kinds.Positive, Meta(description="A probe without an answer after this has failed.")] = (
-        "1s"
-    )
-
-
-Policy = Literal["always", "on-failure", "on-abnormal", "never"]
-
-
-class RestartTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """What follows an end that nobody asked for. `restart = "never"` is short for `policy`. The n-th delay is
-    min(`max_delay`, `delay` x `backoff`^(n-1)) x (1 to 1 + `jitter`); with `delay` 0 the first is immediate."""
-
-    policy: Annotated[
-        Policy | UnsetType,
-        Meta(
-            description="`on-failure`: not after success. `on-abnormal`: after a signal or a timeout, not after a "
-            'code. For a oneshot "always" means "on-failure": success completes it.',
-            extra={"default": "always; never for a oneshot or an essential service"},
-        ),
-    ] = UNSET
-    delay: Annotated[kinds.Finite, Meta(description="Before the first restart.")] = "100ms"
-    backoff: Annotated[Annotated[float, Meta(ge=1, le=1000)], Meta(description="Factor for each further one.")] = 2.0
-    max_delay: Annotated[
-        kinds.Duration | UnsetType,
-        Meta(description="No delay is longer.", extra={"default": "30s, or delay if that is longer"}),
-    ] = UNSET
-    jitter: Annotated[
-        Annotated[float, Meta(ge=0, le=1)], Meta(description="Part of the delay that chance adds at most.")
-    ] = 0.1
-    reset_after: Annotated[kinds.Duration, Meta(description="Ready this long: counting starts over.")] = "10s"
-    limit: Annotated[
-        Annotated[int, Meta(ge=0, le=1_000_000)] | kinds.NoLimit,
-        Meta(description="More restarts than this within `window`: failed for good."),
-    ] = "none"
-    window: Annotated[kinds.Duration, Meta(description="What `limit` looks back on.")] = "60s"
-    on: Annotated[
-        list[kinds.EndOrCause],
-        Meta(description="Restart after these too, whatever `policy` says.", examples=[[75, "SIGHUP", "oom"]]),
-    ] = []
-    never_on: Annotated[list[kinds.EndOrCause], Meta(description="Never restart after these.", examples=[[2]])] = []
-    on_give_up: Annotated[
-        Literal["none", "shutdown", "reboot"],
-        Meta(description="What the whole system does when it has failed for good."),
-    ] = "none"
-
-
-class StopStepTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A further signal on the way to the kill."""
-
-    signal: Annotated[kinds.Signal, Meta(description="What is sent.")]
-    timeout: Annotated[kinds.Finite, Meta(description="How long to wait then.")]
-
-
-class StopTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """How the service is ended: `signal` or `command`, `timeout`, `escalate`, and then SIGKILL to all of it."""
-
-    signal: Annotated[kinds.Signal, Meta(description="What is sent, and SIGCONT after it.")] = "SIGTERM"
-    command: Annotated[
-        kinds.Command | UnsetType, Meta(description="Run in place of `signal`.", examples=[["nginx", "-s", "quit"]])
-    ] = UNSET
-    scope: Annotated[
-        Literal["process", "group", "tree"],
-        Meta(description="Who gets the signals: the main process, its process group, or every process of the service."),
-    ] = "group"
-    timeout: Annotated[
-        kinds.Duration | UnsetType,
-        Meta(description="How long to wait for the end.", extra={"default": "5s; 30s on a machine"}),
-    ] = UNSET
-    escalate: Annotated[
-        list[StopStepTable],
-        Meta(description="Steps before the kill.", examples=[[{"signal": "SIGINT", "timeout": "2s"}]]),
-    ] = []
-
-
-class ReloadTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """How the service is told to read its configuration again."""
-
-    signal: Annotated[kinds.Signal, Meta(description="What is sent to the main process.")] = "SIGHUP"
-    command: Annotated[kinds.Command | UnsetType, Meta(description="Run in place of `signal`.")] = UNSET
+from asyncinit.config.sections.directories import DirectoriesTable
+from asyncinit.config.sections.hooks import HooksTable
+from asyncinit.config.sections.ready import ReadyTable
+from asyncinit.config.sections.reload import ReloadTable
+from asyncinit.config.sections.restart import Policy, RestartTable
+from asyncinit.config.sections.stop import StopTable
 
 
 class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -294,9 +129,6 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     )
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
 
-
-READY_KINDS = ("notify", "notify_fd", "tcp", "unix", "http", "file", "command", "pid_file", "log")
-"""Keys of [ready] of which a service has one."""
 
 TARGET_KEYS = frozenset(("description", "type", "enabled", "requires", "wants", "after", "before", "binds_to"))
 """Keys that a target, which has no process, can have."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from asyncinit.config.hints import NOT_YET
-from asyncinit.config.keys import LATER, PREFERABLE, READY_KINDS, TARGET_KEYS, ServiceKeys
+from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
+from asyncinit.config.sections.ready import READY_KINDS
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]

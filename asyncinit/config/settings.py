@@ -36,7 +36,8 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         kinds.SocketPlace | UnsetType,
         Meta(
             description="Where commands reach asyncinit: a path (seen from this file), or `@` and an abstract name.",
-            extra={"default": "/run/asyncinit/control.sock"}),
+            extra={"default": "/run/asyncinit/control.sock"},
+        ),
     ] = UNSET
     control_read: Annotated[
         kinds.ControlRead,

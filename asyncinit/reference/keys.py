@@ -8,19 +8,20 @@ import msgspec
 from msgspec import UNSET, inspect
 
 from asyncinit.config import keys, settings
+from asyncinit.config.sections import directories, hooks, ready, reload, restart, stop
 from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
 
 TABLES: dict[str, type] = {
     "service": keys.ServiceKeys,
-    "directories": keys.DirectoriesTable,
-    "ready": keys.ReadyTable,
-    "restart": keys.RestartTable,
-    "stop": keys.StopTable,
-    "escalate": keys.StopStepTable,
-    "reload": keys.ReloadTable,
-    "hooks": keys.HooksTable,
-    "hook": keys.HookTable,
+    "directories": directories.DirectoriesTable,
+    "ready": ready.ReadyTable,
+    "restart": restart.RestartTable,
+    "stop": stop.StopTable,
+    "escalate": stop.StopStepTable,
+    "reload": reload.ReloadTable,
+    "hooks": hooks.HooksTable,
+    "hook": hooks.HookTable,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

@@ -1,0 +1,53 @@
+"""What is declared, resolved: the types that the core and the runtime see.
+
+Every value here is final: durations are seconds (`math.inf` for "none"), sizes are bytes, signals are numbers, commands
+are argument lists, names are full. The file format, its defaults and its errors belong to the other modules of this
+package; nothing here reads a file, a clock or the environment. They are msgspec structs, not dataclasses: quicker to
+define (PID 1 shall be quick to start); `msgspec.structs.replace` makes changed copies.
+"""
+
+from asyncinit.config.spec.command import Command, Hook, Hooks
+from asyncinit.config.spec.ending import (
+    SUCCESS,
+    Cause,
+    GiveUp,
+    Outcomes,
+    Reload,
+    Restart,
+    RestartPolicy,
+    Scope,
+    Stop,
+    StopStep,
+)
+from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
+from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
+from asyncinit.config.spec.whole import Configuration, InitSpec, LogFormat, LogLevel, SpawnMethod
+
+__all__ = [
+    "Command",
+    "Hook",
+    "Hooks",
+    "NONE",
+    "ReadyKind",
+    "PROBE_KINDS",
+    "Ready",
+    "Scope",
+    "RestartPolicy",
+    "GiveUp",
+    "Cause",
+    "Outcomes",
+    "SUCCESS",
+    "Restart",
+    "StopStep",
+    "Stop",
+    "Reload",
+    "ServiceType",
+    "Directories",
+    "EnvironmentFile",
+    "ServiceSpec",
+    "LogFormat",
+    "LogLevel",
+    "SpawnMethod",
+    "InitSpec",
+    "Configuration",
+]

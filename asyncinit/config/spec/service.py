@@ -1,0 +1,88 @@
+"""One service as declared, resolved: all its keys in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from msgspec import Struct, field
+
+from asyncinit.config.spec.command import Command, Hooks
+from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
+from asyncinit.config.spec.ready import Ready
+
+
+class ServiceType(StrEnum):
+    """What a service is: a process that stays, one that completes, or a name for a group."""
+
+    SERVICE = "service"
+    ONESHOT = "oneshot"
+    TARGET = "target"
+
+
+class Directories(Struct, frozen=True):
+    """The [directories] section: names below /run, /var/lib, /var/cache, /var/log; `mode` of each."""
+
+    runtime: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    cache: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    mode: int = 0o755
+
+    def __bool__(self) -> bool:
+        return bool(self.runtime or self.state or self.cache or self.logs)
+
+
+class EnvironmentFile(Struct, frozen=True):
+    """A file of NAME=value lines; `optional` (a leading "-") may be absent; `path` is unexpanded."""
+
+    path: str
+    optional: bool = False
+
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class ServiceSpec(Struct, frozen=True):
+    """One service, as declared.
+
+    `tty` is False, True (a pseudo-terminal of its own) or the path of a terminal device. `user` and `group` are names
+    or decimal ids, None for our own. `command` is None for a target alone. `origin` is the file it came from.
+    `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails with what it
+    waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too.
+    """
+
+    name: str
+    type: ServiceType = ServiceType.SERVICE
+    command: Command | None = None
+    description: str = ""
+    enabled: bool = True
+    essential: bool = False
+    prefer: frozenset[str] = frozenset()
+    working_directory: str | None = None
+    user: str | None = None
+    group: str | None = None
+    supplementary_groups: tuple[str, ...] | None = None
+    umask: int | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    environment_file: tuple[EnvironmentFile, ...] = ()
+    clear_environment: bool = False
+    unset_environment: tuple[str, ...] = ()
+    tty: bool | str = False
+    success_exit: Outcomes = SUCCESS
+    requires: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    binds_to: tuple[str, ...] = ()
+    awaits: tuple[str, ...] = ()
+    directories: Directories = Directories()
+    ready: Ready = Ready()
+    restart: Restart = Restart()
+    stop: Stop = Stop()
+    reload: Reload = Reload()
+    hooks: Hooks = Hooks()
+    inherit_stdio: bool = False
+    foreground: bool = False
+    origin: str = ""

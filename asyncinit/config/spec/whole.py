@@ -1,0 +1,63 @@
+"""What concerns asyncinit as a whole, and all that was declared together; resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+
+from msgspec import Struct, field
+
+from asyncinit.config.spec.service import ServiceSpec
+
+
+class LogFormat(StrEnum):
+    """How asyncinit writes what its services say."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+    RAW = "raw"
+
+
+class LogLevel(Enum):
+    """How much asyncinit says of itself."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    DEBUG = "debug"
+
+
+class SpawnMethod(StrEnum):
+    """How children are made: `auto` picks per service."""
+
+    AUTO = "auto"
+    POSIX_SPAWN = "posix_spawn"
+    FORK = "fork"
+
+
+class InitSpec(Struct, frozen=True):
+    """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds."""
+
+    start: tuple[str, ...] = ()
+    control_socket: str | None = None
+    control_read: str = "owner"
+    shutdown_timeout: float = 9.0
+    exit_codes: Mapping[int, int] = field(default_factory=dict)
+    keep_running: bool = False
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO
+    spawn: SpawnMethod = SpawnMethod.AUTO
+
+
+class Configuration(Struct, frozen=True):
+    """All that was declared: a consistent whole (names exist, no cycle), made by `config.load`.
+
+    `sources` has, for each service, the origin of each key that was set in a file: {"web": {"stop.timeout":
+    "services.d/web.toml:12"}}; `files` are the files that were read, in order.
+    """
+
+    init: InitSpec
+    services: Mapping[str, ServiceSpec]
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
