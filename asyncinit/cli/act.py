@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from asyncinit.cli.arguments import Invocation
+    from asyncinit.cli.declaring import Invocation
 
 
 def start(invocation: Invocation) -> int:

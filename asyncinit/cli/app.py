@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from asyncinit.cli.arguments import find_command, parse
+from asyncinit.cli.arguments import parse
+from asyncinit.cli.commands import find_command
 from asyncinit.cli.outcome import guard, open_missing
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import

@@ -10,7 +10,7 @@ from asyncinit.config.check import check as find_problems
 from asyncinit.config.problems import Severity
 
 if TYPE_CHECKING:
-    from asyncinit.cli.arguments import Invocation
+    from asyncinit.cli.declaring import Invocation
     from asyncinit.config.check import Counts
 
 

@@ -9,7 +9,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from asyncinit import __version__
-from asyncinit.cli.arguments import COMMANDS, SOCKET, Argument, Command, Invocation, Option, find_command, split_program
+from asyncinit.cli.arguments import split_program
+from asyncinit.cli.commands import COMMANDS, SOCKET, find_command
+from asyncinit.cli.declaring import Argument, Command, Invocation, Option
 from asyncinit.cli.outcome import guard
 
 INTRODUCTION = """An init system: runs services as PID 1 or below it, and talks to a running one.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asyncinit.cli import screen
-from asyncinit.cli.arguments import Invocation
+from asyncinit.cli.declaring import Invocation
 from asyncinit.cli.log_lines import LogPrinter
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain

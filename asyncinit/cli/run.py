@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from asyncinit.cli.arguments import Invocation
+    from asyncinit.cli.declaring import Invocation
     from asyncinit.wrapper.options import WrapOptions
 
 

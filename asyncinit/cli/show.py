@@ -9,7 +9,7 @@ from asyncinit.cli.server import connect
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
-    from asyncinit.cli.arguments import Invocation
+    from asyncinit.cli.declaring import Invocation
 
 
 def show(invocation: Invocation) -> int:

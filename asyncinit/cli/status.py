@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
     from typing import Any
 
-    from asyncinit.cli.arguments import Invocation
+    from asyncinit.cli.declaring import Invocation
     from asyncinit.client.connection import Connection
 
 UP = frozenset({"ready", "completed"})

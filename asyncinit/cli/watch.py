@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from asyncinit.cli import screen
-from asyncinit.cli.arguments import Invocation
+from asyncinit.cli.declaring import Invocation
 from asyncinit.cli.outcome import UsageError
 from asyncinit.cli.server import announces_end, connect
 from asyncinit.cli.status import fetch, overview, write_json

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncinit.cli import click_app
-from asyncinit.cli.arguments import COMMANDS, Command, Invocation, Option, parse, split_program
+from asyncinit.cli.arguments import parse, split_program
+from asyncinit.cli.commands import COMMANDS
+from asyncinit.cli.declaring import Command, Invocation, Option
 
 
 def by_click(words: list[str]) -> Invocation | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.cli.arguments import COMMANDS, SOCKET
+from asyncinit.cli.commands import COMMANDS, SOCKET
 from asyncinit.control import types
 from asyncinit.reference import commands, interface, keys, markdown, roff
 from asyncinit.reference.__main__ import made

@@ -1,0 +1,141 @@
+"""Every command of asyncinit as a table: the one place where commands and options are declared; imports nothing.
+
+click's commands (`cli.click_app`), the help, the reference page and the quick parser (`cli.arguments`) come from it.
+"""
+
+from __future__ import annotations
+
+from asyncinit.cli.declaring import Argument, Command, Option
+
+_JSON = Option("--json", "Write JSON.")
+
+_CONFIG = Option("--config", "The file with [init], [defaults] and [services] (./asyncinit.toml).", "FILE")
+
+_SERVICES = Option("--services", "A folder of service files; replaces all others. Repeatable.", "DIR", many=True)
+
+_NAMES = Argument("names", "NAME")
+
+_ACT = (
+    Option("--all", "All services."),
+    Option("--no-wait", "Do not wait until it is done."),
+)
+
+SOCKET = Option("--socket", "The control socket to use (a path, or @ and an abstract name).", "PATH")
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "run",
+        "run:run",
+        "Start the services and supervise them; with CMD, run CMD beside them or, without services, alone.\n\n"
+        "As PID 1 of a container, or anywhere else. Ends when nothing runs any more, on SIGTERM, or when CMD ends. "
+        '"asyncinit -- CMD" is the same as "asyncinit run -- CMD".',
+        (
+            _CONFIG,
+            _SERVICES,
+            Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
+            Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
+            Option("--log-format", "How output is written.", "FORMAT", choices=("auto", "text", "json", "raw")),
+            Option("-q --quiet", "Say less of what asyncinit does. Repeatable.", many=True),
+            Option("-v --verbose", "Say more of what asyncinit does.", many=True),
+            Option("--scope", "Who of CMD's gets forwarded signals.", "WHO", choices=("process", "group", "tree")),
+            Option(
+                "--rewrite", "Send CMD signal TO when FROM arrives (TO 0: nothing). Repeatable.", "FROM:TO", many=True
+            ),
+            Option("--exit-code", "End with TO where the exit status would be FROM. Repeatable.", "FROM:TO", many=True),
+        ),
+        takes_command=True,
+    ),
+    Command(
+        "check",
+        "check:check",
+        "Check service files and configuration, and print every problem as FILE:LINE: KEY: PROBLEM.\n\n"
+        "Without PATH: what `run` would read here. The exit status is 1 if there is an error.",
+        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES),
+        (Argument("paths", "PATH", services=False),),
+    ),
+    Command(
+        "status",
+        "status:status",
+        "Show the services, or one of them in detail.",
+        (
+            _JSON,
+            Option("--watch", "Go on, and show every change until ^C."),
+            Option("--ready", "Show nothing; the exit status is 0 if all (or these) are ready, 1 if not."),
+        ),
+        (_NAMES,),
+    ),
+    Command(
+        "start",
+        "act:start",
+        "Start services and what they require, and wait until they are ready.",
+        _ACT,
+        (_NAMES,),
+    ),
+    Command(
+        "stop",
+        "act:stop",
+        "Stop services, first what requires them, and wait until nothing of them is left.",
+        _ACT,
+        (_NAMES,),
+    ),
+    Command(
+        "restart",
+        "act:restart",
+        "Stop services and start them again, with what requires them, and wait until they are ready.",
+        (*_ACT, Option("--only", "Leave what requires them alone.")),
+        (_NAMES,),
+    ),
+    Command(
+        "reload",
+        "act:reload",
+        "Have services read their configuration again, as their [reload] section says.",
+        _ACT,
+        (_NAMES,),
+    ),
+    Command(
+        "signal",
+        "act:signal",
+        "Send a signal (TERM, SIGUSR1, RTMIN+3, 15) to the main processes of services.",
+        (Option("--all", "All services that run."),),
+        (Argument("signal", "SIG", 1, 1, services=False), _NAMES),
+    ),
+    Command(
+        "logs",
+        "logs:logs",
+        "Show what services wrote, as far as it is in asyncinit's memory.",
+        (
+            Option("-f --follow", "Go on with new lines until ^C."),
+            Option("-n --lines", 'The newest N lines, or "all" (the default; with -f: 20).', "N"),
+            Option(
+                "--since", "Nothing older: a duration (5m), a time of day (17:30), a date, or an RFC 3339 time.", "T"
+            ),
+            _JSON,
+        ),
+        (_NAMES,),
+    ),
+    Command(
+        "show",
+        "show:show",
+        "Show a service's merged declaration as TOML, with each value's origin as a comment.",
+        (),
+        (Argument("name", "NAME", 1, 1),),
+    ),
+    Command(
+        "events",
+        "logs:events",
+        "Show the newest changes of services.",
+        (Option("-f --follow", "Go on with new events until ^C."), _JSON),
+        (_NAMES,),
+    ),
+    Command(
+        "shutdown",
+        "act:shutdown",
+        "Stop everything and end asyncinit; asked again, there is no more waiting.",
+        (Option("--no-wait", "Do not wait until it has ended."),),
+    ),
+)
+
+
+def find_command(name: str) -> Command | None:
+    """Return the command of this name."""
+    return next((command for command in COMMANDS if command.name == name), None)

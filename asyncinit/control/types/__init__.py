@@ -1,0 +1,116 @@
+"""The types of the control protocol: what goes over the socket, and what `status --json` prints.
+
+Knows nothing of sockets, services or files. Every name here stands in `io.asyncinit.varlink` too; a unit test compares
+the two in both directions. Keys are only ever added; every key is always there (null where there is nothing to say).
+Times are RFC 3339 in UTC with milliseconds, signals are numbers, pids are those of asyncinit's own PID namespace (the
+client translates them).
+"""
+
+from asyncinit.config.spec import ServiceType
+from asyncinit.control.types.acts import (
+    ActionResult,
+    ActParameters,
+    ActReply,
+    RestartParameters,
+    ShutdownParameters,
+    SignalParameters,
+)
+from asyncinit.control.types.errors import ActionFailed, Failed, NoSuchService, NotAllowed, Refused
+from asyncinit.control.types.records import (
+    EventEntry,
+    EventsParameters,
+    EventsReply,
+    LogEntry,
+    LogsParameters,
+    LogsReply,
+)
+from asyncinit.control.types.status import (
+    ExitInfo,
+    ReasonStatus,
+    ServiceStatus,
+    ShowParameters,
+    ShowReply,
+    StatusParameters,
+    StatusReply,
+    SystemState,
+    SystemStatus,
+)
+from asyncinit.control.types.wire import INTERFACE, Nothing, Wire, timestamp
+from asyncinit.core.status import State
+
+METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
+    "Status": (StatusParameters, StatusReply),
+    "Start": (ActParameters, ActReply),
+    "Stop": (ActParameters, ActReply),
+    "Restart": (RestartParameters, ActReply),
+    "Reload": (ActParameters, ActReply),
+    "Signal": (SignalParameters, Nothing),
+    "Logs": (LogsParameters, LogsReply),
+    "Events": (EventsParameters, EventsReply),
+    "Show": (ShowParameters, ShowReply),
+    "Shutdown": (ShutdownParameters, Nothing),
+}
+"""Every method of the interface: its parameters and its reply."""
+
+READ_METHODS = frozenset({"Status", "Logs", "Events", "Show"})
+"""Methods that `control_read` opens to others; all else is for root and asyncinit's own user."""
+
+ERRORS: dict[str, type[Wire]] = {
+    "NoSuchService": NoSuchService,
+    "NotAllowed": NotAllowed,
+    "Refused": Refused,
+    "ActionFailed": ActionFailed,
+    "Failed": Failed,
+}
+"""Every error of the interface and what it carries."""
+
+TYPES: dict[str, type] = {
+    "SystemState": SystemState,
+    "ServiceType": ServiceType,
+    "State": State,
+    "SystemStatus": SystemStatus,
+    "ReasonStatus": ReasonStatus,
+    "ExitInfo": ExitInfo,
+    "ServiceStatus": ServiceStatus,
+    "LogEntry": LogEntry,
+    "EventEntry": EventEntry,
+    "ActionResult": ActionResult,
+}
+"""Every named type of the interface (reason codes are strings there: Varlink has no "-" in names)."""
+
+__all__ = [
+    "INTERFACE",
+    "timestamp",
+    "Wire",
+    "Nothing",
+    "SystemState",
+    "SystemStatus",
+    "ReasonStatus",
+    "ExitInfo",
+    "ServiceStatus",
+    "StatusParameters",
+    "StatusReply",
+    "ShowParameters",
+    "ShowReply",
+    "LogEntry",
+    "EventEntry",
+    "LogsParameters",
+    "LogsReply",
+    "EventsParameters",
+    "EventsReply",
+    "ActionResult",
+    "ActParameters",
+    "RestartParameters",
+    "ActReply",
+    "SignalParameters",
+    "ShutdownParameters",
+    "NoSuchService",
+    "NotAllowed",
+    "Refused",
+    "ActionFailed",
+    "Failed",
+    "METHODS",
+    "READ_METHODS",
+    "ERRORS",
+    "TYPES",
+]

@@ -1,0 +1,62 @@
+"""Lines of output and changes of state, as the control protocol tells them."""
+
+from __future__ import annotations
+
+from asyncinit.control.types.status import ReasonStatus
+from asyncinit.control.types.wire import Wire
+from asyncinit.core.status import State
+
+
+class LogEntry(Wire, frozen=True):
+    """One line: `service` null for asyncinit's own; bytes that are not UTF-8 are replaced by U+FFFD.
+
+    `stream` is stdout, stderr or event. `cursor` grows by line; give it as `after` to go on behind it.
+    """
+
+    time: str
+    service: str | None
+    stream: str
+    message: str
+    cursor: int
+
+
+class EventEntry(Wire, frozen=True):
+    """One change: of a service's state (`old`, `new`), or of the system's (`service` null, states null)."""
+
+    time: str
+    service: str | None
+    old: State | None
+    new: State | None
+    reason: ReasonStatus | None
+    text: str
+
+
+class LogsParameters(Wire, frozen=True):
+    """Parameters of Logs; see the interface's text."""
+
+    names: list[str] | None = None
+    lines: int | None = None
+    since: float | None = None
+    after: int | None = None
+    follow: bool | None = None
+
+
+class LogsReply(Wire, frozen=True):
+    """Reply of Logs: `dropped` lines before these were lost because this client read too slowly."""
+
+    entries: list[LogEntry]
+    dropped: int
+
+
+class EventsParameters(Wire, frozen=True):
+    """Parameters of Events; see the interface's text."""
+
+    names: list[str] | None = None
+    follow: bool | None = None
+
+
+class EventsReply(Wire, frozen=True):
+    """Reply of Events: `dropped` events before these were lost because this client read too slowly."""
+
+    events: list[EventEntry]
+    dropped: int

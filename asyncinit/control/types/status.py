@@ -1,0 +1,96 @@
+"""What asyncinit and its services are doing, as the control protocol tells it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from asyncinit.config.spec import ServiceType
+from asyncinit.control.types.wire import Wire
+from asyncinit.core.status import Code, State
+
+
+class SystemState(StrEnum):
+    """What asyncinit as a whole is doing: `degraded` is running, but something has failed for good."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DEGRADED = "degraded"
+    STOPPING = "stopping"
+
+
+class SystemStatus(Wire, frozen=True):
+    """asyncinit itself: `ready` once all that shall run at start is up; `since` when it started."""
+
+    version: str
+    pid: int
+    state: SystemState
+    ready: bool
+    since: str
+
+
+class ReasonStatus(Wire, frozen=True):
+    """Why a service is in its state; `service` is the one that caused it, if another."""
+
+    code: Code
+    text: str
+    service: str | None = None
+
+
+class ExitInfo(Wire, frozen=True):
+    """How a main process ended: by code, by signal number, or (both null) nobody knows."""
+
+    code: int | None
+    signal: int | None
+    core_dumped: bool
+    time: str
+
+
+class ServiceStatus(Wire, frozen=True):
+    """One service.
+
+    `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
+    ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
+    (starting). `next_start`: when a backoff ends. `status_text`: what the service says of itself. `not_applied`: keys
+    of `prefer` that could not be had here. `file`: where it is declared.
+    """
+
+    name: str
+    type: ServiceType
+    state: State
+    reason: ReasonStatus | None
+    pid: int | None
+    since: str | None
+    ready_since: str | None
+    restarts: int
+    last_exit: ExitInfo | None
+    waiting_on: list[str]
+    next_start: str | None
+    status_text: str | None
+    requires: list[str]
+    not_applied: list[str]
+    file: str | None
+
+
+class StatusParameters(Wire, frozen=True):
+    """Parameters of Status: `names` null for all."""
+
+    names: list[str] | None = None
+
+
+class StatusReply(Wire, frozen=True):
+    """Reply of Status: `services` by name, or in the order that was asked for."""
+
+    asyncinit: SystemStatus
+    services: list[ServiceStatus]
+
+
+class ShowParameters(Wire, frozen=True):
+    """Parameters of Show."""
+
+    name: str
+
+
+class ShowReply(Wire, frozen=True):
+    """Reply of Show: `toml` is the merged service with each value's origin as a comment, secrets masked."""
+
+    toml: str

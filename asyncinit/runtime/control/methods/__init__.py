@@ -1,0 +1,39 @@
+"""What each method of the control protocol does with the operations, in groups; knows no sockets.
+
+What an operation refuses becomes the protocol's error of the same meaning; anything else that it raises is a bug, which
+the caller turns into Failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from asyncinit.control import types
+from asyncinit.control.types import Wire
+from asyncinit.errors import UnknownServiceError
+from asyncinit.runtime.control.connection import Call
+from asyncinit.runtime.control.methods.acting import ActingMethods
+from asyncinit.runtime.control.methods.answers import Table, fail
+from asyncinit.runtime.control.methods.following import FollowingMethods
+from asyncinit.runtime.control.methods.reading import ReadingMethods
+from asyncinit.runtime.control.operations import Operations, RefusedError
+
+
+class Methods:
+    """The methods of io.asyncinit, by name."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, operations: Operations) -> None:
+        groups = (ReadingMethods(operations), ActingMethods(operations), FollowingMethods(loop, operations))
+        self._table: Table = {name: method for group in groups for name, method in group.table.items()}
+
+    def run(self, name: str, call: Call, parameters: Wire) -> None:
+        """Carry out a method; it answers the call now or later."""
+        try:
+            self._table[name](call, parameters)
+        except UnknownServiceError as error:
+            fail(call, types.NoSuchService(name=error.name, suggestion=error.suggestion))
+        except RefusedError as error:
+            fail(call, types.Refused(text=error.text))
+
+
+__all__ = ["Methods", "fail"]

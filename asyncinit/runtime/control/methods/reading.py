@@ -1,0 +1,24 @@
+"""The methods that tell how things are: Status, Show."""
+
+from __future__ import annotations
+
+from asyncinit.control import types
+from asyncinit.control.types import ShowParameters, StatusParameters
+from asyncinit.runtime.control.connection import Call
+from asyncinit.runtime.control.methods.answers import Table
+from asyncinit.runtime.control.operations import Operations
+
+
+class ReadingMethods:
+    """What changes nothing."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self.table: Table = {"Status": self._status, "Show": self._show}
+
+    def _status(self, call: Call, given: StatusParameters) -> None:
+        services = self._operations.services(given.names)
+        call.reply(types.StatusReply(asyncinit=self._operations.system(), services=services))
+
+    def _show(self, call: Call, given: ShowParameters) -> None:
+        call.reply(types.ShowReply(toml=self._operations.show(given.name)))
