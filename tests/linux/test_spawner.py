@@ -118,6 +118,14 @@ def test_only_its_own_descriptors(running: Running, method: SpawnMethod) -> None
     assert set(text.split()) <= {"0", "1", "2", "3"}  # 3 is the folder that ls reads
 
 
+def test_variables_that_hold_its_own_pid(running: Running, method: SpawnMethod) -> None:
+    """They have the pid of the very process that runs the program, over what the environment says."""
+    variables = ("WATCHDOG_PID", "MARK")
+    text = running.output(shell('echo $$ "$WATCHDOG_PID" "$MARK"', method=method, pid_variables=variables))
+    assert len(text.split()) == 3
+    assert len(set(text.split())) == 1
+
+
 def test_missing_standard_descriptors_are_dev_null(running: Running, method: SpawnMethod) -> None:
     """-1 is /dev/null, which can be read and written."""
     text = running.output(shell("readlink /proc/self/fd/0 /proc/self/fd/2; cat; echo x >&2", method=method))

@@ -158,9 +158,10 @@ def become(todo: list[Step], plan: ExecPlan, report: int) -> NoReturn:
         name = f"execute {plan.argv[0]}"
         program = executable.find(plan.argv[0], plan.environment)
         name = f"execute {program}"
+        environment = {**plan.environment, **dict.fromkeys(plan.pid_variables, str(os.getpid()))}
         signals.reset_in_child()
         os.write(report, MARK)
-        _execute(program, plan.argv, plan.environment)
+        _execute(program, plan.argv, environment)
     except SpawnError as error:
         _tell(report, SpawnError(error.step or name, error.errno, error.detail))
     except OSError as error:

@@ -52,6 +52,7 @@ class ExecPlan:
     and closes its own. `terminal` is a device that becomes the controlling terminal on 0, 1 and 2 (of a new session),
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
     what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard), None: as ours.
+    `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID).
     """
 
     argv: tuple[str, ...]
@@ -67,3 +68,4 @@ class ExecPlan:
     terminal: str | None = None
     method: SpawnMethod = SpawnMethod.AUTO
     open_files: tuple[int, int] | None = None
+    pid_variables: tuple[str, ...] = ()
