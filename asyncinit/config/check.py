@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
+from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import Loaded, read
-from asyncinit.config.places import FILE
+from asyncinit.config.places import FILE, FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.settings import FileKeys
 
@@ -42,8 +43,8 @@ def check(
     """Check `paths`, or without any what `run` would read with these options; never raises for what is in a file.
 
     Folders among the paths are checked together, as `run --services` reads them. A configuration file is checked with
-    the services it leads to. A service's file is read with its whole folder, for the names it gives, but only its own
-    problems are told.
+    the services it leads to. A service's file, or a drop-in, is read with its whole folder, for the names it gives, but
+    only its own problems are told.
     """
     if not paths:
         return _counted([read(config, services, root=root)])
@@ -75,10 +76,12 @@ _TABLES = FileKeys.__struct_fields__
 
 
 def _service_file(path: str, config: str | None, root: str) -> Loaded:
-    """Return what concerns the one file `path`, read in the company of its folder."""
-    folder = os.path.dirname(path) or "."
-    listed = os.path.join(folder, os.path.basename(path))
-    loaded = read(config, [folder], root=root, may_be_empty=True)
+    """Return what concerns the one file `path`, a service's or a drop-in, read in the company of its folder."""
+    folder, name = os.path.dirname(path) or ".", os.path.basename(path)
+    loaded, listed = _as_drop_in(os.path.abspath(folder), name, config, root)
+    if loaded is None:
+        listed = os.path.join(folder, name)
+        loaded = read(config, [folder], root=root, may_be_empty=True)
     problems = [replace(problem, file=path) for problem in loaded.problems if problem.file == listed]
     if listed not in loaded.configuration.files and not problems:
         document = read_document(path)
@@ -86,3 +89,13 @@ def _service_file(path: str, config: str | None, root: str) -> Loaded:
         problems.append(document if isinstance(document, Problem) else name_problem)
     services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == printable(listed)}
     return Loaded(structs.replace(loaded.configuration, services=services, files=(path,)), tuple(problems))
+
+
+def _as_drop_in(folder: str, name: str, config: str | None, root: str) -> tuple[Loaded | None, str]:
+    """Return what is read where `folder` is one of drop-ins, and its file's path there; None: it is no such folder."""
+    above, own = os.path.split(folder)
+    if not own.endswith(DROP_INS) or own == FOLDER:
+        return None, ""
+    loaded = read(config, [above], root=root, may_be_empty=True)
+    listed = os.path.join(above, own, name)
+    return (loaded if listed in loaded.configuration.files else None), listed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -14,34 +14,13 @@ from asyncinit.config.documents import Document, read
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.kinds import NAME
-from asyncinit.config.merge import check_table
-from asyncinit.config.places import Listing, configuration_file, is_service_name, list_folders, service_folders
-from asyncinit.config.problems import Finding, Path, Problem, Severity, printable
+from asyncinit.config.layers import Declared, Layer, problems_of
+from asyncinit.config.listing import Listing, list_folders
+from asyncinit.config.names import is_service_name
+from asyncinit.config.places import configuration_file, service_folders
+from asyncinit.config.problems import Finding, Path, Problem, Severity, printable, shown
 from asyncinit.config.settings import FileKeys
-
-
-class Declared(Struct):
-    """One table of a service's keys: where it stands, what it says, and what of that is wrong.
-
-    `prefix` leads to it within its document. `table` has it without what is wrong; `given` as it stands there.
-    """
-
-    name: str
-    document: Document
-    prefix: Path
-    given: dict[str, Any]
-    findings: list[Finding] = []
-    table: dict[str, Any] = {}
-
-    def __post_init__(self) -> None:
-        self.findings += check_table(self.given)
-        bad = [finding.key for finding in self.findings if finding.severity is Severity.ERROR]
-        self.table = pruned(self.given, bad) if bad else self.given
-
-    def problem(self, finding: Finding) -> Problem:
-        """Return a finding of this table with its file and line."""
-        whole = replace(finding, key=(*self.prefix, *finding.key))
-        return self.document.problem(whole, self.name or None)
+from asyncinit.config.values import close_to
 
 
 class Declarations(Struct):
@@ -50,7 +29,7 @@ class Declarations(Struct):
     problems: list[Problem] = []
     services: dict[str, Declared] = {}
     known: set[str] = set()
-    defaults: Declared | None = None
+    defaults: Layer | None = None
     document: Document | None = None
     settings: dict[str, Any] = {}
     files: list[str] = []
@@ -75,6 +54,8 @@ def gather(config: str | None, services: Sequence[str], root: str) -> Declaratio
     _report_listing(result)
     for name, file in sorted(result.listing.files.items()):
         _take_service_file(result, name, file)
+    for name in sorted(result.listing.drop_ins):
+        _take_drop_ins(result, name)
     return result
 
 
@@ -95,11 +76,11 @@ def _take_file(result: Declarations, document: Document) -> None:
     sound = pruned(document.data, errors)
     result.settings = pruned(sound.get("init", {}), [key[1:] for key in errors if key[:1] == ("init",)])
     if isinstance(defaults := sound.get("defaults"), dict):
-        result.defaults = Declared("", document, ("defaults",), defaults, parts.get(("defaults",), []))
+        result.defaults = Layer("", document, ("defaults",), defaults, parts.get(("defaults",), []))
         result.problems += map(result.defaults.problem, result.defaults.findings)
     for name, table in sound.get("services", {}).items():
         prefix: Path = ("services", name)
-        result.services[name] = Declared(name, document, prefix, table, parts.get(prefix, []))
+        result.services[name] = Declared(name, [Layer(name, document, prefix, table, parts.get(prefix, []))])
 
 
 def _take_service_file(result: Declarations, name: str, path: str) -> None:
@@ -109,11 +90,43 @@ def _take_service_file(result: Declarations, name: str, path: str) -> None:
     if isinstance(document, Problem):
         result.problems.append(document)
         return
-    found = Declared(name, document, (), document.data, examine(document.data, ServiceKeys))
+    found = Declared(name, [_layer(name, document)])
     beside = result.services.setdefault(name, found)
     if beside is not found:
-        text = f"declares {name}, which [services.{name}] in {printable(beside.document.path)} declares too"
+        other = printable(beside.layers[0].document.path)
+        text = f"declares {name}, which [services.{name}] in {other} declares too"
         result.problems += [Problem(path, None, name, "", text), *problems_of([found])]
+
+
+def _layer(name: str, document: Document) -> Layer:
+    """Return the table that a whole file is."""
+    return Layer(name, document, (), document.data, examine(document.data, ServiceKeys))
+
+
+def _take_drop_ins(result: Declarations, name: str) -> None:
+    """Lay a service's drop-ins over it."""
+    paths = result.listing.drop_ins_of(name)
+    if name not in result.known:
+        result.problems += [_nothing_below(result, name, folder) for folder in sorted(set(map(os.path.dirname, paths)))]
+        return
+    layers = []
+    for path in paths:
+        result.files.append(path)
+        document = read(path, name)
+        if isinstance(document, Problem):
+            result.problems.append(document)
+        else:
+            layers.append(_layer(name, document))
+    below = result.services.get(name)
+    if below is not None and layers:
+        result.services[name] = Declared(name, below.layers + layers)
+
+
+def _nothing_below(result: Declarations, name: str, folder: str) -> Problem:
+    guess = close_to(name, result.known) if len(result.known) <= 2000 else ""
+    suggestion = printable(os.path.join(os.path.dirname(folder), f"{guess}.d")) if guess else ""
+    text = f"has drop-ins for {shown(name)}, and there is no such service"
+    return Problem(folder, None, None, "", text, suggestion=suggestion, severity=Severity.WARNING)
 
 
 def _report_listing(result: Declarations) -> None:
@@ -124,13 +137,8 @@ def _report_listing(result: Declarations) -> None:
     for path, what in result.listing.odd:
         texts = {
             "template": f"is a template, which {NOT_YET}",
-            "drop-in": f"is a folder of drop-ins, which {NOT_YET}",
             "name": "has a name that no service can have",
         }
         expected = f"{NAME} and .toml" if what == "name" else ""
         result.problems.append(Problem(path, None, None, "", texts[what], expected=expected))
 
-
-def problems_of(declared: Iterable[Declared]) -> list[Problem]:
-    """Return what was found wrong in services' own tables."""
-    return [one.problem(finding) for one in declared for finding in one.findings]

@@ -13,11 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from asyncinit.config.convert import misspelt
-from asyncinit.config.declared import Declarations, Declared, gather, problems_of
+from asyncinit.config.declared import Declarations, gather
 from asyncinit.config.graph import Edges, check_names, cycles, drawn, waits
 from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.layers import Declared, Layer, problems_of
 from asyncinit.config.merge import EDGES, check_service, has, merged
-from asyncinit.config.origins import Origin, Origins
+from asyncinit.config.origins import Origin, Origins, Source
 from asyncinit.config.places import FOLDER, configuration_file
 from asyncinit.config.problems import (
     ConfigErrors,
@@ -90,7 +91,7 @@ def read(
     specs: dict[str, ServiceSpec] = {}
     for name, one in found.services.items():
         problems += _check(one, found.defaults, whole[name])
-        origin = printable(one.document.path)  # it is shown, and sent as JSON, which has no undecodable bytes
+        origin = printable(one.layers[0].document.path)  # it is shown, and sent as JSON, which has no undecodable bytes
         specs[name] = resolve(name, msgspec.convert(whole[name], ServiceKeys), origin, mode)
     problems += _check_graph(found, whole)
     problems += _check_start(found)
@@ -108,9 +109,9 @@ def read(
     return Loaded(configuration, in_order(problems))
 
 
-def _check(one: Declared, defaults: Declared | None, whole: dict[str, Any]) -> list[Problem]:
+def _check(one: Declared, defaults: Layer | None, whole: dict[str, Any]) -> list[Problem]:
     """Check what a service says, together with the defaults."""
-    if "type" in one.given and "type" not in one.table:
+    if any("type" in layer.given and "type" not in layer.table for layer in one.layers):
         return []  # told already, and everything else depends on it
     given = merged(one.name, defaults.given if defaults else {}, one.given) | {"type": whole.get("type", "service")}
     problems = []
@@ -215,9 +216,9 @@ def _misled(found: Declarations) -> set[str]:
     }
 
 
-def _origin(one: Declared, defaults: Declared | None) -> Origin:
-    return Origin(
-        one.name,
-        (one.document.path, one.document.text, one.prefix),
-        (defaults.document.path, defaults.document.text, defaults.prefix) if defaults else None,
-    )
+def _origin(one: Declared, defaults: Layer | None) -> Origin:
+    return Origin(one.name, tuple(map(_source, one.layers)), _source(defaults) if defaults else None)
+
+
+def _source(layer: Layer) -> Source:
+    return layer.document.path, layer.document.text, layer.prefix

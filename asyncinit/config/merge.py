@@ -1,13 +1,13 @@
-"""Lay a service's keys over [defaults], and check what each table must agree on in itself; works on parsed TOML.
+"""Lay a service's keys over [defaults], and its drop-ins over these; check what each table must agree on in itself.
 
-Tables are merged key by key, everything else replaces. Where keys exclude each other (the kinds of [ready], signal and
-command of [stop] and [reload]) one in the service drops the others of the defaults. A target takes of the defaults
+Works on parsed TOML. Tables are merged key by key, everything else replaces. Where keys exclude each other (the kinds
+of [ready], signal and command of [stop] and [reload]) one above drops the others below. A target takes of the defaults
 only what it can have, a oneshot no kind of readiness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from asyncinit.config.hints import NOT_YET
@@ -25,20 +25,28 @@ EDGES = ("requires", "wants", "after", "before", "binds_to")
 
 def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     """Return the keys of service `name`: `own` over those of `defaults` that apply to it; short forms in full."""
-    own, defaults = _in_full(own), _in_full(defaults)
     kind = own.get("type", defaults.get("type", "service"))
     base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
-    for table, keys in _EXCLUSIVE.items():
-        below = base.get(table)
-        if isinstance(below, dict):
-            own_table = own.get(table)
-            named = isinstance(own_table, dict) and any(key in own_table for key in keys)
-            if named or (table == "ready" and kind == "oneshot"):
-                base[table] = {key: value for key, value in below.items() if key not in keys}
+    if kind == "oneshot" and isinstance(base.get("ready"), dict):
+        base["ready"] = _without(base["ready"], READY_KINDS)
     for edge in EDGES:  # a default edge to a service is for the others
         if isinstance(base.get(edge), list):
             base[edge] = [other for other in base[edge] if other != name]
-    return _over(base, own)
+    return laid_over(base, own)
+
+
+def laid_over(below: Table, above: Table) -> dict[str, Any]:
+    """Return what two tables of a service's keys say together; short forms in full."""
+    below, above = _in_full(below), _in_full(above)
+    for table, keys in _EXCLUSIVE.items():
+        lower, upper = below.get(table), above.get(table)
+        if isinstance(lower, dict) and isinstance(upper, dict) and any(key in upper for key in keys):
+            below[table] = _without(lower, keys)
+    return _over(below, above)
+
+
+def _without(table: Table, keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key not in keys}
 
 
 def _in_full(table: Table) -> dict[str, Any]:

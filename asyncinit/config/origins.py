@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from msgspec import Struct
 
 from asyncinit.config.lines import Lines
-from asyncinit.config.merge import has, leaves, merged
+from asyncinit.config.merge import has, laid_over, leaves, merged
 from asyncinit.config.problems import Path, dotted
 
 Source = tuple[str, str, Path]
@@ -20,34 +21,31 @@ Source = tuple[str, str, Path]
 
 
 class Origin(Struct, frozen=True):
-    """Where one service is declared, and the defaults beneath it."""
+    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults."""
 
     name: str
-    own: Source
+    layers: tuple[Source, ...]
     defaults: Source | None
 
     def keys(self) -> dict[str, str]:
         """Return the origin of each key that is set, by its dotted name."""
-        own, own_lines = _opened(self.own)
-        below, below_lines = _opened(self.defaults) if self.defaults else ({}, None)
+        opened = [(source, *_opened(source)) for source in self.layers]
+        own = reduce(laid_over, (table for _, table, _ in opened))
+        if self.defaults is not None:
+            opened.insert(0, (self.defaults, *_opened(self.defaults)))
         origins = {}
-        for path in leaves(merged(self.name, below, own)):
-            written = path if has(own, path) or path[0] != "restart" else _as_written(own, below, path)
-            if has(own, written):
-                origins[dotted(path)] = _place(self.own, own_lines, written)
-            elif self.defaults is not None and below_lines is not None:
-                origins[dotted(path)] = _place(self.defaults, below_lines, written)
+        for path in leaves(merged(self.name, opened[0][1] if self.defaults is not None else {}, own)):
+            for source, table, lines in reversed(opened):
+                written = _as_written(table, path)
+                if has(table, written):
+                    origins[dotted(path)] = _place(source, lines, written)
+                    break
         return origins
 
 
-def _as_written(own: Mapping[str, Any], below: Mapping[str, Any], path: Path) -> Path:
+def _as_written(table: Mapping[str, Any], path: Path) -> Path:
     """Return the path of [restart] policy as it was written, perhaps in the short form."""
-    for table in (own, below):
-        if path == ("restart", "policy") and isinstance(table.get("restart"), str):
-            return ("restart",)
-        if has(table, path):
-            return path
-    return path
+    return ("restart",) if path == ("restart", "policy") and isinstance(table.get("restart"), str) else path
 
 
 def _opened(source: Source) -> tuple[dict[str, Any], Lines]:

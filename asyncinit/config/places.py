@@ -1,4 +1,4 @@
-"""Where configuration files are: folders, names, which one wins; opens no file and knows no key.
+"""Where configuration files are: which file, which folders; opens none and knows no key.
 
 Imports nothing heavy: `asyncinit -- CMD` asks here whether there is anything to supervise beside CMD.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from asyncinit.config.listing import list_folders
+
 FILE = "asyncinit.toml"
 FOLDER = "services.d"
 SYSTEM_FILE = "etc/asyncinit/asyncinit.toml"
 SYSTEM_FOLDERS = ("usr/lib/asyncinit/services.d", "etc/asyncinit/services.d", "run/asyncinit/services.d")
 """Below the root folder; of two files with the same name the later folder's wins."""
-
-_SUFFIX = ".toml"
 
 
 def configuration_file(config: str | None, root: str = "/") -> str | None:
@@ -48,65 +48,6 @@ def service_folders(
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
     found = tuple(folder for folder in system if os.path.isdir(folder))
     return (FOLDER,) if not found and not project and os.path.isdir(FOLDER) else found
-
-
-class Listing:
-    """What is in the folders: the `files` by service name, and what is none.
-
-    `odd` has (path, what it is): "template", "drop-in" or "name"; `failed` has (folder, error); `passed_over` are files
-    that do not end in .toml.
-    """
-
-    def __init__(self) -> None:
-        self.files: dict[str, str] = {}
-        self.odd: list[tuple[str, str]] = []
-        self.failed: list[tuple[str, OSError]] = []
-        self.passed_over: list[str] = []
-
-
-def list_folders(folders: Sequence[str]) -> Listing:
-    """List the service files in `folders`; of two with the same name the later wins."""
-    listing = Listing()
-    for folder in folders:
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError as error:
-            listing.failed.append((folder, error))
-            continue
-        for name in names:
-            _sort_in(listing, folder, name)
-    return listing
-
-
-def _sort_in(listing: Listing, folder: str, name: str) -> None:
-    path = os.path.join(folder, name)
-    stem = name.removesuffix(_SUFFIX)
-    if name.startswith((".", "#")) or name.endswith("~"):
-        return  # hidden, or an editor's
-    if stem == name:
-        if name.endswith(".d") and os.path.isdir(path):
-            listing.odd += [(path, "drop-in")] if any(n.endswith(_SUFFIX) for n in _names(path)) else []
-        else:
-            listing.passed_over.append(path)
-    elif "@" in stem:
-        listing.odd.append((path, "template"))
-    elif not is_service_name(stem):
-        listing.odd.append((path, "name"))
-    else:
-        listing.files[stem] = path
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def is_service_name(text: str) -> bool:
-    """Tell whether `text` can be the name of a service: [A-Za-z0-9][A-Za-z0-9_.-]*, at most 200 characters."""
-    inner = text.replace("_", "").replace(".", "").replace("-", "")
-    return 0 < len(text) <= 200 and text[0].isalnum() and text.isascii() and inner.isalnum()
 
 
 def declared(config: str | None, services: Sequence[str], root: str = "/") -> bool:

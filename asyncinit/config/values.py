@@ -12,7 +12,7 @@ import shlex
 import signal
 from collections.abc import Iterable, Sequence
 
-from asyncinit.config.places import is_service_name
+from asyncinit.config.names import is_service_name
 from asyncinit.config.problems import quoted
 from asyncinit.config.spec import NONE, Cause, Outcomes
 

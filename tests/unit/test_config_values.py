@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.config import addresses, values
-from asyncinit.config.places import is_service_name
+from asyncinit.config.names import is_service_name
 from asyncinit.config.spec import Cause, Outcomes
 from asyncinit.config.values import BadValueError
 from asyncinit.errors import AsyncinitError
