@@ -11,14 +11,26 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from msgspec import Struct
+
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux.process import stop_signal, wait_any
+from asyncinit.runtime.reexec.keep import Keep
 
 # So many are reaped in one turn of the loop: a storm of orphans must not keep signals and services waiting.
 _BATCH = 500
 
 ExitCallback = Callable[[ExitStatus], None]
 Listener = Callable[[int, ExitStatus], None]
+
+
+class ReaperState(Struct):
+    """The ledger as it is carried over a re-exec; `pids` are the children that were made and not reaped."""
+
+    pids: list[int] = []
+    orphans: int = 0
+    spawned: int = 0
+    reaped: int = 0
 
 
 class Reaper:
@@ -44,6 +56,23 @@ class Reaper:
         self._callbacks[pid] = callback
         self.spawned += 1
 
+    def adopt(self, pid: int, callback: ExitCallback) -> None:
+        """Have `callback` called with the status of a child that was made, and counted, before a re-exec.
+
+        Where it was reaped before that, nobody is called.
+        """
+        if pid in self._callbacks:
+            self._callbacks[pid] = callback
+
+    def freeze(self, _keep: Keep) -> ReaperState:
+        """Return what is carried over a re-exec: zombies wait for the next reaper, who must know whose they are."""
+        return ReaperState(sorted(self._callbacks), self.orphans, self.spawned, self.reaped)
+
+    def thaw(self, state: ReaperState) -> None:
+        """Go on with the children of the program before; nobody is told of one that nobody adopts."""
+        self._callbacks = dict.fromkeys(state.pids, _nobody)
+        self.orphans, self.spawned, self.reaped = state.orphans, state.spawned, state.reaped
+
     def expect(self, pid: int, callback: ExitCallback) -> None:
         """Have `callback` called too if `pid` is reaped by us: it is a child of ours, or may become one.
 
@@ -54,7 +83,7 @@ class Reaper:
     def forget(self, pid: int) -> None:
         """Let the child's end be collected without telling anybody but the listeners."""
         if pid in self._callbacks:
-            self._callbacks[pid] = lambda _status: None
+            self._callbacks[pid] = _nobody
 
     def unexpect(self, pid: int) -> None:
         """Undo `expect`; harmless when it is over."""
@@ -114,5 +143,9 @@ class Reaper:
     def _call(self, pid: int, callback: ExitCallback, status: ExitStatus) -> None:
         try:
             callback(status)
-        except Exception as error:  # neither the others nor the next status may get lost with it
+        except BaseException as error:  # neither the others nor the next status may get lost with it
             self._loop.call_exception_handler({"message": f"pid {pid} was reaped, but", "exception": error})
+
+
+def _nobody(_status: ExitStatus) -> None:
+    """Take the status of a child of which nobody wants to know any more."""
