@@ -11,7 +11,7 @@ from asyncinit.config.spec import Scope
 from asyncinit.linux import proc
 from asyncinit.runtime.tree import delivery, ending
 from asyncinit.runtime.tree.delivery import Outcome, deliver, deliver_to_group
-from asyncinit.runtime.tree.members import Member
+from asyncinit.runtime.tree.listing import Member
 from tests.stage import FAMILY, Stage, alive, skip, staged
 from tests.support import wait_until
 

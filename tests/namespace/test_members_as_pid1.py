@@ -10,7 +10,7 @@ import subprocess
 from asyncinit.config.spec import Scope
 from asyncinit.linux import proc
 from asyncinit.runtime.tree.delivery import Outcome, deliver, deliver_to_group
-from asyncinit.runtime.tree.members import Member
+from asyncinit.runtime.tree.listing import Member
 from tests.stage import FAMILY, Stage, alive, skip, staged
 
 

@@ -14,12 +14,15 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from asyncinit.config.spec import LogLevel
 from asyncinit.errors import SpawnError
 from asyncinit.linux.terminal import open_pty, set_window_size
 from asyncinit.runtime.output.entries import STDERR, STDOUT
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.output.lines import LINE_LIMIT, LineSplitter, Segment
+from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
     import asyncio
@@ -49,15 +52,46 @@ class _Source:
         self.splitter = splitter
 
 
+class SourceState(Struct):
+    """A descriptor that is read, as it is carried over a re-exec; `held` is its unfinished line."""
+
+    fd: int = -1
+    name: str = STDOUT
+    held: bytes = b""
+    crlf: bool = False
+
+
+class ChannelState(Struct):
+    """A channel as it is carried over a re-exec; `newest`: it is the one of its service's main process."""
+
+    number: int = 0
+    service: str = ""
+    main: bool = True
+    newest: bool = False
+    retired: bool = False
+    stdout: int = -1
+    stderr: int = -1
+    terminal: str | None = None
+    sources: list[SourceState] = []
+
+
+class CaptureState(Struct):
+    """What is carried over a re-exec; `opened` counts the channels so far, the oldest come first."""
+
+    opened: int = 0
+    channels: list[ChannelState] = []
+
+
 class Channel:
     """The output of one process of a service: what the child gets, and what we read.
 
     `stdout` and `stderr` are for the child (one and the same on a pseudo-terminal, then for its standard input too);
     `terminal` is the path of that pseudo-terminal, to be opened as the child's controlling one, else None. `retired`:
-    its process has ended, and something else still holds it open.
+    its process has ended, and something else still holds it open. `number` is its own among all that were ever opened.
     """
 
-    def __init__(self, capture: Capture, service: str, main: bool) -> None:
+    def __init__(self, capture: Capture, number: int, service: str, main: bool) -> None:
+        self.number = number
         self.service = service
         self.main = main
         self.retired = False
@@ -89,6 +123,20 @@ class Channel:
             os.close(fd)
         self.stdout = self.stderr = -1
 
+    def freeze(self, keep: Keep, newest: bool) -> ChannelState:
+        """Return what is carried over a re-exec."""
+        return ChannelState(
+            self.number,
+            self.service,
+            self.main,
+            newest,
+            self.retired,
+            keep(self.stdout),
+            keep(self.stderr),
+            self.terminal,
+            [SourceState(keep(s.fd), s.name, s.splitter.held, s.splitter.crlf) for s in self.sources],
+        )
+
 
 class Capture:
     """Open, read and drain the output of all services, into `journal`."""
@@ -97,6 +145,7 @@ class Capture:
         self._loop = loop
         self._journal = journal
         self._line_limit = line_limit
+        self._opened = 0
         self._newest: dict[str, Channel] = {}
         self._channels: dict[str, list[Channel]] = {}  # all that are read, oldest first
         self._sources: dict[int, _Source] = {}
@@ -113,7 +162,8 @@ class Capture:
         They are given to `owner_uid` (None: left ours), so that a child of that user can open /dev/stdout by its path.
         `main` false: for a hook or a probe command, whose lines `watch` does not see. Raises SpawnError.
         """
-        channel = Channel(self, service, main)
+        self._opened += 1
+        channel = Channel(self, self._opened, service, main)
         try:
             if tty:
                 self._open_terminal(channel)
@@ -166,6 +216,28 @@ class Capture:
         """Return how many channels of `service` are still read."""
         return len(self._channels.get(service, ()))
 
+    def channel(self, number: int) -> Channel | None:
+        """Return the channel with this number, if it is still read."""
+        return next((one for some in self._channels.values() for one in some if one.number == number), None)
+
+    def freeze(self, keep: Keep) -> CaptureState:
+        """Return what is carried over a re-exec: pipes and terminals stay open, and nobody sees who reads them."""
+        channels = [one for some in self._channels.values() for one in some]
+        frozen = [one.freeze(keep, self._newest.get(one.service) is one) for one in channels]
+        return CaptureState(self._opened, frozen)
+
+    def thaw(self, state: CaptureState) -> None:
+        """Go on reading; who watches lines has to say so again."""
+        self._opened = state.opened
+        for one in state.channels:
+            channel = Channel(self, one.number, one.service, one.main)
+            channel.stdout, channel.stderr, channel.terminal = one.stdout, one.stderr, one.terminal
+            channel.retired = one.retired
+            for source in one.sources:
+                self._read(channel, source.fd, source.name, source.crlf, source.held)
+            if one.newest:
+                self._newest[one.service] = channel
+
     def close(self) -> None:
         """Read what is there, let go of unfinished lines, and close everything: asyncinit ends."""
         for source in list(self._sources.values()):
@@ -203,9 +275,10 @@ class Capture:
         channel.terminal = os.ttyname(theirs)
         set_window_size(theirs, *TERMINAL_SIZE)
 
-    def _read(self, channel: Channel, fd: int, name: str, crlf: bool) -> None:
+    def _read(self, channel: Channel, fd: int, name: str, crlf: bool, held: bytes = b"") -> None:
         os.set_blocking(fd, False)
         source = _Source(channel, fd, name, LineSplitter(self._line_limit, crlf))
+        source.splitter.held = held
         channel.sources.append(source)
         channels = self._channels.setdefault(channel.service, [])
         if channel not in channels:

@@ -16,7 +16,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from asyncinit.runtime.output.sink import Sink
+from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +41,17 @@ class _Flow(Enum):
     FLOWING = "written about as fast as it comes"
     HELD = "the readers of services pause until it flows again"
     STALLED = "nobody reads: the oldest is dropped"
+
+
+class ConsoleState(Struct):
+    """What is carried over a re-exec: what was not written yet. `batch` is on its way, and may begin within a line."""
+
+    batch: bytes = b""
+    lines: list[tuple[int, bytes, int]] = []
+    events: list[tuple[int, bytes, int]] = []
+    order: int = 0
+    gap: tuple[int, int] = (0, 0)
+    dropped: int = 0
 
 
 class Console:
@@ -103,6 +117,23 @@ class Console:
         self._sink.close()
         self._resume()
 
+    def freeze(self, _keep: Keep) -> ConsoleState:
+        """Return what is carried over a re-exec."""
+        gap = (self._gap_lines, self._gap_bytes)
+        return ConsoleState(bytes(self._batch), list(self._lines), list(self._events), self._order, gap, self.dropped)
+
+    def thaw(self, state: ConsoleState) -> None:
+        """Go on with what the program before has not written."""
+        self.dropped, self._order = state.dropped, state.order
+        if self._sink.closed:
+            return
+        self._batch = memoryview(state.batch)
+        self._lines, self._events = deque(state.lines), deque(state.events)
+        self._gap_lines, self._gap_bytes = state.gap
+        self._pending = len(state.batch) + sum(len(data) for _, data, _ in (*self._lines, *self._events))
+        self._hold_if_slow()
+        self._schedule()
+
     # -----------------------------------------------------------------------------------------------------------------
     # In
 
@@ -118,13 +149,16 @@ class Console:
         self._pending += len(data)
         if self._pending >= BATCH and not self._waiting and self._retry is None and not self._writing:
             self._write_some()
-        if self._pending > self._limit // 2 and self._flow is _Flow.FLOWING:
-            self._flow = _Flow.HELD
-            self._stall = self._loop.call_later(HOLD_SECONDS, self._stalled)
+        self._hold_if_slow()
         # While readers pause, only what is read at an exit and events are added: room for them, but not without end.
         if self._pending > (self._limit if self._flow is _Flow.STALLED else 4 * self._limit):
             self._drop_oldest()
         self._schedule()
+
+    def _hold_if_slow(self) -> None:
+        if self._pending > self._limit // 2 and self._flow is _Flow.FLOWING:
+            self._flow = _Flow.HELD
+            self._stall = self._loop.call_later(HOLD_SECONDS, self._stalled)
 
     def _drop_oldest(self) -> None:
         """Drop whole entries, the oldest first, events last, never the newest, until half of the limit is pending."""

@@ -242,7 +242,8 @@ class RawFormat:
 
     def __init__(self, events: Format) -> None:
         self._events = events
-        self._unfinished: tuple[str, str] | None = None
+        self.unfinished: tuple[str, str] | None = None
+        """The service and the stream whose line is not finished yet."""
 
     def set_names(self, names: Iterable[str]) -> None:
         """Pass the names on: the events use them."""
@@ -251,9 +252,9 @@ class RawFormat:
     def lines(self, now: float, service: str, stream: str, data: bytes, cut: bool) -> bytes:
         """Return the lines as they are."""
         source = (service, stream)
-        if self._unfinished is not None and self._unfinished != source:
+        if self.unfinished is not None and self.unfinished != source:
             data = b"\n" + data
-        self._unfinished = None if data.endswith(b"\n") else source
+        self.unfinished = None if data.endswith(b"\n") else source
         return data
 
     def event(self, record: EventRecord, output: Sequence[Entry]) -> bytes:

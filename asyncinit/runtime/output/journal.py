@@ -12,11 +12,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
+
 from asyncinit.config.spec import LogFormat, LogLevel
-from asyncinit.runtime.output.console import Console
+from asyncinit.runtime.output.console import Console, ConsoleState
 from asyncinit.runtime.output.entries import Entry, EventRecord, Fields
-from asyncinit.runtime.output.format import Format, choose
-from asyncinit.runtime.output.ring import RING_BYTES, Ring, entries_of
+from asyncinit.runtime.output.format import Format, RawFormat, choose
+from asyncinit.runtime.output.ring import RING_BYTES, Ring, RingState, entries_of
+from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,6 +32,21 @@ _ORDER = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
 LinesCallback = Callable[[Sequence[Entry]], None]
 EventCallback = Callable[[EventRecord], None]
 _Follower = tuple[frozenset[str] | None, Callable[[Any], None]]
+
+
+class JournalState(Struct):
+    """What is carried over a re-exec: the cursor, what is remembered, and what was not written yet.
+
+    `events_console` is there where events go elsewhere; `unfinished` is the raw format's.
+    """
+
+    cursor: int = 0
+    rings: dict[str, RingState] = {}
+    started: dict[str, tuple[int, int]] = {}
+    events: list[EventRecord] = []
+    console: ConsoleState = field(default_factory=ConsoleState)
+    events_console: ConsoleState | None = None
+    unfinished: tuple[str, str] | None = None
 
 
 class Journal:
@@ -78,6 +96,32 @@ class Journal:
     def set_names(self, names: Iterable[str]) -> None:
         """Learn the names of all services, in the order of the configuration (column width and colours)."""
         self.format.set_names(names)
+
+    def freeze(self, keep: Keep) -> JournalState:
+        """Return what is carried over a re-exec."""
+        apart = self._events_console is not self.console
+        return JournalState(
+            self._cursor,
+            {name: ring.freeze() for name, ring in self._rings.items()},
+            dict(self._started),
+            list(self._events),
+            self.console.freeze(keep),
+            self._events_console.freeze(keep) if apart else None,
+            self.format.unfinished if isinstance(self.format, RawFormat) else None,
+        )
+
+    def thaw(self, state: JournalState) -> None:
+        """Go on where the program before was."""
+        self._cursor, self._started = state.cursor, state.started
+        self._events.extend(state.events)
+        for name, ring in state.rings.items():
+            self._rings[name] = Ring(name, self._ring_bytes)
+            self._rings[name].thaw(ring)
+        self.console.thaw(state.console)
+        if state.events_console is not None and self._events_console is not self.console:
+            self._events_console.thaw(state.events_console)
+        if isinstance(self.format, RawFormat):
+            self.format.unfinished = state.unfinished
 
     # -----------------------------------------------------------------------------------------------------------------
     # In

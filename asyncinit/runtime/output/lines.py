@@ -29,12 +29,21 @@ class LineSplitter:
     last marked as `cut`: nothing is lost. With `crlf`, a terminal's CR LF becomes LF.
     """
 
-    __slots__ = ("_crlf", "_held", "_limit")
+    __slots__ = ("_held", "_limit", "crlf")
 
     def __init__(self, limit: int = LINE_LIMIT, crlf: bool = False) -> None:
         self._limit = limit
-        self._crlf = crlf
+        self.crlf = crlf
         self._held = bytearray()
+
+    @property
+    def held(self) -> bytes:
+        """The unfinished line."""
+        return bytes(self._held)
+
+    @held.setter
+    def held(self, data: bytes) -> None:
+        self._held = bytearray(data)
 
     def feed(self, data: bytes) -> list[Segment]:
         """Take the next bytes of the stream; return what is complete now, in order."""
@@ -66,12 +75,12 @@ class LineSplitter:
 
     def flush(self) -> list[Segment]:
         """Return the unfinished line, if there is one: the stream has ended, or nothing more is expected soon."""
-        rest = bytes(self._held.removesuffix(b"\r") if self._crlf else self._held)
+        rest = bytes(self._held.removesuffix(b"\r") if self.crlf else self._held)
         self._held.clear()
         return [Segment(rest)] if rest else []
 
     def _lines(self, data: bytes) -> Segment:
-        return Segment(data.replace(b"\r\n", b"\n") if self._crlf else data)
+        return Segment(data.replace(b"\r\n", b"\n") if self.crlf else data)
 
     def _boundary(self, data: bytes, position: int) -> int:
         """Return where to cut the line at `position`: at the limit, or up to 3 bytes before: never in a character."""

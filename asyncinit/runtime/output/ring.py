@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from asyncinit.runtime.output.entries import Entry
 
 RING_BYTES = 16 * 1024
@@ -18,6 +20,12 @@ class _Chunk(NamedTuple):
     first: int  # cursor of its first line; the others follow one by one
     data: bytes  # whole lines, each with its newline
     cut: bool
+
+
+class RingState(Struct):
+    """What is carried over a re-exec."""
+
+    chunks: list[_Chunk] = []
 
 
 class Ring:
@@ -36,6 +44,15 @@ class Ring:
 
     def __len__(self) -> int:
         return self._size
+
+    def freeze(self) -> RingState:
+        """Return what is carried over a re-exec."""
+        return RingState(list(self._chunks))
+
+    def thaw(self, state: RingState) -> None:
+        """Take what the program before remembered."""
+        self._chunks = deque(state.chunks)
+        self._size = sum(len(chunk.data) for chunk in state.chunks)
 
     def append(self, time: float, stream: str, first: int, data: bytes, cut: bool = False) -> None:
         """Add whole lines that were read at once; `first` is the cursor of the first, they are numbered one by one."""

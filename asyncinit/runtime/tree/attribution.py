@@ -7,12 +7,14 @@ Told, in this order, by having been seen as a member when it still had its paren
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
+
+from msgspec import Struct
 
 from asyncinit.linux import proc
 from asyncinit.linux.proc import Instant, Stat
-from asyncinit.runtime.tree.claims import Claims
+from asyncinit.runtime.tree.claims import Claim, Claims
 
 # So many members are asked whether a session is still in use, where nothing cheaper proves it.
 _WITNESSES = 8
@@ -29,10 +31,26 @@ class Traces:
         self.tokens: set[bytes] = set()
 
 
+class TracesState(Struct):
+    """The traces of a service as they are carried over a re-exec; `remembered` are pids with their start times."""
+
+    tokens: list[str] = []
+    remembered: dict[int, int] = {}
+    in_our_session: bool = False
+
+
+class MembersState(Struct):
+    """What is carried over a re-exec: whose our unreaped children are, and what tells it of others."""
+
+    owner: dict[int, str] = {}
+    services: dict[str, TracesState] = {}
+    claims: dict[int, Claim] = {}
+
+
 class Attribution:
     """The traces of all services; `owner` maps each unreaped child of ours that has a service to that service."""
 
-    def __init__(self, owner: Mapping[int, str]) -> None:
+    def __init__(self, owner: dict[int, str]) -> None:
         self.services: dict[str, Traces] = {}
         self._owner = owner
         self._tokens: dict[bytes, str] = {}
@@ -40,6 +58,29 @@ class Attribution:
         self._in_our_session: set[str] = set()
         self._claims = Claims(proc.pid_max(), os.cpu_count() or 1)
         self._tokenless: dict[int, int] = {}  # strangers whose environment has no token that we know: start time
+
+    def freeze(self) -> MembersState:
+        """Return what is carried over a re-exec."""
+        services = {}
+        for service, traces in self.services.items():
+            remembered = {p: self._remembered[p][0] for p in traces.remembered if p in self._remembered}
+            tokens = sorted(token.decode() for token in traces.tokens)
+            services[service] = TracesState(tokens, remembered, service in self._in_our_session)
+        return MembersState(dict(self._owner), services, self._claims.freeze())
+
+    def thaw(self, state: MembersState) -> None:
+        """Go on with what the program before knew."""
+        self._owner.update(state.owner)
+        for service, carried in state.services.items():
+            traces = self.services[service] = Traces()
+            traces.tokens = {token.encode() for token in carried.tokens}
+            traces.remembered = set(carried.remembered)
+            traces.children = {pid for pid, owner in self._owner.items() if owner == service}
+            self._tokens.update(dict.fromkeys(traces.tokens, service))
+            self._remembered.update({pid: (start, service) for pid, start in carried.remembered.items()})
+            if carried.in_our_session:
+                self._in_our_session.add(service)
+        self._claims.thaw(state.claims)
 
     def born(self, service: str, token: str, pid: int, leader: bool) -> None:
         """Record a process made for `service`; see `Members.born`."""

@@ -33,7 +33,9 @@ _FASTEST_FORK_OF_ONE = 25e-6
 _RESERVED = 300  # RESERVED_PIDS of the kernel: a new round begins there
 
 
-class _Claim(NamedTuple):
+class Claim(NamedTuple):
+    """What was seen of a number."""
+
     service: str
     seen: Instant
     leader: int | None  # start time of process N where it lived when the claim was made
@@ -43,15 +45,23 @@ class Claims:
     """Numbers and whose they are; `pid_max` and `processors` tell how long a round of pids takes at least."""
 
     def __init__(self, pid_max: int, processors: int) -> None:
-        self._claims: dict[int, _Claim] = {}
+        self._claims: dict[int, Claim] = {}
         self._round = (pid_max - _RESERVED) * max(_FASTEST_FORK, _FASTEST_FORK_OF_ONE / processors)
+
+    def freeze(self) -> dict[int, Claim]:
+        """Return what is carried over a re-exec."""
+        return dict(self._claims)
+
+    def thaw(self, claims: dict[int, Claim]) -> None:
+        """Go on with what the program before has seen."""
+        self._claims.update(claims)
 
     def hold(self, number: int, service: str, seen: Instant, leader: int | None) -> None:
         """Record that a member of `service` was seen in `number` at `seen` or later; replaces any earlier claim.
 
         `leader` is the start time (ticks) of process `number` if it lived, else None.
         """
-        self._claims[number] = _Claim(service, seen, leader)
+        self._claims[number] = Claim(service, seen, leader)
 
     def __contains__(self, number: int) -> bool:
         return number in self._claims

@@ -16,7 +16,7 @@ from enum import Enum
 
 from asyncinit.linux import proc
 from asyncinit.linux.process import pidfd_open, pidfd_signal
-from asyncinit.runtime.tree.members import Member
+from asyncinit.runtime.tree.listing import Member
 
 
 class Outcome(Enum):

@@ -25,11 +25,14 @@ import signal
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from msgspec import Struct
+
 from asyncinit.config.spec import Scope
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux import proc
 from asyncinit.linux.namespaces import owns_pid_namespace
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timers
 from asyncinit.runtime.tree.delivery import (
     Outcome,
@@ -40,7 +43,8 @@ from asyncinit.runtime.tree.delivery import (
     resuming,
     signal_all,
 )
-from asyncinit.runtime.tree.members import Member, Members
+from asyncinit.runtime.tree.listing import Member
+from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.tree.turns import Job, Next, Turns
 
 # A tree that after so many passes still has somebody new (more processors fork than we list on) is killed as it is.
@@ -71,6 +75,20 @@ class _Killed:
                 return True
             self.compared.add(pid)
         return False
+
+
+class SignalState(Struct):
+    """Signals to the tree of a service that are not all sent yet."""
+
+    service: str = ""
+    signals: tuple[int, ...] = ()
+
+
+class EndingState(Struct):
+    """What is carried over a re-exec; all of it is begun again, whom it has reached it reaches twice."""
+
+    killed: list[str] = []
+    signals: list[SignalState] = []
 
 
 class Ending:
@@ -106,7 +124,7 @@ class Ending:
         signals = resuming(number) if resume else (number,)
         main = self._main(service, main_pid)
         if main is None or scope is Scope.TREE:
-            self._start(service, self._signal_tree(service, signals))
+            self._start(service, self._signal_tree(service, signals), SignalState(service, signals))
             return
         self._members.remember(service)
         outcome = Outcome.GONE
@@ -124,6 +142,18 @@ class Ending:
             self._start(service, self._kill(service, math.inf))
         else:
             self._members.look_soon()
+
+    def freeze(self, _keep: Keep) -> EndingState:
+        """Return what is carried over a re-exec."""
+        killed = [service for service in self._killed if service is not None]
+        return EndingState(killed, [what for what in self._turns.pending() if isinstance(what, SignalState)])
+
+    def thaw(self, state: EndingState) -> None:
+        """Begin again what the program before was about."""
+        for service in state.killed:
+            self.kill_tree(service)
+        for one in state.signals:
+            self._start(one.service, self._signal_tree(one.service, one.signals), one)
 
     def undying(self, service: str) -> str:
         """Return who of `service` lives and why, in words ("pid 123 (cp) does not die (D, nfs_wait)"), or nothing."""
@@ -241,8 +271,8 @@ class Ending:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _start(self, service: str | None, job: Job) -> None:
-        self._turns.start(service, job)
+    def _start(self, service: str | None, job: Job, what: object = None) -> None:
+        self._turns.start(service, job, what)
         self._attend()
 
     def _attend(self) -> None:

@@ -8,8 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from asyncinit.linux import proc
+
+
+class Member(NamedTuple):
+    """A live process of a service; `start_time` in ticks since boot, 0 where it can't be known."""
+
+    pid: int
+    start_time: int
+    name: str
+    state: str
+    parent: int
+    group: int
+    session: int
 
 
 class Listing:

@@ -32,15 +32,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux import proc
 from asyncinit.linux.proc import Instant, Stat
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
-from asyncinit.runtime.tree.attribution import Attribution
-from asyncinit.runtime.tree.listing import Listing
+from asyncinit.runtime.tree.attribution import Attribution, MembersState
+from asyncinit.runtime.tree.listing import Listing, Member
 
 # Looks take at most a quarter of our time, however many children end: the next one begins so many times as long after
 # the last as that took.
@@ -55,18 +55,6 @@ _JUDGE_AT_MOST = 500
 _REMEMBER_AT_MOST = 500
 # After a look that failed for lack of memory or descriptors: there is no event that tells when these are back.
 _RETRY_SECONDS = 0.1
-
-
-class Member(NamedTuple):
-    """A live process of a service; `start_time` in ticks since boot, 0 where it can't be known."""
-
-    pid: int
-    start_time: int
-    name: str
-    state: str
-    parent: int
-    group: int
-    session: int
 
 
 class _Waiting:
@@ -111,6 +99,16 @@ class Members:
         self._orphans = reaper.orphans
         reaper.add_listener(self._reaped)
 
+    def freeze(self, _keep: Keep) -> MembersState:
+        """Return what is carried over a re-exec."""
+        return self._attribution.freeze()
+
+    def thaw(self, state: MembersState) -> None:
+        """Go on with what the program before knew; the next look finds strays, and `watch_gone` has to be called."""
+        self._attribution.thaw(state)
+        self._orphans = self._reaper.orphans
+        self.look_soon()
+
     # -----------------------------------------------------------------------------------------------------------------
     # What others tell us
 
@@ -149,6 +147,11 @@ class Members:
         self._waiting[service] = _Waiting(callback)
         self.remember(service)
         self.look_soon()
+
+    @property
+    def awaited(self) -> list[str]:
+        """The services whose end somebody waits for."""
+        return list(self._waiting)
 
     def unwatch(self, service: str) -> None:
         """Call off `watch_gone`."""

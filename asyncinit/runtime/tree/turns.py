@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from enum import Enum
+from typing import NamedTuple
 
 _SLICE = 0.005  # seconds of one turn of the loop
 
@@ -27,27 +28,38 @@ class Next(Enum):
 Job = Generator[Next, None, None]
 
 
+class _Entry(NamedTuple):
+    key: str | None
+    job: Job
+    what: object
+
+
 class Turns:
     """Jobs, each under a key; `look` is called when one wants our children to be looked at, then call `looked`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[], None]) -> None:
         self._loop, self._look = loop, look
-        self._ready: deque[tuple[str | None, Job]] = deque()
-        self._asleep: list[tuple[str | None, Job]] = []
-        self._running: tuple[str | None, Job] | None = None
+        self._ready: deque[_Entry] = deque()
+        self._asleep: list[_Entry] = []
+        self._running: _Entry | None = None
         self._handle: asyncio.Handle | None = None
 
-    def start(self, key: str | None, job: Job) -> None:
-        """Begin `job` in a later turn."""
-        self._ready.append((key, job))
+    def start(self, key: str | None, job: Job, what: object = None) -> None:
+        """Begin `job` in a later turn; `what` says for `pending` what it does."""
+        self._ready.append(_Entry(key, job, what))
         self._run_soon()
+
+    def pending(self) -> list[object]:
+        """Return what the jobs do that are not at their end, in no special order."""
+        running = [] if self._running is None else [self._running]
+        return [entry.what for entry in (*running, *self._ready, *self._asleep)]
 
     def cancel(self, key: str | None) -> None:
         """Drop all jobs of `key` where they stand; called from within one of them, that one ends at its next yield."""
-        if self._running is not None and self._running[0] == key:
+        if self._running is not None and self._running.key == key:
             self._running = None
-        self._ready = deque(entry for entry in self._ready if entry[0] != key)
-        self._asleep = [entry for entry in self._asleep if entry[0] != key]
+        self._ready = deque(entry for entry in self._ready if entry.key != key)
+        self._asleep = [entry for entry in self._asleep if entry.key != key]
 
     def looked(self) -> None:
         """Let those go on that waited for a look."""
@@ -65,16 +77,16 @@ class Turns:
         try:
             while self._ready and time.monotonic() < until:
                 entry = self._running = self._ready.popleft()
-                step = next(entry[1], None)
+                step = next(entry.job, None)
                 while step is Next.TURN and self._running is entry and time.monotonic() < until:
-                    step = next(entry[1], None)
+                    step = next(entry.job, None)
                 if self._running is entry and step is not None:
                     self._put_back(entry, step)
         finally:
             self._running = None
             self._run_soon()
 
-    def _put_back(self, entry: tuple[str | None, Job], step: Next) -> None:
+    def _put_back(self, entry: _Entry, step: Next) -> None:
         if step is Next.TURN:
             self._ready.append(entry)
             return
