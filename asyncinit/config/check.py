@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.documents import Document
@@ -88,7 +88,8 @@ def _service_file(path: str, config: str | None, root: str) -> Loaded:
         name_problem = Problem(path, None, None, "", "is not the file of a service: its name does not end in .toml")
         problems.append(document if isinstance(document, Problem) else name_problem)
     services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == printable(listed)}
-    return Loaded(structs.replace(loaded.configuration, services=services, files=(path,)), tuple(problems))
+    configuration = replace(loaded.configuration, services=services, files=(path,))
+    return replace(loaded, configuration=configuration, problems=tuple(problems))
 
 
 def _as_drop_in(folder: str, name: str, config: str | None, root: str) -> tuple[Loaded | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,23 +11,28 @@ from msgspec.structs import replace
 
 from asyncinit.config.convert import examine, pruned
 from asyncinit.config.documents import Document, read
-from asyncinit.config.hints import NOT_YET
-from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.kinds import NAME
-from asyncinit.config.layers import Declared, Layer, problems_of
+from asyncinit.config.layers import Declared, Layer, Table, problems_of
 from asyncinit.config.listing import Listing, list_folders
-from asyncinit.config.names import is_service_name
+from asyncinit.config.names import is_service_name, is_template, template_of
 from asyncinit.config.places import configuration_file, service_folders
-from asyncinit.config.problems import Finding, Path, Problem, Severity, printable, shown
+from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
 from asyncinit.config.settings import FileKeys
 from asyncinit.config.values import close_to
 
 
 class Declarations(Struct):
-    """All that was found: `settings` is the [init] table; `known` are all names, of unreadable files too."""
+    """All that was found: `settings` is the [init] table; `known` are all names, of unreadable files too.
+
+    `services` have a name of their own. `tables` are templates, and instances that have a table of their own, with
+    their drop-ins in `overlays`: what they say depends on the instance (see `templates`, which has `made` some).
+    """
 
     problems: list[Problem] = []
     services: dict[str, Declared] = {}
+    tables: dict[str, Table] = {}
+    overlays: dict[str, list[Table]] = {}
+    made: dict[str, Declared] = {}
     known: set[str] = set()
     defaults: Layer | None = None
     document: Document | None = None
@@ -49,20 +54,37 @@ def gather(config: str | None, services: Sequence[str], root: str) -> Declaratio
         else:
             _take_file(result, document)
     folders = result.settings.get("services")
-    result.folders = service_folders(path, folders, bool(result.services), services, root)
+    result.folders = service_folders(path, folders, bool(result.services or result.tables), services, root)
     result.listing = list_folders(result.folders)
     _report_listing(result)
     for name, file in sorted(result.listing.files.items()):
         _take_service_file(result, name, file)
     for name in sorted(result.listing.drop_ins):
         _take_drop_ins(result, name)
+    result.problems += _misplaced_instances(result)
     return result
+
+
+def _misplaced_instances(result: Declarations) -> Iterator[Problem]:
+    """Tell where `instances` stands that is no template."""
+    finding = Finding(("instances",), "cannot be used here: only a template, NAME@.toml, has instances")
+    layers = [layer for one in result.services.values() for layer in one.layers]
+    for layer in [*layers, *([result.defaults] if result.defaults else [])]:
+        if "instances" in layer.given:
+            yield layer.problem(finding)
+    for name, tables in [*((name, [table]) for name, table in result.tables.items()), *result.overlays.items()]:
+        for table in tables:
+            if not is_template(name) and "instances" in table.data:
+                yield table.layer(name, {}).problem(finding)
 
 
 def _take_file(result: Declarations, document: Document) -> None:
     """Take asyncinit.toml apart: what is wrong in it belongs to a service, to the defaults, or to the whole."""
     parts: dict[Path, list[Finding]] = {}
-    for finding in examine(document.data, FileKeys):
+    data, templates = _without_templates(document.data)
+    for name, table in templates.items():
+        _take_table(result, name, Table(document, ("services", name), table))
+    for finding in examine(data, FileKeys):
         length = {"services": 2, "defaults": 1}.get(str(finding.key[0]) if finding.key else "", 0)
         if length and len(finding.key) > length:
             parts.setdefault(finding.key[:length], []).append(replace(finding, key=finding.key[length:]))
@@ -73,7 +95,7 @@ def _take_file(result: Declarations, document: Document) -> None:
     services = document.data.get("services")
     result.known |= {name for name in services if is_service_name(name)} if isinstance(services, dict) else set()
     errors = [finding.key for finding in parts.get((), [])]
-    sound = pruned(document.data, errors)
+    sound = pruned(data, errors)
     result.settings = pruned(sound.get("init", {}), [key[1:] for key in errors if key[:1] == ("init",)])
     if isinstance(defaults := sound.get("defaults"), dict):
         result.defaults = Layer("", document, ("defaults",), defaults, parts.get(("defaults",), []))
@@ -83,6 +105,33 @@ def _take_file(result: Declarations, document: Document) -> None:
         result.services[name] = Declared(name, [Layer(name, document, prefix, table, parts.get(prefix, []))])
 
 
+def _without_templates(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the data of asyncinit.toml without templates and instances, and these by name."""
+    services = data.get("services")
+    if not isinstance(services, dict):
+        return data, {}
+    apart = {
+        name: table
+        for name, table in services.items()
+        if isinstance(table, dict) and (is_template(name) or (template_of(name) and is_service_name(name)))
+    }
+    others = {name: table for name, table in services.items() if name not in apart}
+    return {**data, "services": others} if apart else data, apart
+
+
+def _take_table(result: Declarations, name: str, table: Table) -> None:
+    """Take the table of a template, or of an instance."""
+    result.known.add(name)
+    beside = result.tables.setdefault(name, table)
+    if beside is not table:
+        result.problems.append(_twice(name, table.document, beside.document))
+
+
+def _twice(name: str, document: Document, other: Document) -> Problem:
+    text = f"declares {name}, which [services.{bare_or_quoted(name)}] in {printable(other.path)} declares too"
+    return Problem(document.path, None, name, "", text)
+
+
 def _take_service_file(result: Declarations, name: str, path: str) -> None:
     result.files.append(path)
     result.known.add(name)
@@ -90,35 +139,35 @@ def _take_service_file(result: Declarations, name: str, path: str) -> None:
     if isinstance(document, Problem):
         result.problems.append(document)
         return
-    found = Declared(name, [_layer(name, document)])
+    table = Table(document, (), document.data)
+    if "@" in name:
+        _take_table(result, name, table)
+        return
+    found = Declared(name, [table.layer(name, document.data)])
     beside = result.services.setdefault(name, found)
     if beside is not found:
-        other = printable(beside.layers[0].document.path)
-        text = f"declares {name}, which [services.{name}] in {other} declares too"
-        result.problems += [Problem(path, None, name, "", text), *problems_of([found])]
-
-
-def _layer(name: str, document: Document) -> Layer:
-    """Return the table that a whole file is."""
-    return Layer(name, document, (), document.data, examine(document.data, ServiceKeys))
+        result.problems += [_twice(name, document, beside.layers[0].document), *problems_of([found])]
 
 
 def _take_drop_ins(result: Declarations, name: str) -> None:
     """Lay a service's drop-ins over it."""
     paths = result.listing.drop_ins_of(name)
-    if name not in result.known:
+    if name not in result.known and template_of(name) not in result.known:
         result.problems += [_nothing_below(result, name, folder) for folder in sorted(set(map(os.path.dirname, paths)))]
         return
-    layers = []
+    tables = []
     for path in paths:
         result.files.append(path)
         document = read(path, name)
         if isinstance(document, Problem):
             result.problems.append(document)
         else:
-            layers.append(_layer(name, document))
+            tables.append(Table(document, (), document.data))
     below = result.services.get(name)
-    if below is not None and layers:
+    if "@" in name:
+        result.overlays[name] = tables
+    elif below is not None:
+        layers = [table.layer(name, table.data) for table in tables]
         result.services[name] = Declared(name, below.layers + layers)
 
 
@@ -134,11 +183,6 @@ def _report_listing(result: Declarations) -> None:
         absent = isinstance(error, FileNotFoundError)
         text = "there is no such folder" if absent else f"cannot be read: {os.strerror(error.errno or 0).lower()}"
         result.problems.append(Problem(folder, None, None, "", text))
-    for path, what in result.listing.odd:
-        texts = {
-            "template": f"is a template, which {NOT_YET}",
-            "name": "has a name that no service can have",
-        }
-        expected = f"{NAME} and .toml" if what == "name" else ""
-        result.problems.append(Problem(path, None, None, "", texts[what], expected=expected))
-
+    for path in result.listing.odd:
+        text = "has a name that no service can have"
+        result.problems.append(Problem(path, None, None, "", text, expected=f"{NAME} and .toml"))

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
+from asyncinit.config.names import template_of
 from asyncinit.config.problems import Finding, Severity, printable, shown
 from asyncinit.config.values import close_to
 
@@ -20,14 +23,25 @@ _LONGEST = 12  # names of a cycle that are shown
 _MOST = 20  # unknown names of one service that are told
 
 
-def check_names(name: str, edges: Edges, known: Collection[str]) -> Iterator[Finding]:
+class Names(Struct, frozen=True):
+    """The names that there are: those that are `known`, and the instances `of` each template."""
+
+    known: Collection[str]
+    of: Mapping[str, Sequence[str]] = {}
+
+
+def check_names(name: str, edges: Edges, names: Names) -> Iterator[Finding]:
     """Check the names that service `name` gives: an error where it cannot start without, else a warning."""
     unknown = 0
+    known = names.known
     for key, others in edges.items():
         for index, other in enumerate(others):
             if other == name:
                 yield Finding((key, index), f"names {printable(name)} itself")
-            elif other not in known and unknown < _MOST:
+            elif other in names.of and not names.of[other]:
+                problem = f"names {shown(other)}, a template that has no instance"
+                yield Finding((key, index), problem, severity=Severity.WARNING)
+            elif other not in known and template_of(other) not in known and unknown < _MOST:
                 unknown += 1
                 guess = close_to(other, known) if len(known) <= 2000 else ""
                 severity = Severity.ERROR if key in _NEEDED else Severity.WARNING

@@ -42,6 +42,14 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     enabled: Annotated[
         bool, Meta(description="false: known; started on request, or because something requires it.")
     ] = True
+    instances: Annotated[
+        Annotated[int, Meta(ge=0, le=1000)] | list[kinds.InstanceName] | UnsetType,
+        Meta(
+            description="For a template, `NAME@.toml`: the instances that there are, by name, or how many (1, 2, ...).",
+            examples=[["8080", "8081"], 4],
+            extra={"default": "those that others name"},
+        ),
+    ] = UNSET
     essential: Annotated[
         bool, Meta(description="When it ends for good, the whole system shuts down with its exit status.")
     ] = False
@@ -130,7 +138,9 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
 
 
-TARGET_KEYS = frozenset(("description", "type", "enabled", "requires", "wants", "after", "before", "binds_to"))
+TARGET_KEYS = frozenset(
+    ("description", "type", "enabled", "instances", "requires", "wants", "after", "before", "binds_to")
+)
 """Keys that a target, which has no process, can have."""
 
 PREFERABLE = frozenset(

@@ -12,10 +12,23 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.convert import pruned
+from asyncinit.config.convert import examine, pruned
 from asyncinit.config.documents import Document
+from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.merge import check_table, has, laid_over
 from asyncinit.config.problems import Finding, Path, Problem, Severity
+
+
+class Table(Struct, frozen=True):
+    """A table of a service's keys as it stands in a file: `prefix` leads to it within its document."""
+
+    document: Document
+    prefix: Path
+    data: dict[str, Any]
+
+    def layer(self, name: str, given: dict[str, Any]) -> Layer:
+        """Return the layer of service `name` that this is, where what it gives is read as `given`."""
+        return Layer(name, self.document, self.prefix, given, examine(given, ServiceKeys))
 
 
 class Layer(Struct):

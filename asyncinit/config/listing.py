@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from asyncinit.config.names import is_service_name
+from asyncinit.config.names import is_service_name, is_template
 
 _SUFFIX = ".toml"
 DROP_INS = ".d"
@@ -18,14 +18,14 @@ DROP_INS = ".d"
 class Listing:
     """What is in the folders: the `files` by service name, the `drop_ins` by service and file name, and what is none.
 
-    `odd` has (path, what it is): "template" or "name"; `failed` has (folder, error); `passed_over` are files that do
-    not end in .toml.
+    Templates and their instances are services here. `odd` are files that have a name of no service; `failed` has
+    (folder, error); `passed_over` are files that do not end in .toml.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.drop_ins: dict[str, dict[str, str]] = {}
-        self.odd: list[tuple[str, str]] = []
+        self.odd: list[str] = []
         self.failed: list[tuple[str, OSError]] = []
         self.passed_over: list[str] = []
 
@@ -62,12 +62,10 @@ def _sort_in(listing: Listing, folder: str, name: str) -> None:
             _take_drop_ins(listing, name.removesuffix(DROP_INS), path)
         else:
             listing.passed_over.append(path)
-    elif "@" in stem:
-        listing.odd.append((path, "template"))
-    elif not is_service_name(stem):
-        listing.odd.append((path, "name"))
-    else:
+    elif is_service_name(stem) or is_template(stem):
         listing.files[stem] = path
+    else:
+        listing.odd.append(path)
 
 
 def _take_drop_ins(listing: Listing, service: str, folder: str) -> None:

@@ -21,6 +21,13 @@ Table = Mapping[str, Any]
 _EXCLUSIVE = {"ready": READY_KINDS, "stop": ("signal", "command"), "reload": ("signal", "command")}
 _MOST = 50  # keys that one could list
 EDGES = ("requires", "wants", "after", "before", "binds_to")
+"""Keys that name services and order the start."""
+
+RELATIONS = EDGES
+"""Keys that name services."""
+
+STARTS = ("requires", "wants", "binds_to")
+"""Keys that have the services they name started."""
 
 
 def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
@@ -29,7 +36,7 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
     if kind == "oneshot" and isinstance(base.get("ready"), dict):
         base["ready"] = _without(base["ready"], READY_KINDS)
-    for edge in EDGES:  # a default edge to a service is for the others
+    for edge in RELATIONS:  # a default edge to a service is for the others
         if isinstance(base.get(edge), list):
             base[edge] = [other for other in base[edge] if other != name]
     return laid_over(base, own)

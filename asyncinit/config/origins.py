@@ -21,11 +21,15 @@ Source = tuple[str, str, Path]
 
 
 class Origin(Struct, frozen=True):
-    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults."""
+    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults.
+
+    `fixed` has the origin, in words, of keys that no file says.
+    """
 
     name: str
     layers: tuple[Source, ...]
     defaults: Source | None
+    fixed: dict[str, str] = {}
 
     def keys(self) -> dict[str, str]:
         """Return the origin of each key that is set, by its dotted name."""
@@ -40,7 +44,7 @@ class Origin(Struct, frozen=True):
                 if has(table, written):
                     origins[dotted(path)] = _place(source, lines, written)
                     break
-        return origins
+        return origins | self.fixed
 
 
 def _as_written(table: Mapping[str, Any], path: Path) -> Path:

@@ -12,7 +12,7 @@ import shlex
 import signal
 from collections.abc import Iterable, Sequence
 
-from asyncinit.config.names import is_service_name
+from asyncinit.config.names import is_plain_name, is_service_name, is_template
 from asyncinit.config.problems import quoted
 from asyncinit.config.spec import NONE, Cause, Outcomes
 
@@ -306,13 +306,17 @@ def umask(value: str) -> int:
 
 
 def service_name(value: str) -> str:
-    """Return a service's name."""
-    if "@" in value:
-        raise BadValueError("names an instance of a template, which this version of asyncinit does not support")
-    if not is_service_name(value):
-        raise BadValueError(
-            suggestion=f'"{value[:-5]}"' if value.endswith(".toml") and is_service_name(value[:-5]) else ""
-        )
+    """Return a service's name, an instance's (web@8080), or a template's (web@), which stands for its instances."""
+    if not is_service_name(value) and not is_template(value):
+        stem = value.removesuffix(".toml")
+        raise BadValueError(suggestion=quoted(stem) if stem != value and is_service_name(stem) else "")
+    return value
+
+
+def instance_name(value: str) -> str:
+    """Return the name of an instance: what stands after the @."""
+    if not is_plain_name(value):
+        raise BadValueError
     return value
 
 

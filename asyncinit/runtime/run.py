@@ -36,6 +36,8 @@ from asyncinit.runtime.workshop import Workshop
 _NOTIFY_SOCKET = "NOTIFY_SOCKET"
 _TOKEN = "ASYNCINIT_TOKEN"
 _SOCKET = "ASYNCINIT_SOCKET"
+# What a template's files have it replaced in already; programs may ask for it too.
+_INSTANCE = "INSTANCE"
 # A reload command that takes longer hangs; the service goes on with what it has.
 RELOAD_TIMEOUT = 90.0
 
@@ -77,6 +79,8 @@ class Run:
         own = {_TOKEN: ",".join(filter(None, (self.token, os.environ.get(_TOKEN))))}
         if self._shop.control_address:
             own[_SOCKET] = self._shop.control_address
+        if self.spec.instance:
+            own[_INSTANCE] = self.spec.instance
         try:
             if self.spec.ready.kind is ReadyKind.NOTIFY:
                 self._notify = NotifySocket(self._shop.loop, self, self.belongs)

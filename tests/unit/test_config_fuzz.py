@@ -45,6 +45,11 @@ _WORDS = st.one_of(
             "http://h/",
             "@x",
             "${X}",
+            "web@",
+            "web@1",
+            "a@",
+            "a@b",
+            "b@${INSTANCE}",
             "process",
             "json",
             "owner",
@@ -102,20 +107,30 @@ _FILES = st.fixed_dictionaries(
         "init": st.one_of(_table(InitKeys), _ANYTHING),
         "defaults": st.one_of(_SERVICES, _ANYTHING),
         "services": st.dictionaries(
-            st.sampled_from(["a", "b", "web", "x y"]), st.one_of(_SERVICES, _ANYTHING), max_size=3
+            st.sampled_from(["a", "b", "web", "x y", "a@", "b@", "web@1"]), st.one_of(_SERVICES, _ANYTHING), max_size=3
         ),
         "zzz": _ANYTHING,
     },
 )
 
+_MORE = st.dictionaries(
+    st.sampled_from(["web@", "web.d/x", "web@.d/x", "web@1.d/x", "a.d/x", "a@b.d/x", "c.d/x", "web@1"]),
+    st.one_of(_SERVICES, st.just({"command": "x"})),
+    max_size=3,
+)
+"""Templates, instances and drop-ins, by the names of their files."""
+
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_FILES, st.one_of(_SERVICES, st.just({"command": "x"})))
-def test_any_document_gives_problems_and_a_sound_rest(file: dict[str, Any], web: dict[str, Any]) -> None:
+@given(_FILES, st.one_of(_SERVICES, st.just({"command": "x"})), _MORE)
+def test_any_document_gives_problems_and_a_sound_rest(
+    file: dict[str, Any], web: dict[str, Any], more: dict[str, dict[str, Any]]
+) -> None:
     """Every problem is one visible line, and what is given as sound can be shown, read again, and stands by itself."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, {"asyncinit.toml": writing.dumps(file), "services.d/web.toml": writing.dumps(web)})
+        write(folder, {f"services.d/{name}.toml": writing.dumps(table) for name, table in more.items()})
         loaded = read(str(folder / "asyncinit.toml"), root=NOWHERE)
         assert all(str(problem).isprintable() for problem in loaded.problems)
         services = loaded.configuration.services

@@ -438,13 +438,11 @@ def test_names_of_files_that_are_no_text(tmp_path: Path) -> None:
 
 def test_names_that_no_service_can_have(tmp_path: Path) -> None:
     """A file that was surely meant as a service is not passed over silently."""
-    for name in ("a b.toml", "_a.toml", "web@.toml"):
+    for name in ("a b.toml", "_a.toml", "@.toml", "web@a@b.toml"):
         write(tmp_path, {f"services.d/{name}": COMMAND})
     expected = '(expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit and .toml)'
     assert problems_of(tmp_path, COMMAND) == [
-        f"None: : has a name that no service can have {expected}",
-        f"None: : has a name that no service can have {expected}",
-        "None: : is a template, which is not supported by this version of asyncinit",
+        *[f"None: : has a name that no service can have {expected}"] * 4,
     ]
 
 

@@ -133,9 +133,8 @@ MISTAKES = {
         '2: requires[0]: found "a b", expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit',
     ),
     "a template's instance": (
-        COMMAND + 'requires = ["web@1"]',
-        "2: requires[0]: names an instance of a template, which this version of asyncinit does not support "
-        '(found "web@1")',
+        COMMAND + 'requires = ["db@1"]',
+        '2: requires[0]: names "db@1", and there is no such service; did you mean "db"?',
     ),
     "a directory": (
         COMMAND + 'directories.state = ["/var/lib/web"]',

@@ -174,10 +174,12 @@ def test_modes_are_octal_strings() -> None:
 
 
 def test_names_of_services() -> None:
-    """Letters, digits, and three signs that don't come first."""
-    for good in ("web", "7", "a.b-c_d", "A" * 200):
+    """Letters, digits, and three signs that don't come first; an instance has two such names."""
+    for good in ("web", "7", "a.b-c_d", "A" * 200, "web@8080", "a.b@c-d"):
         assert is_service_name(good)
-    for bad in ("", ".a", "-a", "_a", "a b", "a/b", "é", "a\n", "..", "A" * 201, "a@b"):
+    for bad in ("", ".a", "-a", "_a", "a b", "a/b", "é", "a\n", "..", "A" * 201):
+        assert not is_service_name(bad)
+    for bad in ("a@", "@a", "a@b@c", "a@.", "a@..", "a@ ", "a@é", "a@" + "b" * 199):
         assert not is_service_name(bad)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from asyncinit.cli.arguments import parse
 from asyncinit.config.load import read
+from asyncinit.config.merge import RELATIONS
 from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
@@ -44,11 +45,22 @@ def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) 
         return
     if "command" not in table:
         text = 'command = "true"\n' + text
-    (tmp_path / "web.toml").write_text(text)
-    for key in ("requires", "wants", "binds_to", "after", "before"):
+    told = re.search(r"^# (?:\S*/)?services\.d/(\S+)$", text, re.M)
+    path = tmp_path / (told[1] if told else "web.toml")
+    for key in RELATIONS:
         for name in table.get(key, []):
-            (tmp_path / f"{name}.toml").write_text('command = "true"\n')
+            instances = "instances = 1\n" if name.endswith("@") else ""
+            (tmp_path / f"{template_or_service(name)}.toml").write_text(f'command = "true"\n{instances}')
+    if path.parent != tmp_path:  # a drop-in
+        path.parent.mkdir()
+        (tmp_path / f"{template_or_service(path.parent.stem)}.toml").write_text('command = "true"\n')
+    path.write_text(text)
     assert [str(problem) for problem in read(None, [str(tmp_path)]).problems] == []
+
+
+def template_or_service(name: str) -> str:
+    """Return what has to be declared for this name to mean something."""
+    return name.partition("@")[0] + ("@" if "@" in name else "")
 
 
 @pytest.mark.parametrize("folder", ["services.d", "examples/container/services.d"])

@@ -86,3 +86,8 @@ class ServiceSpec(Struct, frozen=True):
     inherit_stdio: bool = False
     foreground: bool = False
     origin: str = ""
+
+    @property
+    def instance(self) -> str:
+        """Return the instance of its template that it is ("8080" of web@8080), or an empty string."""
+        return self.name.partition("@")[2]

@@ -1,0 +1,123 @@
+"""Templates, NAME@.toml: which instances there are, and what each of them declares; reads no file.
+
+`${INSTANCE}` stands for the instance's name in every value of a template and of its drop-ins: in commands, paths and
+addresses, and in the names of other services too. It is replaced before anything is examined, so that each value is
+checked as what it becomes. An instance comes into being by `instances`, by a file or drop-in of its own, or by its
+name, where something starts it. Where it is named alone it is not enabled: who names it starts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from asyncinit.config.declared import Declarations
+from asyncinit.config.layers import Declared
+from asyncinit.config.merge import RELATIONS, STARTS, merged
+from asyncinit.config.names import instance_of, is_service_name, is_template, template_of
+from asyncinit.config.problems import Finding, Problem
+
+MOST = 10_000
+"""Instances of all templates; more come only of templates that name each other without end."""
+
+_TRIAL = "1"  # the instance as which a template without any is examined
+_DEEPEST = 20  # no key that is known is so deep in a file
+_VARIABLE = re.compile(r"\$\$|\$\{INSTANCE(?::-[^}]*)?\}")
+
+
+class Services(Struct):
+    """All services, instances among them; `summoned` are those that are only named by others.
+
+    `idle` are templates without an instance, as an instance would be; `of` has the instances of each template.
+    """
+
+    all: dict[str, Declared]
+    summoned: set[str] = set()
+    idle: dict[str, Declared] = {}
+    of: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+
+
+def instantiate(found: Declarations, further: Collection[str] = ()) -> Services:
+    """Return all services of what was found; `further` are names of instances that shall be there too."""
+    result = Services(dict(found.services), of={name: [] for name in found.tables if is_template(name)})
+    declared = {name: None for template in result.of for name in _declared(found, template)}
+    declared |= {name: None for name in found.tables if not is_template(name)}
+    starts = [name for name in found.settings.get("start", ()) if isinstance(name, str)]
+    summoned = [*(name for name in found.overlays if template_of(name)), *starts, *further]
+    for one in found.services.values():
+        summoned += _named(one, found)
+    queue = deque((*declared, *summoned))
+    while queue:
+        name = queue.popleft()
+        if name in result.all or not is_service_name(name):
+            continue
+        made = found.made.get(name) or _make(found, name, instance_of(name))
+        if made is None:
+            continue
+        if len(result.all) >= len(found.services) + MOST:
+            result.problems.append(made.layers[0].problem(Finding((), f"has more than {MOST} instances with others")))
+            break
+        found.made[name] = result.all[name] = made
+        if name not in declared:
+            result.summoned.add(name)
+        result.of.setdefault(template_of(name), []).append(name)
+        queue += _named(made, found)
+    for template in result.of:
+        if not result.of[template] and (trial := _make(found, template, _TRIAL)):
+            result.idle[template] = trial
+    return result
+
+
+def _declared(found: Declarations, template: str) -> Iterator[str]:
+    """Return the names of the instances that a template has by its own word."""
+    trial = _make(found, template, _TRIAL)
+    instances = trial.table.get("instances", ()) if trial is not None else ()
+    for instance in range(1, instances + 1) if isinstance(instances, int) else instances:
+        yield f"{template}{instance}"
+
+
+def _named(one: Declared, found: Declarations) -> list[str]:
+    """Return the instances that a service starts."""
+    table = merged(one.name, found.defaults.table if found.defaults else {}, one.table)
+    return [name for key in STARTS for name in table.get(key, ()) if template_of(name)]
+
+
+def _make(found: Declarations, name: str, instance: str) -> Declared | None:
+    """Return what is declared of an instance (or of a template, as if it were this instance); None: nothing is."""
+    template = template_of(name) or name
+    base = found.tables.get(name) or found.tables.get(template)
+    if base is None:
+        return None
+    overlays = found.overlays.get(template, []) + (found.overlays.get(name, []) if name != template else [])
+    return Declared(name, [table.layer(name, filled_in(table.data, instance)) for table in (base, *overlays)])
+
+
+def filled_in(value: Any, instance: str, depth: int = 0) -> Any:
+    """Return a value of a template with the instance in the place of each ${INSTANCE}; $$ stays as it is."""
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda found: "$$" if found[0] == "$$" else instance, value) if "$" in value else value
+    if depth == _DEEPEST:
+        return value
+    if isinstance(value, dict):
+        return {key: filled_in(item, instance, depth + 1) for key, item in value.items()}
+    return [filled_in(item, instance, depth + 1) for item in value] if isinstance(value, list) else value
+
+
+def is_enabled_itself(found: Declarations, name: str) -> bool:
+    """Tell whether a drop-in of an instance's own says whether it is enabled."""
+    return any("enabled" in table.data for table in found.overlays.get(name, []))
+
+
+def expanded(name: str, keys: dict[str, Any], of: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the keys of service `name` with all instances but itself in the place of each template that they name."""
+    changed = {
+        key: [other for named in keys[key] for other in of.get(named, (named,)) if other != name or named == name]
+        for key in RELATIONS
+        if any(named in of for named in keys.get(key, ()))
+    }
+    return keys | changed if changed else keys

@@ -1,0 +1,168 @@
+"""All that was found, put together: a configuration of what is sound, and all problems; reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from asyncinit.config.convert import misspelt
+from asyncinit.config.declared import Declarations
+from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.layers import Declared, Layer, problems_of
+from asyncinit.config.merge import check_service, has, merged
+from asyncinit.config.names import instance_of, template_of
+from asyncinit.config.origins import Origin, Origins, Source
+from asyncinit.config.places import FOLDER
+from asyncinit.config.problems import Problem, errors_of, in_order, printable
+from asyncinit.config.relations import check_relations, check_start
+from asyncinit.config.resolve import Mode, resolve, resolve_init
+from asyncinit.config.settings import InitKeys
+from asyncinit.config.spec import Configuration, InitSpec, ServiceSpec
+from asyncinit.config.templates import Services, expanded, filled_in, instantiate, is_enabled_itself
+
+NOT_LISTED = "not among its template's instances"
+"""Where the `enabled = false` of an instance comes from that others name."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What came of reading: a configuration of all that is sound, and all problems, in order.
+
+    `again` puts the same files together once more, with further instances of templates, and reads none.
+    """
+
+    configuration: Configuration
+    problems: tuple[Problem, ...]
+    again: Callable[[Collection[str]], Loaded]
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are no mere warnings."""
+        return errors_of(self.problems)
+
+
+def assemble(
+    found: Declarations, mode: Mode, folder: str, may_be_empty: bool, instances: Collection[str] = ()
+) -> Loaded:
+    """Return what is sound of what was found, and all problems.
+
+    `folder` is that of asyncinit.toml, `instances` names further instances of templates. A service with an error is
+    left out, with those that would take an error from [defaults] and those that require one of these, and none of them
+    is in `start`; the rest is a consistent whole.
+    """
+    services = instantiate(found, instances)
+    one_by_one = [*services.all.values(), *services.idle.values()]
+    problems = found.problems + services.problems + problems_of(one_by_one)
+    whole = {one.name: _merged(found, one) for one in one_by_one}
+    for one in one_by_one:
+        problems += _check(one, found.defaults, whole[one.name])
+    unlisted = {name for name in services.summoned if not is_enabled_itself(found, name)}
+    whole |= {name: whole[name] | {"enabled": False} for name in unlisted}
+    whole = {name: whole[name] for name in services.all}
+    problems += check_relations(found, services, whole)
+    problems += check_start(found, services)
+    if not found.known and not may_be_empty and not errors_of(problems):
+        problems.append(_nothing(found))
+    whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
+    specs = {name: _resolved(services.all[name], keys, mode) for name, keys in whole.items()}
+    sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found, services))
+    configuration = Configuration(
+        init=_init(found, services, mode, folder, sound),
+        services=sound,
+        sources=Origins({name: _origin(services.all[name], found.defaults, name in unlisted) for name in sound}),
+        files=tuple(found.files),
+    )
+    return Loaded(
+        configuration,
+        in_order(_once(problems)),
+        lambda further: assemble(found, mode, folder, may_be_empty, further),
+    )
+
+
+def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
+    defaults = found.defaults.table if found.defaults else {}
+    instance = instance_of(one.name)
+    return merged(one.name, filled_in(defaults, instance) if instance else defaults, one.table)
+
+
+def _resolved(one: Declared, keys: dict[str, Any], mode: Mode) -> ServiceSpec:
+    origin = printable(one.layers[0].document.path)  # it is shown, and sent as JSON, which has no undecodable bytes
+    return resolve(one.name, msgspec.convert(keys, ServiceKeys), origin, mode)
+
+
+def _init(
+    found: Declarations, services: Services, mode: Mode, folder: str, sound: Collection[str]
+) -> InitSpec:
+    init = resolve_init(msgspec.convert(found.settings, InitKeys), mode, folder)
+    start = dict.fromkeys(name for named in init.start for name in services.of.get(named, (named,)) if name in sound)
+    return replace(init, start=tuple(start))
+
+
+def _check(one: Declared, defaults: Layer | None, whole: dict[str, Any]) -> list[Problem]:
+    """Check what a service says, together with the defaults."""
+    if any("type" in layer.given and "type" not in layer.table for layer in one.layers):
+        return []  # told already, and everything else depends on it
+    given = merged(one.name, defaults.given if defaults else {}, one.given) | {"type": whole.get("type", "service")}
+    problems = []
+    for finding in check_service(one.given, given):
+        if finding.key == ("command",) and misspelt(one.findings, "command"):
+            continue
+        if defaults is not None and not has(one.given, finding.key[:1]) and has(defaults.given, finding.key[:1]):
+            below = defaults.problem(finding)
+            problems.append(replace(below, service=one.name, problem=f"of {one.name} {finding.problem}"))
+        else:
+            problems.append(one.problem(finding))
+    return problems
+
+
+def _nothing(found: Declarations) -> Problem:
+    """Return what to say, and to do, where no service is declared."""
+    place = found.files[0] if found.files else found.folders[0] if found.folders else FOLDER
+    odd = [path for path in found.listing.passed_over if "readme" not in path.lower()][:1]
+    not_toml = f" ({printable(odd[0])} was passed over: its name does not end in .toml)" if odd else ""
+    text = (
+        f'no service is declared{not_toml}: write {FOLDER}/NAME.toml with command = ["PROGRAM", "ARGUMENT"] in it, '
+        "name a folder of such files with --services, or give a command after --"
+    )
+    return Problem(place, None, None, "", text)
+
+
+def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, ServiceSpec]:
+    """Return the services without an error whose needs have none either."""
+    sound = {name: spec for name, spec in sorted(specs.items()) if name not in bad and template_of(name) not in bad}
+    while True:
+        lacking = [
+            name for name, spec in sound.items() if any(need not in sound for need in spec.requires + spec.binds_to)
+        ]
+        if not lacking:
+            return sound
+        for name in lacking:
+            del sound[name]
+
+
+def _misled(found: Declarations, services: Services) -> set[str]:
+    """Return the services that would take from [defaults] what is wrong there: without it they are not as meant."""
+    defaults = found.defaults
+    if defaults is None or defaults.table is defaults.given:
+        return set()
+    return {
+        name
+        for name, one in services.all.items()
+        if merged(name, defaults.given, one.given) != merged(name, defaults.table, one.given)
+    }
+
+
+def _once(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems without those that differ only in the instance that has them too."""
+    return list({(p.file, p.line, p.key, p.text, p.severity): p for p in problems}.values())
+
+
+def _origin(one: Declared, defaults: Layer | None, unlisted: bool) -> Origin:
+    fixed = {"enabled": NOT_LISTED} if unlisted else {}
+    return Origin(one.name, tuple(map(_source, one.layers)), _source(defaults) if defaults else None, fixed)
+
+
+def _source(layer: Layer) -> Source:
+    return layer.document.path, layer.document.text, layer.prefix
