@@ -7,15 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+
+from msgspec import Struct
 
 from asyncinit.config.spec import Command, Hook, ServiceSpec
 from asyncinit.core.budget import Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process.hooks import Activity, CommandRun, Done, HookRun
+from asyncinit.runtime.output.capture import Channel
+from asyncinit.runtime.process.hooks import Activity, CommandRun, CommandState, Done, HookRun, HooksState
 from asyncinit.runtime.process.prepare import Prepared
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
+
+
+class CommandsState(Struct):
+    """What is carried over a re-exec: hooks by their stage, the reload and the stop command by name, and all others.
+
+    The others are probes: who asks them asks anew, so these are ended.
+    """
+
+    hooks: dict[str, HooksState] = {}
+    asides: dict[str, CommandState] = {}
+    others: list[CommandState] = []
 
 
 class Commands:
@@ -27,6 +43,8 @@ class Commands:
         self._token = token
         self._complain = complain
         self._under_way: dict[str, Activity] = {}
+        self._variables: dict[str, Mapping[str, str]] = {}
+        self._running: dict[CommandRun, Channel | None] = {}
 
     def hooks(
         self,
@@ -42,6 +60,19 @@ class Commands:
             done(None)
             return
         key = f"hooks.{stage}"
+        self._variables[key] = variables or {}
+        self._under_way[key] = self._hook_run(prepared, stage, hooks, pace, done, variables)
+
+    def _hook_run(
+        self,
+        prepared: Prepared,
+        stage: HookStage,
+        hooks: Sequence[Hook],
+        pace: Pace,
+        done: Done,
+        variables: Mapping[str, str] | None,
+    ) -> HookRun:
+        key = f"hooks.{stage}"
 
         def run(hook: Hook, timeout: float, ended: Done) -> Activity:
             return self.run(prepared, hook.command, key, timeout, ended, hook.user, variables)
@@ -50,7 +81,7 @@ class Commands:
             self._under_way.pop(key, None)
             done(failure)
 
-        self._under_way[key] = HookRun(
+        return HookRun(
             stage,
             hooks,
             run,
@@ -89,11 +120,6 @@ class Commands:
         plan = prepared.plan(command, key, user, variables)
         owner = plan.credentials.uid if plan.credentials is not None else None
         channel = self._shop.capture.open(self._spec.name, owner, main=False)
-
-        def ended(failure: Reason | None) -> None:
-            channel.drain()
-            done(failure)
-
         plan = replace(
             plan,
             stdout=channel.stdout,
@@ -101,16 +127,56 @@ class Commands:
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
         )
-        command_run = CommandRun(
-            self._shop.spawner,
-            self._shop.timers,
-            plan,
-            timeout=timeout,
-            born=lambda pid: self._shop.members.born(self._spec.name, self._token, pid, leader=True),
-            done=ended,
-        )
+        command_run = self._command_run(timeout, channel, done)
+        command_run.begin(plan, lambda pid: self._shop.members.born(self._spec.name, self._token, pid, leader=True))
         channel.close_ours()
         return command_run
+
+    def _command_run(self, timeout: float, channel: Channel | None, done: Done) -> CommandRun:
+        def ended(failure: Reason | None) -> None:
+            if channel is not None:
+                channel.drain()
+            done(failure)
+
+        command_run = CommandRun(self._shop.spawner, self._shop.timers, timeout, ended)
+        self._running = {run: output for run, output in self._running.items() if not run.over}
+        self._running[command_run] = channel
+        return command_run
+
+    def freeze(self, _keep: Keep) -> CommandsState:
+        """Return what is carried over a re-exec."""
+        state = CommandsState()
+        commands = {
+            run: run.freeze(channel.number if channel is not None else 0)
+            for run, channel in self._running.items()
+            if not run.over
+        }
+        for key, activity in self._under_way.items():
+            if isinstance(activity, HookRun):
+                command = commands.pop(activity.running, None) if isinstance(activity.running, CommandRun) else None
+                state.hooks[key] = activity.freeze(command, self._variables[key])
+            elif isinstance(activity, CommandRun) and activity in commands:
+                state.asides[key] = commands.pop(activity)
+        state.others = list(commands.values())
+        return state
+
+    def thaw(self, state: CommandsState, prepared: Prepared, done: Callable[[str], Done]) -> None:
+        """Go on with the commands of the program before; `done` gives who is told, by stage or by name."""
+        for key, hooks in state.hooks.items():
+            self._variables[key] = hooks.variables
+            run = self._hook_run(prepared, hooks.stage, hooks.hooks, hooks.pace, done(hooks.stage), hooks.variables)
+            self._under_way[key] = run
+            if hooks.running is not None and hooks.command is not None:
+                run.go_on(hooks.running, partial(self._take_over, hooks.command))
+        for what, command in state.asides.items():
+            self._under_way[what] = self._take_over(command, done(what))
+        for command in state.others:
+            self._take_over(command, lambda _failure: None).cancel()
+
+    def _take_over(self, command: CommandState, done: Done) -> CommandRun:
+        run = self._command_run(command.timeout, self._shop.capture.channel(command.channel), done)
+        run.go_on(command)
+        return run
 
     def end(self, kill: bool) -> None:
         """Call off what runs, and `kill` it (else it is a member of the service like others); nobody is told."""

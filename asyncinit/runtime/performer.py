@@ -214,7 +214,6 @@ class Performer:
             self._shop.loop.call_soon(removed, error)
 
 
-
 class Seen:
     """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
 

@@ -41,14 +41,9 @@ class World(Running):
     ) -> CommandRun:
         """Run a command."""
         plan = ExecPlan(argv, ENVIRONMENT, method=self.method)
-        return CommandRun(
-            self.spawner,
-            self.timers,
-            plan,
-            timeout=timeout,
-            born=self.born.append,
-            done=done or self.answers.append,
-        )
+        command = CommandRun(self.spawner, self.timers, timeout, done or self.answers.append)
+        command.begin(plan, self.born.append)
+        return command
 
     def answer(self) -> Reason | None:
         """Wait for the one answer."""

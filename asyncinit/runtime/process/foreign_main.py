@@ -11,17 +11,30 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux.process import pidfd_exit, pidfd_open
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
 
 # A parent that collects its children at all does so at once; PIDFD_INFO_EXIT has nothing to say before.
 _PATIENCE = 0.05
 
 
+class ForeignState(Struct):
+    """What is carried over a re-exec."""
+
+    pid: int = 0
+    pidfd: int = -1
+
+
 class ForeignMain:
-    """The watch over `pid`; `exited` is called once, from the loop, with its status."""
+    """The watch over `pid`; `exited` is called once, from the loop, with its status.
+
+    `pidfd` is the one of the program before, where this goes on after a re-exec.
+    """
 
     def __init__(
         self,
@@ -30,6 +43,7 @@ class ForeignMain:
         timers: Timers,
         pid: int,
         exited: Callable[[ExitStatus], None],
+        pidfd: int = -1,
     ) -> None:
         self._loop = loop
         self._reaper = reaper
@@ -37,16 +51,21 @@ class ForeignMain:
         self._pid = pid
         self._exited: Callable[[ExitStatus], None] | None = exited
         self._timer: Timer | None = None
-        self._fd = -1
+        self._fd = pidfd
         reaper.expect(pid, self._tell)
         try:
-            self._fd = pidfd_open(pid)
+            if self._fd < 0:
+                self._fd = pidfd_open(pid)
         except ProcessLookupError:  # it has ended meanwhile, and somebody has collected it
             self._timer = timers.after(0.0, self._ask_kernel)
         except OSError:
             pass  # no pidfds here, or too many files: the reaper tells, or the end of the whole tree
         else:
             loop.add_reader(self._fd, self._ended)
+
+    def freeze(self, keep: Keep) -> ForeignState:
+        """Return what is carried over a re-exec."""
+        return ForeignState(self._pid, keep(self._fd))
 
     def tree_gone(self) -> None:
         """Nothing of the service lives: whoever could tell the status has done so by now."""

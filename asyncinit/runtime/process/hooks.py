@@ -7,11 +7,12 @@ itself belongs to the service, and ends with it.
 
 from __future__ import annotations
 
-import os
-import signal
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
+
+from msgspec import Struct
 
 from asyncinit.config.spec import Hook
 from asyncinit.core.budget import UNHURRIED, Pace
@@ -39,23 +40,25 @@ class Activity(Protocol):
         """Let it run on, as a process of the service, and call nobody."""
 
 
+class CommandState(Struct):
+    """A command under way as it is carried over a re-exec; `channel` is the number of its output's (0: none)."""
+
+    pid: int = -1
+    timeout: float = 0.0
+    deadline: float = 0.0
+    expired: bool = False
+    channel: int = 0
+
+
 class CommandRun:
     """One command as a process, killed with its group after `timeout` seconds (`math.inf`: never).
 
-    `born` is told the pid before anything else can happen to it. `done` is called once, after the constructor has
-    returned, with None if the command exited with 0; not after `cancel`.
+    `done` is called once, after `begin` or `go_on` has returned, with None if the command exited with 0; not after
+    `cancel`.
     """
 
-    def __init__(
-        self,
-        spawner: Spawner,
-        timers: Timers,
-        plan: ExecPlan,
-        *,
-        timeout: float,
-        born: Callable[[int], None],
-        done: Done,
-    ) -> None:
+    def __init__(self, spawner: Spawner, timers: Timers, timeout: float, done: Done) -> None:
+        self._spawner = spawner
         self._reaper = spawner.reaper
         self._timers = timers
         self._timer: Timer | None = None
@@ -63,20 +66,42 @@ class CommandRun:
         self._expired = False
         self._done: Done | None = done
         self.pid = -1
+
+    def begin(self, plan: ExecPlan, born: Callable[[int], None]) -> None:
+        """Run it; `born` is told the pid before anything else can happen to it."""
         try:
-            self.pid = spawner.spawn(plan, self._executed, self._exited)
+            self.pid = self._spawner.spawn(plan, self._executed, self._exited)
         except SpawnError as error:
-            spawner.loop.call_soon(self._executed, error)
+            self._spawner.loop.call_soon(self._executed, error)
             return
         born(self.pid)
-        self._timer = timers.after(timeout, self._expire)
+        self._timer = self._timers.after(self._timeout, self._expire)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nobody waits for it any more."""
+        return self._done is None
+
+    def freeze(self, channel: int) -> CommandState:
+        """Return what is carried over a re-exec."""
+        deadline = math.inf if self._timer is None else self._timer.deadline
+        return CommandState(self.pid, self._timeout, deadline, self._expired, channel)
+
+    def go_on(self, state: CommandState) -> None:
+        """Take over the process of a command that was begun before a re-exec."""
+        self.pid, self._expired = state.pid, state.expired
+        if self.pid < 0:
+            self._spawner.loop.call_soon(self._executed, SpawnError("make its process"))
+            return
+        self._spawner.adopt(self.pid, self._executed, self._exited)
+        self._timer = self._timers.at(state.deadline, self._undying if state.expired else self._expire)
 
     def cancel(self) -> None:
         """Kill it with its group and call nobody; harmless when it is over."""
         if self._done is not None:
             self._done = None
             self._finish(None)
-            self._kill()
+            self._reaper.kill_group(self.pid)
 
     def abandon(self) -> None:
         """Let it run on and call nobody; who ends the service ends it."""
@@ -95,21 +120,12 @@ class CommandRun:
 
     def _expire(self) -> None:
         self._expired = True
-        self._kill()
+        self._reaper.kill_group(self.pid)
         self._timer = self._timers.after(_UNDYING, self._undying)
 
     def _undying(self) -> None:
         text = f"did not end within {self._timeout:g} s, and pid {self.pid} does not die"
         self._finish(Reason(Code.TIMEOUT, text))
-
-    def _kill(self) -> None:
-        # Not reaped, or it would not be known: neither its pid nor its group can be another's.
-        if self._reaper.known(self.pid):
-            for send in (os.killpg, os.kill):  # the second for one that has not made its session yet
-                try:
-                    send(self.pid, signal.SIGKILL)
-                except OSError:
-                    pass
 
     def _finish(self, failure: Reason | None) -> None:
         if self._timer is not None:
@@ -117,6 +133,17 @@ class CommandRun:
         done, self._done = self._done, None
         if done is not None:
             done(failure)
+
+
+class HooksState(Struct):
+    """Hooks under way as they are carried over a re-exec: the one that runs (`command`), and those after it."""
+
+    stage: HookStage = HookStage.PRE_START
+    hooks: list[Hook] = []
+    running: Hook | None = None
+    command: CommandState | None = None
+    pace: Pace = UNHURRIED
+    variables: dict[str, str] = {}
 
 
 class HookRun:
@@ -139,46 +166,60 @@ class HookRun:
         ignored: Callable[[Reason], None] = lambda _reason: None,
     ) -> None:
         self._stage = stage
-        self._hooks = deque(hooks)
+        self._left = deque(hooks)
+        self._current: Hook | None = None
         self._run = run
         self._call_soon = call_soon
         self._pace = pace
         self._ignored = ignored
         self._done: Done | None = done
-        self._running: Activity | None = None
+        self.running: Activity | None = None
         call_soon(self._next)
+
+    def freeze(self, command: CommandState | None, variables: Mapping[str, str]) -> HooksState:
+        """Return what is carried over a re-exec; `command` is that of the hook that runs, None: it is not made yet."""
+        left = list(self._left)
+        if self._current is not None and command is None:
+            left.insert(0, self._current)
+        running = None if command is None else self._current
+        return HooksState(self._stage, left, running, command, self._pace, dict(variables))
+
+    def go_on(self, hook: Hook, take_over: Callable[[Done], Activity]) -> None:
+        """Begin with `hook`, which runs already since before a re-exec: `take_over` gives its command."""
+        self._current = hook
+        self.running = take_over(lambda failure: self._ended(hook, failure))
 
     def cancel(self) -> None:
         """Kill the hook that runs with its group, run no other, and call nobody; harmless when all is over."""
         self._done = None
-        self._hooks.clear()
-        if self._running is not None:
-            self._running.cancel()
-            self._running = None
+        self._left.clear()
+        if self.running is not None:
+            self.running.cancel()
+            self.running = None
 
     def abandon(self) -> None:
         """Let the hook that runs go on, run no other, and call nobody."""
         self._done = None
-        self._hooks.clear()
-        if self._running is not None:
-            self._running.abandon()
-            self._running = None
+        self._left.clear()
+        if self.running is not None:
+            self.running.abandon()
+            self.running = None
 
     def _next(self) -> None:
-        if self._done is None:
+        if self._done is None or self.running is not None:
             return
-        if not self._hooks:
+        if not self._left:
             self._finish(None)
             return
-        hook = self._hooks.popleft()
+        hook = self._current = self._left.popleft()
         try:
-            self._running = self._run(hook, self._pace.of(hook.timeout), lambda failure: self._ended(hook, failure))
+            self.running = self._run(hook, self._pace.of(hook.timeout), lambda failure: self._ended(hook, failure))
         except SpawnError as error:
             failure = Reason(Code.SPAWN, str(error))
             self._call_soon(lambda: self._ended(hook, failure))
 
     def _ended(self, hook: Hook, failure: Reason | None) -> None:
-        self._running = None
+        self.running = self._current = None
         if self._done is None:
             return
         if failure is not None:
@@ -197,7 +238,7 @@ class HookRun:
 
     def _finish(self, failure: Reason | None) -> None:
         done, self._done = self._done, None
-        self._hooks.clear()
+        self._left.clear()
         if done is not None:
             done(failure)
 

@@ -14,6 +14,8 @@ import signal
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
 
+from msgspec import Struct
+
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.linux import signals
@@ -21,6 +23,7 @@ from asyncinit.linux.close_range import close_all_but
 from asyncinit.linux.process import set_parent_death_signal
 from asyncinit.runtime.process import child
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
 
 T = TypeVar("T")
@@ -34,11 +37,14 @@ _LARGEST = 64 << 20  # a result larger than this is a mistake, and PID 1 must no
 _AT_ONCE = 1 << 16
 
 
-class Offloader:
-    """Make the children that do what may block.
+class OffloaderState(Struct):
+    """What is carried over a re-exec: the children to be killed, as whoever wants their results asks again."""
 
-    Descriptors carried: one pipe for each function that runs.
-    """
+    pids: list[int] = []
+
+
+class Offloader:
+    """Make the children that do what may block."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, reaper: Reaper, timers: Timers) -> None:
         self.loop = loop
@@ -68,6 +74,15 @@ class Offloader:
         else:
             job.begin(pid, pipe, timeout)
         return job
+
+    def freeze(self, _keep: Keep) -> OffloaderState:
+        """Return what is carried over a re-exec."""
+        return OffloaderState([job.pid for job in self.jobs])
+
+    def thaw(self, state: OffloaderState) -> None:
+        """End what the program before has begun: functions of another version, for results that we may not know."""
+        for pid in state.pids:
+            self.reaper.kill_group(pid)
 
     def close(self) -> None:
         """Kill all children that run; nobody is called any more."""
@@ -110,13 +125,7 @@ class Job(Generic[T]):
             self._release()
 
     def _kill(self) -> None:
-        # Not reaped yet, or we would know: neither the pid nor its group can be another's.
-        if self._offloader.reaper.known(self.pid):
-            for send in (os.killpg, os.kill):  # the group first: it exists from the child's first steps on
-                try:
-                    send(self.pid, signal.SIGKILL)
-                except OSError:
-                    pass  # it has no group yet, or is a zombie
+        self._offloader.reaper.kill_group(self.pid)
 
     def _release(self) -> None:
         self._offloader.jobs.discard(self)

@@ -8,6 +8,8 @@ end can't be seen before its owner is known: what nobody has registered is an or
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from functools import partial
 
@@ -100,6 +102,16 @@ class Reaper:
     def known(self, pid: int) -> bool:
         """Tell whether `pid` is a child that we made and that has not been reaped."""
         return pid in self._callbacks
+
+    def kill_group(self, pid: int) -> None:
+        """Kill a child that we made, with the process group that it leads, if it was not reaped."""
+        # Not reaped, or it would not be known: neither its pid nor its group can be another's.
+        if self.known(pid):
+            for send in (os.killpg, os.kill):  # the second for one that has not made its group yet
+                try:
+                    send(pid, signal.SIGKILL)
+                except OSError:
+                    pass  # it has none, or is a zombie
 
     def pids(self) -> frozenset[int]:
         """Return the children that we made and that have not been reaped."""

@@ -16,6 +16,8 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import Struct
+
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
@@ -24,6 +26,7 @@ from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime.process import child, executable
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 
 ExecutedCallback = Callable[[SpawnError | None], None]
 ExitedCallback = Callable[[ExitStatus], None]
@@ -32,11 +35,25 @@ _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _PTY_FOLDER = "/dev/pts/"
 
 
+class BirthState(Struct):
+    """A child that is not known to run its program; `pipe` -1: it does, and that was not told yet."""
+
+    pid: int = 0
+    pipe: int = -1
+    message: bytes = b""
+    program: str = ""
+
+
+class SpawnerState(Struct):
+    """What is carried over a re-exec."""
+
+    births: list[BirthState] = []
+
+
 class Spawner:
     """Make processes, registered with the reaper before anything else can happen.
 
-    `slow` tells whether a file system is mounted that can hang. Descriptors carried: one pipe for each forked child
-    that has not executed its program yet.
+    `slow` tells whether a file system is mounted that can hang.
     """
 
     def __init__(
@@ -71,10 +88,34 @@ class Spawner:
                 pid, pipe = _fork(plan, credentials)
         else:
             pid, pipe = _fork(plan, credentials)
-        birth = _Birth(self, plan.argv[0], executed, exited)
+        birth = _Birth(self, pid, plan.argv[0], executed, exited)
         self.reaper.watch(pid, birth.ended)
         birth.begin(pipe)
         return pid
+
+    def adopt(self, pid: int, executed: ExecutedCallback, exited: ExitedCallback) -> None:
+        """Go on with a child that was made before a re-exec; `executed` is called only if that was not told yet.
+
+        Of one whose end was collected before that, in a failure of ours, the status is not known.
+        """
+        birth = next((birth for birth in self.births if birth.pid == pid), None)
+        if birth is not None:
+            birth.executed, birth.exited = executed, exited
+        elif self.reaper.known(pid):
+            self.reaper.adopt(pid, exited)
+        else:
+            self.loop.call_soon(exited, ExitStatus())
+
+    def freeze(self, keep: Keep) -> SpawnerState:
+        """Return what is carried over a re-exec: the children that have not executed their programs yet."""
+        return SpawnerState([birth.freeze(keep) for birth in self.births])
+
+    def thaw(self, state: SpawnerState) -> None:
+        """Go on listening; whose the children are is told by `adopt`."""
+        for one in state.births:
+            birth = _Birth(self, one.pid, one.program, lambda _failure: None, lambda _status: None)
+            self.reaper.adopt(one.pid, birth.ended)
+            birth.begin(one.pipe, one.message)
 
     def close(self) -> None:
         """Give back the descriptors of children that have not executed yet; their callbacks are not called any more."""
@@ -90,21 +131,29 @@ class Spawner:
 class _Birth:
     """A child between its making and the execution of its program."""
 
-    def __init__(self, spawner: Spawner, program: str, executed: ExecutedCallback, exited: ExitedCallback) -> None:
+    def __init__(
+        self, spawner: Spawner, pid: int, program: str, executed: ExecutedCallback, exited: ExitedCallback
+    ) -> None:
+        self.pid = pid
+        self.executed = executed
+        self.exited = exited
         self._loop = spawner.loop
         self._births = spawner.births
         self._program = program
-        self._executed = executed
-        self._exited = exited
         self._pipe = -1
         self._handle: asyncio.Handle | None = None
         self._message = b""
         self._settled = False
         self._failed = False
 
-    def begin(self, pipe: int) -> None:
-        """Listen to the child's pipe; -1: its program runs already."""
+    def freeze(self, keep: Keep) -> BirthState:
+        """Return what is carried over a re-exec."""
+        return BirthState(self.pid, keep(self._pipe), self._message, self._program)
+
+    def begin(self, pipe: int, message: bytes = b"") -> None:
+        """Listen to the child's pipe (-1: its program runs already), from which `message` was read before."""
         self._births.add(self)
+        self._message = message
         self._pipe = pipe
         if pipe < 0:
             self._handle = self._loop.call_soon(self._settle, None)
@@ -126,7 +175,7 @@ class _Birth:
             else:
                 self._settle(self._failure())
         if not self._failed:
-            self._exited(status)
+            self.exited(status)
 
     def _readable(self) -> None:
         if self._read():
@@ -156,7 +205,7 @@ class _Birth:
         self._failed = failure is not None
         self._release()
         try:
-            self._executed(failure)
+            self.executed(failure)
         except Exception as error:
             # The status that may follow at once must not get lost with it.
             self._loop.call_exception_handler({"message": "executed callback failed", "exception": error})

@@ -10,7 +10,7 @@ fit too:
   the service's user is known, only if it had the uid of root, of us, of that user, or of a process of the service that
   has spoken before: else any user of the machine could stop a service by a message from a process that ends at once.
 
-Over a live re-exec the descriptor and the address are what has to be kept: messages wait in the kernel meanwhile.
+Over a live re-exec messages wait in the kernel meanwhile.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 from asyncinit.linux.discard import discard, overloaded
 from asyncinit.runtime.ready.liveness import has_ended, lives
 from asyncinit.runtime.ready.notify_message import Announced, parse_message
+from asyncinit.runtime.reexec.keep import Keep
 
 MAX_MESSAGE = 64 * 1024
 """Bytes of a message; longer ones are refused whole, as what is cut off may have been the point."""
@@ -74,12 +77,23 @@ class NotifyHandler(Protocol):
         """A message was refused or makes no sense; each text is told once."""
 
 
+class NotifyState(Struct):
+    """What is carried over a re-exec."""
+
+    fd: int = -1
+    address: str = ""
+    path: str | None = None
+    trusted: set[int] | None = None
+    told: set[str] = set()
+
+
 class NotifySocket:
     """One instance's socket.
 
     `address` is what NOTIFY_SOCKET shall be: "@NAME", or `path` where one is given (a new name, for instances that do
     not share our network namespace). `belongs` tells whether a pid is a process of the service, None if it can't tell.
-    Raises OSError if no socket can be made.
+    `carried` is the socket of the program before, where this goes on after a re-exec. Raises OSError if no socket can
+    be made.
     """
 
     def __init__(
@@ -88,6 +102,7 @@ class NotifySocket:
         handler: NotifyHandler,
         belongs: Belongs,
         path: str | None = None,
+        carried: NotifyState | None = None,
     ) -> None:
         self._loop = loop
         self._handler = handler
@@ -95,13 +110,24 @@ class NotifySocket:
         self._trusted: set[int] | None = None
         self._told: set[str] = set()
         self._path = path
-        self.address = path or f"@asyncinit/notify/{_random_name()}"
-        self._socket: socket.socket | None = _open(self.address)
+        self._socket: socket.socket | None
+        if carried is not None:
+            self._path, self.address = carried.path, carried.address
+            self._trusted, self._told = carried.trusted, carried.told
+            self._socket = socket.socket(fileno=carried.fd)
+        else:
+            self.address = path or f"@asyncinit/notify/{_random_name()}"
+            self._socket = _open(self.address)
         loop.add_reader(self._socket.fileno(), self._readable)
 
     def trust(self, uid: int) -> None:
         """Tell the service's user: from now on dead senders must be of it, of root or of ours."""
         self._trusted = {0, os.geteuid(), uid}
+
+    def freeze(self, keep: Keep) -> NotifyState:
+        """Return what is carried over a re-exec."""
+        fd = -1 if self._socket is None else keep(self._socket.fileno())
+        return NotifyState(fd, self.address, self._path, self._trusted, self._told)
 
     def drain(self) -> None:
         """Handle all that has been sent until now; to be called before the end of a process of the service is told."""

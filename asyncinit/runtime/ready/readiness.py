@@ -2,8 +2,8 @@
 
 A `Readiness` is made before the instance is spawned (the descriptor, and what a pid file was before, have to exist by
 then), begun once its main process runs, and cancelled when nobody waits any more. The handler hears of it from the
-loop, never from within `begin`. The time limit of the whole is the core's. Nothing here outlives a re-exec but the
-pipe of notify_fd: probes simply begin again.
+loop, never from within `begin`. The time limit of the whole is the core's. Over a re-exec probes simply begin again;
+what could not be known again is carried.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 from asyncinit.config.spec import PROBE_KINDS, Ready, ReadyKind
 from asyncinit.runtime.ready import addresses, path_checks
 from asyncinit.runtime.ready.liveness import lives
 from asyncinit.runtime.ready.log_pattern import LogPattern
 from asyncinit.runtime.ready.plain_text import obstacle_of, one_line
 from asyncinit.runtime.ready.probes import Attempt, Cancellable, Done, PathLook, Probe, ProbeContext, make_probe
+from asyncinit.runtime.reexec.keep import Keep
 
 # The second asking comes this long after the first, the pauses then double. A pause is never shorter than the least,
 # so that an interval of 0 asks often, not without end.
@@ -36,6 +39,18 @@ class ReadinessHandler(Protocol):
 
     def complaint(self, text: str) -> None:
         """Something makes the readiness impossible, though nothing has failed."""
+
+
+class ReadinessState(Struct):
+    """What is carried over a re-exec: the pipe of notify_fd, whether the line was seen, which pid file is an old one.
+
+    `text` is what is waited for, in words.
+    """
+
+    text: str = ""
+    pipe: int = -1
+    seen: bool = False
+    stale: path_checks.Identity | None = None
 
 
 class Readiness:
@@ -64,6 +79,10 @@ class Readiness:
     def cancel(self) -> None:
         """Stop to look, and close everything; harmless at any time, and when done twice."""
 
+    def freeze(self, _keep: Keep) -> ReadinessState:
+        """Return what is carried over a re-exec; whoever waits begins anew."""
+        return ReadinessState(self._waits_for)
+
 
 def make_readiness(
     context: ProbeContext,
@@ -71,21 +90,23 @@ def make_readiness(
     address: str,
     handler: ReadinessHandler,
     belongs: Callable[[int], bool | None],
+    carried: ReadinessState | None = None,
 ) -> Readiness:
     """Return what finds out that an instance is ready.
 
     `address` is `ready.address` with each `${NAME}` expanded; `belongs` tells whether a pid is a process of the
-    service, None if it can't tell. Raises AddressError if the address has no meaning, OSError if no pipe can be made.
+    service, None if it can't tell. `carried`: go on after a re-exec, for an instance that was spawned before it. Raises
+    AddressError if the address has no meaning, OSError if no pipe can be made.
     """
     match ready.kind:
         case ReadyKind.NOTIFY:
             return Readiness("READY=1 on its notification socket")
         case ReadyKind.NOTIFY_FD:
-            return _ByDescriptor(context, ready.descriptor, handler)
+            return _ByDescriptor(context, ready.descriptor, handler, carried)
         case ReadyKind.LOG:
-            return _ByLog(context, address, handler)
+            return _ByLog(context, address, handler, carried)
         case ReadyKind.PID_FILE:
-            return _ByPidFile(context, ready, addresses.parse_path(address), handler, belongs)
+            return _ByPidFile(context, ready, addresses.parse_path(address), handler, belongs, carried)
         case kind if kind in PROBE_KINDS:
             return _Repeated(context, ready.interval, make_probe(context, ready, address), handler)
     return Readiness()
@@ -163,6 +184,7 @@ class _ByPidFile(_Repeated):
         path: bytes,
         handler: ReadinessHandler,
         belongs: Callable[[int], bool | None],
+        carried: ReadinessState | None,
     ) -> None:
         label = one_line(b"pid file " + path, 200)
         super().__init__(context, ready.interval, Probe(context, label, ready.probe_timeout, self._look), handler)
@@ -170,7 +192,13 @@ class _ByPidFile(_Repeated):
         self._path = path
         self._belongs = belongs
         self._pid = 0
-        self._stale = None if context.slow_paths() else path_checks.identity(path)
+        if carried is not None:
+            self._stale = carried.stale
+        else:
+            self._stale = None if context.slow_paths() else path_checks.identity(path)
+
+    def freeze(self, _keep: Keep) -> ReadinessState:
+        return ReadinessState(self._waits_for, stale=self._stale)
 
     def _look(self, done: Done) -> Attempt:
         path, stale = self._path, self._stale
@@ -204,16 +232,24 @@ class _ByDescriptor(Readiness):
     A pipe that is closed without one is told, and is no failure: as under s6, only the time limit ends the waiting.
     """
 
-    def __init__(self, context: ProbeContext, number: int, handler: ReadinessHandler) -> None:
-        super().__init__(f"a newline on descriptor {number}")
+    def __init__(
+        self, context: ProbeContext, number: int, handler: ReadinessHandler, carried: ReadinessState | None
+    ) -> None:
+        super().__init__(f"a newline on descriptor {number}" if carried is None else carried.text)
         self._loop = context.loop
         self._number = number
         self._handler = handler
         self._begun = False
+        if carried is not None:
+            self._reader, self._writer = carried.pipe, -1
+            return
         # Only our end: a flag on the other one would be the service's, who may well rely on a write that waits.
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reader, False)
         self.descriptors = ((self._writer, number),)
+
+    def freeze(self, keep: Keep) -> ReadinessState:
+        return ReadinessState(self._waits_for, keep(self._reader))
 
     def spawned(self) -> None:
         if self._writer >= 0:
@@ -250,14 +286,19 @@ class _ByDescriptor(Readiness):
 class _ByLog(Readiness):
     """Wait for a line of output that matches."""
 
-    def __init__(self, context: ProbeContext, pattern: str, handler: ReadinessHandler) -> None:
+    def __init__(
+        self, context: ProbeContext, pattern: str, handler: ReadinessHandler, carried: ReadinessState | None
+    ) -> None:
         super().__init__(f'a line with "{one_line(pattern, 120)}"')
         self._loop = context.loop
         self._pattern = LogPattern(pattern)
         self._handler = handler
-        self._seen = False
+        self._seen = carried is not None and carried.seen
         self._begun = False
         self._cancelled = False
+
+    def freeze(self, _keep: Keep) -> ReadinessState:
+        return ReadinessState(self._waits_for, seen=self._seen)
 
     def begin(self) -> None:
         self._begun = True
