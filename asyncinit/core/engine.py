@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
 from asyncinit.core import budget
@@ -23,12 +23,15 @@ from asyncinit.core.events import Effect, Event
 from asyncinit.core.graph import Graph
 from asyncinit.core.holders import Holders
 from asyncinit.core.lifecycle import step
+from asyncinit.core.reconfiguration import Reconfiguration, work_out
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
 from asyncinit.core.status import Code, Reason, State
 from asyncinit.errors import TransitionError
 
 # After the budget each service gets SIGKILL and so many seconds to be gone, in order.
 OVERRUN_GRACE = 0.05
+
+_NO_LONGER_DECLARED = Reason(Code.CONFIGURATION, "it is not declared any more")
 
 
 class Engine:
@@ -107,6 +110,40 @@ class Engine:
         self._queue.extend((name, ev.ReloadRequested()) for name in names)
         return self._run(now)
 
+    def reconfigure(self, plan: Reconfiguration, now: float) -> list[Effect]:
+        """Take over other declarations as `plan` says, which was made just now."""
+        if self.shutting_down:
+            return []
+        for name in plan.removed:
+            self._queue += [(name, ev.Stop(_NO_LONGER_DECLARED)), (name, ev.Undeclared(plan.detached[name]))]
+        for name in plan.changed:
+            self._queue.append((name, ev.Redeclared(plan.specs[name])))
+        for name in plan.added:
+            if name in self.services:  # it was gone, and something of it is still there
+                self._queue.append((name, ev.Redeclared(plan.specs[name])))
+            else:
+                self.services[name] = Service(plan.specs[name])
+        self.graph = plan.graph
+        self._start_holders.clear()
+        self._stop_holders.clear()
+        self._concerned = {name: {name} for name in self.services}
+        for name in plan.restarted:
+            self._queue.append((name, ev.Recycle(_because_of_change(plan.changed[name].keys))))
+        self._queue.extend((name, ev.Recycle()) for name in plan.affected)
+        return self.start(plan.started, now)
+
+    def forget(self, name: str) -> bool:
+        """Drop a service that is not declared any more and at rest; tell whether it was one (`events.Forget`)."""
+        service = self.services.get(name)
+        if service is None or not service.gone or not service.at_rest or service.stuck:
+            return False
+        for holders, others in ((self._start_holders, self.graph.before), (self._stop_holders, self.graph.after)):
+            for other in (name, *others[name]):
+                holders.forget(other)
+        self.graph.drop(name)
+        del self.services[name]
+        return True
+
     def shut_down(self, now: float, timeout: float) -> list[Effect]:
         """Want everything down within `timeout` seconds (`math.inf`: as long as it takes)."""
         if not self.shutting_down:
@@ -131,6 +168,10 @@ class Engine:
 
     # -----------------------------------------------------------------------------------------------------------------
     # What can be seen
+
+    def plan(self, specs: Mapping[str, ServiceSpec], shall_run: Iterable[str]) -> Reconfiguration:
+        """Return what other declarations would mean now; changes nothing. `shall_run` is what a start would start."""
+        return work_out(self.services, self.graph, specs, shall_run)
 
     @property
     def idle(self) -> bool:
@@ -199,7 +240,9 @@ class Engine:
         return effects
 
     def _step(self, name: str, event: Event, now: float) -> None:
-        before = self.services[name]
+        before = self.services.get(name)
+        if before is None:  # late: it is forgotten
+            return
         try:
             after, effects = step(before, event, now, self._draw())
         except TransitionError as error:
@@ -238,7 +281,7 @@ class Engine:
 
     def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
         if not service.leaving:
-            lost = next((n for n in service.spec.binds_to if not self.services[n].satisfied), None)
+            lost = next((n for n in self.graph.bound_to[name] if not self.services[n].satisfied), None)
             if lost is not None and service.wanted:
                 self._queue.append((name, ev.Recycle(self._because_of_loss(lost))))
             return
@@ -303,7 +346,7 @@ class Engine:
     def _note_end(self, before: Service, after: Service) -> None:
         if self.shutting_down and after.killed and not before.killed:
             self._killed[after.name] = None
-        if not after.at_rest or before.at_rest or after.rest is State.INACTIVE:
+        if not after.at_rest or before.at_rest or after.rest is State.INACTIVE or after.gone:
             return
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:
             self.ended_essential = after.name
@@ -329,6 +372,11 @@ class Engine:
         else:
             text = f"requires {other}, which is not started"
         return Reason(Code.DEPENDENCY, text, other)
+
+
+def _because_of_change(keys: Sequence[str]) -> Reason:
+    named = f"{', '.join(keys[:3])} and {len(keys) - 3} more" if len(keys) > 3 else ", ".join(keys)
+    return Reason(Code.CONFIGURATION, f"its declaration has changed ({named})")
 
 
 def _seen_by_others(service: Service) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from asyncinit.config.spec import Scope
+from asyncinit.config.spec import Scope, ServiceSpec
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.status import ExitStatus, Reason, State
 
@@ -148,6 +148,18 @@ class Hurry(Struct, frozen=True):
     grace: float = 0.05
 
 
+class Redeclared(Struct, frozen=True):
+    """The engine: from now on the service is declared as `spec`; what runs keeps of the old one what it has to."""
+
+    spec: ServiceSpec
+
+
+class Undeclared(Struct, frozen=True):
+    """The engine: the service is not declared any more; `spec` holds for the rest of its life. Stop has come before."""
+
+    spec: ServiceSpec
+
+
 Event = (
     Start
     | Stop
@@ -170,6 +182,8 @@ Event = (
     | ReloadDone
     | Stopping
     | Hurry
+    | Redeclared
+    | Undeclared
 )
 
 
@@ -267,6 +281,19 @@ class CleanUp(Struct, frozen=True):
     service: str
 
 
+class Adopt(Struct, frozen=True):
+    """From now on `spec` holds for the run that is under way: look at what it says of it."""
+
+    service: str
+    spec: ServiceSpec
+
+
+class Forget(Struct, frozen=True):
+    """The service is not declared any more, and at rest: forget it everywhere, and have the engine do so (`forget`)."""
+
+    service: str
+
+
 class Announce(Struct, frozen=True):
     """The public state changed; or (old is new) something worth a line happened."""
 
@@ -292,5 +319,7 @@ Effect = (
     | ArmTimer
     | DisarmTimer
     | CleanUp
+    | Adopt
+    | Forget
     | Announce
 )

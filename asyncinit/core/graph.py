@@ -10,15 +10,19 @@ from asyncinit.config.spec import ServiceSpec
 class Graph:
     """The edges between services, both ways round. Names that no service has are left out.
 
+    `detached` are services that are not declared any more, but still there (`reconfiguration`): what is declared has no
+    edge to them.
+
     `hard[x]`: must be satisfied before x starts (requires, binds_to, awaits). `soft[x]`: x waits for their first
     attempt (wants, after, and the other side of before). `after[x]`: both. `before[x]`: the same edges from the other
     end: what may start only after x, and so stops before it. The inner mappings are ordered sets.
     """
 
-    def __init__(self, specs: Mapping[str, ServiceSpec]) -> None:
-        known = specs.keys()
+    def __init__(self, declared: Mapping[str, ServiceSpec], detached: Mapping[str, ServiceSpec] | None = None) -> None:
+        specs = {**declared, **(detached or {})}
 
         def present(names: Iterable[str], own: str) -> tuple[str, ...]:
+            known = declared if own in declared else specs
             return tuple(dict.fromkeys(name for name in names if name in known and name != own))
 
         follows: dict[str, list[str]] = {name: [] for name in specs}
@@ -34,14 +38,25 @@ class Graph:
                 self.before[other][name] = None
         self.needs = {n: present((*s.requires, *s.binds_to), n) for n, s in specs.items()}
         self.wants = {n: present(s.wants, n) for n, s in specs.items()}
+        self.bound_to = {n: present(s.binds_to, n) for n, s in specs.items()}
         self.needed_by: dict[str, list[str]] = {name: [] for name in specs}
         self.bound_by: dict[str, list[str]] = {name: [] for name in specs}
-        for name, spec in specs.items():
-            for other in present(spec.binds_to, name):
+        for name, bound in self.bound_to.items():
+            for other in bound:
                 self.bound_by[other].append(name)
         for name, needs in self.needs.items():
             for other in needs:
                 self.needed_by[other].append(name)
+
+    def drop(self, name: str) -> None:
+        """Forget a service that is detached."""
+        for other in self.after.pop(name):
+            self.before[other].pop(name, None)
+        for other in self.before.pop(name):
+            for edges in (self.hard, self.soft, self.after):
+                edges[other].pop(name, None)
+        for table in (self.hard, self.soft, self.needs, self.wants, self.bound_to, self.needed_by, self.bound_by):
+            table.pop(name, None)
 
     def pulled_in(self, names: Iterable[str], enabled: Mapping[str, bool]) -> list[str]:
         """Return `names` and all that must be started for them: what is needed, and what is wanted if enabled."""

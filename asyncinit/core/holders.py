@@ -16,6 +16,14 @@ class Holders:
         self._holds = holds
         self._suspects: dict[str, dict[str, None]] = {}
 
+    def forget(self, name: str) -> None:
+        """Look at all that may hold `name` up anew, the next time."""
+        self._suspects.pop(name, None)
+
+    def clear(self) -> None:
+        """Look at everything anew: the edges are others now."""
+        self._suspects.clear()
+
     def hold(self, name: str, edges: Mapping[str, None], changed: Collection[str]) -> bool:
         """Tell whether any of `edges` holds `name` up, where `changed` are new since the last time.
 

@@ -32,6 +32,9 @@ ends badly; the first cause stays, what follows from it does not replace it.
 Timers: one a service. Every entry to a phase bumps `epoch`; a TimerFired with another epoch is late and dropped before
 the table is asked, so that cancelling a timer is an optimisation only.
 
+A declaration may change at any time (Redeclared, Undeclared). A run keeps what it was made with; what holds at once is
+taken over at once, the rest between two runs: `Move.enter` is where that is.
+
 The table is total: for each phase and event a handler, IGNORE (it can race: what asked for it is gone) or REJECT (it
 cannot happen unless asyncinit is wrong; the engine reports it and goes on).
 """
@@ -40,12 +43,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from asyncinit.config.spec import ServiceSpec
 from asyncinit.core import coming_up as up
 from asyncinit.core import events as ev
 from asyncinit.core import going_down as down
+from asyncinit.core.difference import in_force
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.move import Handler, Move, ignore, reject
-from asyncinit.core.service import Phase, Service
+from asyncinit.core.service import GOING_DOWN, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import State
 
 ALL_EVENTS: tuple[type[Event], ...] = Event.__args__
@@ -59,6 +64,8 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
     """
     if isinstance(event, ev.TimerFired) and event.epoch != service.epoch:
         return service, []
+    if service.gone and isinstance(event, ev.Start | ev.Recycle):
+        return service, []  # nobody brings back what is not declared
     handler = TABLE[service.phase][type(event)]
     if handler is ignore:
         return service, []
@@ -67,6 +74,8 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
     old, new = service.state, move.s.state
     if old is not new:
         move.do(ev.Announce(service.name, old, new, move.s.reason, move.s.run_exit))
+    if move.s.gone and move.s.at_rest and not move.s.stuck:
+        move.do(ev.Forget(service.name))
     return move.s, move.effects
 
 
@@ -89,9 +98,12 @@ def _start_now(m: Move, _event: Event) -> None:
 
 
 def _stay_up(m: Move, _event: Event) -> None:
-    """Start before a stop has begun: it is called off; a restart is not, it ends in what is wanted."""
+    """Start before a stop has begun: it is called off; a restart is not, it ends in what is wanted.
+
+    Where the declaration has become another process's since, the stop becomes a restart.
+    """
     if not m.s.wanted:
-        m.s.wanted, m.s.leaving, m.s.reason = True, False, None
+        m.s.wanted, m.s.leaving, m.s.reason = True, m.s.outdated, None
 
 
 def _come_back(m: Move, _event: Event) -> None:
@@ -120,6 +132,37 @@ def _recycle(m: Move, event: Event) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Declarations
+
+
+def _redeclared(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Redeclared)
+    s = m.s
+    s.gone = False
+    if s.phase in WITHOUT_RUN:
+        s.spec, s.next_spec = event.spec, None
+    else:
+        _adopt(m, in_force(s.spec, event.spec, stopping=s.phase in GOING_DOWN))
+        s.next_spec = event.spec if event.spec != s.spec else None
+
+
+def _undeclared(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.Undeclared)
+    m.s.gone, m.s.next_spec = True, None
+    m.s.spec = event.spec
+
+
+def _adopt(m: Move, spec: ServiceSpec) -> None:
+    if spec != m.s.spec:
+        m.s.spec = spec
+        m.do(ev.Adopt(m.s.name, spec))
+
+
+_DECLARATIONS: Mapping[type[Event], Handler] = {ev.Redeclared: _redeclared, ev.Undeclared: _undeclared}
+"""What may happen in every phase alike."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The table
 
 
@@ -127,6 +170,7 @@ def _row(handlers: Mapping[type[Event], Handler], ignored: tuple[type[Event], ..
     """Make a row: what has a handler, what is ignored; all else is rejected."""
     row: dict[type[Event], Handler] = dict.fromkeys(ALL_EVENTS, reject)
     row.update(dict.fromkeys(ignored, ignore))
+    row.update(_DECLARATIONS)
     row.update(handlers)
     return row
 

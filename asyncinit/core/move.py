@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import copy
 
 from asyncinit.core.events import ArmTimer, Effect, Event
-from asyncinit.core.service import GOING_DOWN, Phase, Service
+from asyncinit.core.service import GOING_DOWN, WITHOUT_RUN, Phase, Service
 from asyncinit.errors import TransitionError
 
 
@@ -26,9 +26,11 @@ class Move:
         self.effects.extend(effects)
 
     def enter(self, phase: Phase) -> None:
-        """Go to another phase; timers of the present one become late."""
+        """Go to another phase: timers of the present one become late; between two runs the newest declaration holds."""
         if phase in GOING_DOWN and self.s.phase not in GOING_DOWN:
             self.s.stop_begun = self.now
+        if phase in WITHOUT_RUN and self.s.next_spec is not None:
+            self.s.spec, self.s.next_spec = self.s.next_spec, None
         self.s.phase = phase
         self.s.epoch += 1
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
 from asyncinit.core.budget import UNHURRIED, Pace
+from asyncinit.core.difference import Impact, between
 from asyncinit.core.status import Code, ExitStatus, Reason, State
 
 
@@ -44,6 +45,9 @@ GOING_DOWN = frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.POS
 STOPPABLE = COMING_UP | IS_UP
 """Phases out of which MayStop leads."""
 
+WITHOUT_RUN = frozenset({Phase.DOWN, Phase.WAITING, Phase.BACKOFF})
+"""Phases in which nothing of the service runs: between two runs."""
+
 
 class Service(Struct):
     """The state of one service. All times are monotonic seconds.
@@ -59,6 +63,9 @@ class Service(Struct):
     attempt has come to an end, well or badly. `stop_begun` is when its last stop began, asked for or not (a wait for
     others before it is none of it), `pace` is what its stop gets of its time limits. `stuck`: something of it survived
     SIGKILL. `hurried`: no more waiting, no more hooks.
+
+    `spec` is what holds for the present run, `next_spec` what takes its place once nothing runs (None: the same).
+    `gone`: it is not declared any more, and forgotten as soon as it is at rest.
     """
 
     spec: ServiceSpec
@@ -87,6 +94,19 @@ class Service(Struct):
     stuck: bool = False
     killed: bool = False
     hurried: bool = False
+    next_spec: ServiceSpec | None = None
+    gone: bool = False
+
+    @property
+    def declared(self) -> ServiceSpec:
+        """Return what was declared last."""
+        return self.next_spec or self.spec
+
+    @property
+    def outdated(self) -> bool:
+        """Tell whether what runs would be another process by what is declared now."""
+        change = between(self.spec, self.next_spec) if self.next_spec is not None else None
+        return change is not None and change.impact is Impact.RESTART
 
     @property
     def name(self) -> str:

@@ -71,6 +71,7 @@ class Code(StrEnum):
     SPAWN = "spawn"
     CONDITION = "condition"
     POD = "pod"
+    CONFIGURATION = "configuration"
 
 
 class Reason(Struct, frozen=True):

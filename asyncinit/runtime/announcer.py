@@ -65,6 +65,10 @@ class Announcer:
             self._times[name] = Times(self._begun, self._begun)
         return self._times[name]
 
+    def forget(self, name: str) -> None:
+        """Forget a service that is gone for good; what was told of it stays told."""
+        self._times.pop(name, None)
+
     def follow(self, follower: Follower) -> Callable[[], None]:
         """Call `follower` with every entry from now on; return what ends that."""
         key = object()

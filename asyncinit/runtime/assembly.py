@@ -87,6 +87,7 @@ class Assembly:
         self.performer = Performer(self.workshop, self.supervisor)
         patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self.announcer.follow(patience.take)
+        self.performer.on_forgotten += (self.journal.forget, self.announcer.forget, patience.forget)
         self._main = main_command(configuration)
         self.shutdown = Shutdown(
             self.supervisor,

@@ -54,18 +54,22 @@ class ActJob:
             return
         results = []
         for name in self._names:
-            result = self._result(self._engine.services[name])
+            result = self._result(name)
             if result is None:
                 return
             results.append(result)
         # What was taken along shall have come to an end too, well or badly: then nothing that was begun is open.
-        if any(self._result(self._engine.services[name]) is None for name in self._affected):
+        if any(self._result(name) is None for name in self._affected):
             return
         done, self._done = self._done, None
         done(results)
 
-    def _result(self, service: Service) -> ActionResult | None:
+    def _result(self, name: str) -> ActionResult | None:
         """Return what came of it for one service, or None while that is open."""
+        service = self._engine.services.get(name)
+        if service is None:
+            ok = self._verb is Verb.STOP
+            return ActionResult(name=name, ok=ok, state=State.INACTIVE, text="it is not declared any more")
         if self._verb is Verb.STOP:
             return self._stopped(service)
         if self._verb is Verb.RELOAD:

@@ -34,11 +34,15 @@ class Patience:
         name = entry.service
         if name is None:
             return
+        self.forget(name)
+        if entry.new in {State.WAITING, State.STARTING}:
+            self._arm(name, self._timers.now(), FIRST)
+
+    def forget(self, name: str) -> None:
+        """Wait for nothing more: the service is gone for good."""
         timer = self._waiting.pop(name, None)
         if timer is not None:
             timer.cancel()
-        if entry.new in {State.WAITING, State.STARTING}:
-            self._arm(name, self._timers.now(), FIRST)
 
     def _arm(self, name: str, since: float, after: float) -> None:
         self._waiting[name] = self._timers.at(since + after, partial(self._say, name, since, after))

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.config.spec import LogLevel, Scope
+from asyncinit.config.spec import LogLevel, Scope, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.service import Phase, Service
@@ -25,7 +25,10 @@ from asyncinit.runtime.workshop import Workshop
 
 
 class Performer:
-    """Perform effects with the `workshop`'s tools; answers go to the `supervisor`."""
+    """Perform effects with the `workshop`'s tools; answers go to the `supervisor`.
+
+    Who remembers something by the names of services puts into `on_forgotten` what forgets one that is gone for good.
+    """
 
     def __init__(self, workshop: Workshop, supervisor: Supervisor) -> None:
         self._shop = workshop
@@ -38,6 +41,7 @@ class Performer:
         self._not_executed: dict[str, int] = {}
         self._last_words: dict[str, str] = {}
         self.on_internal_error: Callable[[], None] = lambda: None
+        self.on_forgotten: list[Callable[[str], None]] = []
         supervisor.performer = self
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -120,6 +124,10 @@ class Performer:
                 self._disarm(name)
             case ev.CleanUp():
                 self._clean_up(name)
+            case ev.Adopt():
+                self._adopt(name, effect.spec)
+            case ev.Forget():
+                self._forget(name)
             case ev.Announce():
                 shop.announcer.announce(effect)
 
@@ -197,6 +205,19 @@ class Performer:
             self._not_executed[name] = run.not_executed
         if run.spec.directories.runtime:
             self._remove_directories(name, run)
+
+    def _adopt(self, name: str, spec: ServiceSpec) -> None:
+        run = self._runs.get(name)
+        if run is not None:  # a target has none
+            run.adopt(spec)
+
+    def _forget(self, name: str) -> None:
+        if self._engine.forget(name):
+            self._disarm(name)
+            self._last_words.pop(name, None)
+            self._not_executed.pop(name, None)
+            for forget in self.on_forgotten:
+                forget(name)
 
     def _remove_directories(self, name: str, run: Run) -> None:
         self._removals[name] = []

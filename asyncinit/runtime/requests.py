@@ -97,6 +97,7 @@ class Requests:
         chosen = self._known(names)
         if self._engine.shutting_down and verb is not Verb.STOP:
             raise RefusedError(f"cannot {verb} {', '.join(chosen)}: asyncinit is shutting down")
+        self._refuse_gone(verb, chosen)
         self._refuse_stuck(verb, chosen)
         affected = self._affected(verb, chosen, only)
         job = ActJob(self._engine, verb, chosen, affected, done)
@@ -139,6 +140,12 @@ class Requests:
                 near = difflib.get_close_matches(name, self._engine.services, 1)
                 raise UnknownServiceError(name, near[0] if near else "")
         return list(dict.fromkeys(names))
+
+    def _refuse_gone(self, verb: Verb, names: Sequence[str]) -> None:
+        gone = [name for name in names if self._engine.services[name].gone]
+        if gone and verb is not Verb.STOP:
+            are = "is" if len(gone) == 1 else "are"
+            raise RefusedError(f"cannot {verb} {words.few(gone)}, which {are} not declared any more")
 
     def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
         """Refuse what would wait for a process that does not die: the service's own, or one of what it needs."""

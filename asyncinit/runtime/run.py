@@ -70,6 +70,10 @@ class Run:
         self._foreign: ForeignMain | None = None
         self._unwatch: Callable[[], None] | None = None
 
+    def adopt(self, spec: ServiceSpec) -> None:
+        """Have `spec` hold from now on: it differs in what a run may take over while it is under way."""
+        self.spec = spec
+
     # -----------------------------------------------------------------------------------------------------------------
     # Coming up
 

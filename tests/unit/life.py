@@ -174,6 +174,9 @@ def events(kind: type[ev.Event], service: Service) -> Iterator[ev.Event]:
         yield from (ev.HooksDone(stage), ev.HooksDone(stage, WENT_WRONG))
     elif kind in {ev.Spawned, ev.MainChanged}:
         yield kind(11)  # type: ignore[call-arg]
+    elif kind in {ev.Redeclared, ev.Undeclared}:
+        yield kind(service.spec)  # type: ignore[call-arg]
+        yield kind(replace(service.spec, description="other", umask=0o22, hooks=HOOKED))  # type: ignore[call-arg]
     elif kind in {ev.DependencyFailed, ev.SpawnFailed}:
         yield kind(NO_DATABASE)  # type: ignore[call-arg]
     else:

@@ -21,7 +21,8 @@ from asyncinit.config.spec import (
     StopStep,
 )
 from asyncinit.core import events as ev
-from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, Phase
+from asyncinit.core.graph import Graph
+from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, WITHOUT_RUN, Phase
 from asyncinit.core.status import Code, Reason
 from tests.unit.world import World, service
 
@@ -31,14 +32,15 @@ _NAMES = ["a", "b", "c", "d", "e"]
 
 @st.composite
 def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
-    """Services whose edges point to earlier ones only, so that there is no cycle."""
+    """Services in some order, whose edges point to earlier ones only, so that there is no cycle."""
     specs: dict[str, ServiceSpec] = {}
-    for name in _NAMES[: draw(st.integers(1, len(_NAMES)))]:
+    for name in draw(st.permutations(_NAMES))[: draw(st.integers(1, len(_NAMES)))]:
         earlier = st.lists(st.sampled_from(list(specs)), unique=True, max_size=2) if specs else st.just([])
         kind = draw(st.sampled_from(list(ServiceType)))
         specs[name] = service(
             name,
             type=kind,
+            umask=draw(st.sampled_from([None, 0o22])),
             enabled=draw(st.booleans()),
             essential=draw(st.booleans()) and draw(st.booleans()),
             requires=tuple(draw(earlier)),
@@ -65,10 +67,39 @@ class Lives(RuleBasedStateMachine):
     @initialize(specs=specifications())
     def begin(self, specs: dict[str, ServiceSpec]) -> None:
         self.world = World(specs)
-        self.names = list(specs)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.world.engine.services)
 
     def pick(self, index: int) -> str:
         return self.names[index % len(self.names)]
+
+    @rule(specs=specifications(), kept=st.sets(st.sampled_from(_NAMES)))
+    def reconfigure(self, specs: dict[str, ServiceSpec], kept: set[str]) -> None:
+        """Other declarations: what is unchanged is left alone, what is gone ends, what is new comes."""
+        world = self.world
+        if world.engine.shutting_down or not self._may_be_declared(specs, kept):
+            return
+        before = dict(world.engine.services)
+        plan = world.reconfigure(specs)
+        concerned = {*plan.added, *plan.removed, *plan.changed, *plan.restarted, *plan.affected, *plan.started}
+        for name in set(before) - concerned:
+            if before[name].phase in STOPPABLE and not before[name].leaving:
+                assert world[name] == before[name], f"{name} was touched"
+        for name in plan.removed:
+            assert name not in world.engine.services or world[name].gone
+
+    def _may_be_declared(self, specs: dict[str, ServiceSpec], kept: set[str]) -> bool:
+        """Keep some as they are, if that makes no cycle."""
+        for name in kept & set(specs) & set(self.names):
+            specs[name] = self.world[name].declared
+        graph = Graph(specs)
+        left = dict(graph.after)
+        while free := [name for name, edges in left.items() if not set(edges) & set(left)]:
+            for name in free:
+                del left[name]
+        return not left
 
     @rule(index=st.integers(0, 4))
     def start(self, index: int) -> None:
@@ -168,6 +199,23 @@ class Lives(RuleBasedStateMachine):
                 assert engine.waiting_on(name) or life.stuck
 
     @invariant()
+    def what_runs_is_what_is_declared(self) -> None:
+        """Nobody is up whose process should be another; between two runs the declaration is the newest."""
+        for name in self.names:
+            life = self.world[name]
+            if life.phase in WITHOUT_RUN:
+                assert life.next_spec is None
+            elif life.phase in STOPPABLE and life.wanted and not life.leaving:
+                assert not life.outdated
+
+    @invariant()
+    def what_is_gone_is_forgotten(self) -> None:
+        assert set(self.world.bodies) == set(self.names)
+        for name in self.names:
+            life = self.world[name]
+            assert not life.gone or (not life.wanted and (not life.at_rest or life.stuck))
+
+    @invariant()
     def nothing_impossible_happened(self) -> None:
         assert not self.world.bugs
 
@@ -200,6 +248,7 @@ class Lives(RuleBasedStateMachine):
                 self.world.vanish(name)
             self.world.advance(1.0)
         assert self.world.engine.all_down
+        assert not any(self.world[name].gone for name in self.names)
         assert not any(body.alive for body in self.world.bodies.values())
         assert all(body.timer is None for body in self.world.bodies.values())
 

@@ -46,6 +46,8 @@ Reloading         .    .    .    .    .    R    .    .    .    .    .    .
 ReloadDone        .    .    .    .    .    .    U    .    .    .    .    .
 Stopping          .    .    .    .    .    T    T    .    .    .    .    .
 Hurry             .    .    K    K    K   DWK   K    K    K    =    DW   .
+Redeclared        =    =    =    =    =    =    =    =    =    =    =    =
+Undeclared        =    =    =    =    =    =    =    =    =    =    =    =
 """
 
 

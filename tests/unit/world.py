@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from asyncinit.config.spec import Command, ServiceSpec, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core.engine import Engine
+from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.core.service import STOPPABLE, Phase, Service
 from asyncinit.core.status import ExitStatus, State
 from asyncinit.errors import TransitionError
@@ -63,6 +64,14 @@ class World:
 
     def restart(self, *names: str, only: bool = False) -> None:
         self.carry_out(self.engine.restart(names, self.now, only=only))
+
+    def reconfigure(self, specs: Mapping[str, ServiceSpec], *shall_run: str) -> Reconfiguration:
+        """Declare `specs`; without `shall_run`, what is enabled shall run."""
+        plan = self.engine.plan(specs, shall_run or [name for name, spec in specs.items() if spec.enabled])
+        for name in plan.added:
+            self.bodies.setdefault(name, Body())
+        self.carry_out(self.engine.reconfigure(plan, self.now))
+        return plan
 
     def shut_down(self, timeout: float) -> None:
         self.carry_out(self.engine.shut_down(self.now, timeout))
@@ -123,6 +132,7 @@ class World:
 
     def carry_out(self, effects: list[ev.Effect]) -> None:
         for effect in effects:
+            assert effect.service in self.bodies, f"{effect.service} is forgotten, and then {effect}"
             self.log.append((effect.service, type(effect).__name__))
             self._effect(effect, self.bodies[effect.service])
         while self.born:
@@ -174,6 +184,13 @@ class World:
             case ev.CleanUp():
                 assert not body.alive and not body.leftovers, f"{name}: cleaned up while something lives"
                 body.watched = body.stops_itself = body.stop_begun = False
+            case ev.Adopt():
+                assert body.alive or body.answers or body.leftovers or effect.spec.type is not ServiceType.SERVICE
+            case ev.Forget():
+                if self.engine.forget(name):
+                    assert body.timer is None and not body.alive and not body.leftovers
+                    late = self.bodies.pop(name).answers
+                    assert not any(self.engine.handle(name, answer, self.now) for answer in late)
             case ev.Announce():
                 self.states.append((name, effect.new))
             case ev.SendSignal() | ev.RunStopCommand():

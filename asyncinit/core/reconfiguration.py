@@ -1,0 +1,116 @@
+"""What another set of declarations means for the services that are there: worked out before anything is done. Pure.
+
+The rules, in one place. What is new and shall run is started, with what it needs. What is gone is stopped and, once it
+is at rest, forgotten. What has changed takes over what it can (`difference`); a restart is for those that somebody
+wants up: what runs, what is in backoff, and what has failed (another declaration is another chance). It takes along
+what requires them, as `restart` does. What nobody wants up stays down, and nothing else comes up or goes down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from asyncinit.config.spec import ServiceSpec
+from asyncinit.core.difference import Change, Impact, between
+from asyncinit.core.graph import Graph
+from asyncinit.core.service import Phase, Service
+from asyncinit.core.status import State
+
+
+class Reconfiguration(Struct):
+    """What `specs` would do to what is there: names in the order of their declaration.
+
+    `restarted` are those that have to be, `affected` what goes down and comes back with them, `started` what is
+    started: new ones, and what something newly needs. `detached` are the services that are gone and not forgotten yet,
+    as they are declared from now on; `graph` is of all.
+    """
+
+    specs: Mapping[str, ServiceSpec]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: dict[str, Change]
+    restarted: tuple[str, ...]
+    affected: tuple[str, ...]
+    started: tuple[str, ...]
+    detached: dict[str, ServiceSpec]
+    graph: Graph
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or any(change.keys for change in self.changed.values()))
+
+
+def work_out(
+    services: Mapping[str, Service], graph: Graph, specs: Mapping[str, ServiceSpec], shall_run: Iterable[str]
+) -> Reconfiguration:
+    """Return what `specs` mean for `services` with their `graph`; `shall_run` is what a start would start."""
+    there = {name: service for name, service in services.items() if not service.gone}
+    added = tuple(name for name in specs if name not in there)
+    removed = tuple(name for name in there if name not in specs)
+    changed = {}
+    for name, service in there.items():
+        change = between(service.declared, specs[name]) if name in specs else None
+        if change is not None:
+            changed[name] = change
+    detached = {name: s.spec for name, s in services.items() if s.gone and name not in specs}
+    detached |= {name: _detached(services[name].spec, graph) for name in removed}
+    new_graph = Graph(specs, detached)
+    restarted = [n for n, change in changed.items() if change.impact is Impact.RESTART and _comes_back(services[n])]
+    # Where nothing of it runs, those that need it have lost it long ago, and a start takes nobody down.
+    down = new_graph.brought_down(n for n in restarted if _runs(services[n]))
+    affected = [n for n in down if n in there and n not in restarted and _runs(there[n])]
+    return Reconfiguration(
+        specs=specs,
+        added=added,
+        removed=removed,
+        changed=changed,
+        restarted=tuple(restarted),
+        affected=tuple(affected),
+        started=_started(there, graph, new_graph, specs, added, changed, [*restarted, *affected], shall_run),
+        detached=detached,
+        graph=new_graph,
+    )
+
+
+def _detached(spec: ServiceSpec, graph: Graph) -> ServiceSpec:
+    """Return the declaration of a service that is gone: it only still stops before what it was started after.
+
+    So the order of this stop is as it was, nobody brings it back with others, and no edge leads from a service that is
+    declared now to one that is gone: between declarations of different times there is no cycle.
+    """
+    after = tuple(graph.after[spec.name])
+    return replace(spec, requires=(), wants=(), binds_to=(), awaits=(), before=(), after=after)
+
+
+def _comes_back(service: Service) -> bool:
+    """Tell whether a service is to be restarted for its new declaration, rather than just having it next time."""
+    if not service.wanted or service.stuck:
+        return False
+    return _runs(service) or service.phase is Phase.BACKOFF or (service.at_rest and service.rest is State.FAILED)
+
+
+def _runs(service: Service) -> bool:
+    """Tell whether something of a service is there that nobody has asked to go yet."""
+    return service.wanted and not service.leaving and service.phase not in {Phase.DOWN, Phase.WAITING, Phase.BACKOFF}
+
+
+def _started(
+    there: Mapping[str, Service],
+    graph: Graph,
+    new_graph: Graph,
+    specs: Mapping[str, ServiceSpec],
+    added: Iterable[str],
+    changed: Iterable[str],
+    restarted: Iterable[str],
+    shall_run: Iterable[str],
+) -> tuple[str, ...]:
+    enabled = {name: spec.enabled for name, spec in specs.items()}
+    chosen = dict.fromkeys(name for name in new_graph.pulled_in(shall_run, enabled) if name not in there)
+    needing = [*restarted, *(name for name in changed if there[name].wanted and not there[name].at_rest)]
+    for name in dict.fromkeys(needing):
+        known = set() if name in restarted else set(graph.needs[name])
+        chosen |= dict.fromkeys(need for need in new_graph.needs[name] if need not in known)
+    # What is there, and comes by itself, does not have to be asked.
+    return tuple(name for name in chosen if name not in there or there[name].hopeless or not there[name].wanted)
