@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.config import spec
-from asyncinit.config.sections import directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
 from asyncinit.config.sections.given import Keys, says
 from asyncinit.config.values import format_outcomes
 
@@ -62,6 +62,7 @@ def _process(service: spec.ServiceSpec) -> Keys:
 
 def _tables(service: spec.ServiceSpec) -> Keys:
     return {
+        "condition": condition.declare(service.condition),
         "directories": directories.declare(service.directories),
         "ready": ready.declare(service.ready),
         "restart": restart.declare(service.restart),

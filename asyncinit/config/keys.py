@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
+from asyncinit.config.sections.condition import ConditionTable
 from asyncinit.config.sections.directories import DirectoriesTable
 from asyncinit.config.sections.hooks import HooksTable
 from asyncinit.config.sections.ready import ReadyTable
@@ -124,6 +125,9 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         list[kinds.ServiceName],
         Meta(description="As `requires`; it also goes down with them, after a crash too, and comes back after them."),
     ] = []
+    condition: Annotated[ConditionTable, Meta(description="What must hold for it to be started.")] = field(
+        default_factory=ConditionTable
+    )
     directories: Annotated[DirectoriesTable, Meta(description="Folders that it gets.")] = field(
         default_factory=DirectoriesTable
     )
@@ -162,7 +166,6 @@ LATER = frozenset(
         "sockets",
         "timer",
         "watch",
-        "condition",
         "profile",
         "pod",
         "handover",

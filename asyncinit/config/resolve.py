@@ -11,7 +11,7 @@ from enum import Enum
 from msgspec import UnsetType
 
 from asyncinit.config import keys, settings, spec, values
-from asyncinit.config.sections import directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
 from asyncinit.config.sections.given import account, command, names, or_none
 
 
@@ -70,6 +70,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         after=names(declared.after),
         before=names(declared.before),
         binds_to=names(declared.binds_to),
+        condition=condition.resolve(declared.condition),
         directories=directories.resolve(declared.directories),
         ready=ready.resolve(declared.ready),
         restart=restart.resolve(table, kind, declared.essential),

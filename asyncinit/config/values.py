@@ -346,6 +346,15 @@ def filled(value: str) -> str:
     return value
 
 
+def condition(value: str) -> str:
+    """Return what must hold, with the "!" before it that turns it round."""
+    if not value.removeprefix("!"):
+        raise BadValueError("is empty")
+    if value.startswith("! "):
+        raise BadValueError("has a space after the sign", suggestion=quoted("!" + value[1:].strip()))
+    return value
+
+
 def variable(value: str) -> str:
     """Return the name of an environment variable."""
     if not value or "=" in value:

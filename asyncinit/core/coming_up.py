@@ -52,6 +52,19 @@ def prepared(m: Move, event: Event) -> None:
     m.do(ev.Spawn(m.s.name))
 
 
+def skip(m: Move, event: Event) -> None:
+    """A condition does not hold: as if it had never been started, and no failure."""
+    assert isinstance(event, ev.Unmet)
+    s = m.s
+    s.start_deadline = None
+    if s.leaving:
+        going_down.settle(m)
+        return
+    s.settled = True
+    m.do(ev.DisarmTimer(s.name), ev.CleanUp(s.name))
+    going_down.rest(m, State.INACTIVE, event.reason)
+
+
 def spawned(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Spawned)
     m.s.main = event.pid

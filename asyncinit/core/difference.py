@@ -54,6 +54,7 @@ IMPACTS: Mapping[str, Impact] = {
     "before": Impact.NOW,
     "binds_to": Impact.NOW,
     "awaits": Impact.NOW,
+    "condition": Impact.NEXT_START,
     "directories": Impact.RESTART,
     "ready": Impact.NEXT_START,  # but see _of_ready
     "restart": Impact.NOW,

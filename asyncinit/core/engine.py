@@ -81,7 +81,7 @@ class Engine:
         enabled = {name: service.spec.enabled for name, service in self.services.items()}
         for name in self.graph.pulled_in(named, enabled):
             service = self.services[name]
-            if name in named or not (service.at_rest and service.satisfied):
+            if name in named or not (service.at_rest and service.satisfied and not service.skipped):
                 self._queue.append((name, ev.Start()))
         return self._run(now)
 
@@ -281,7 +281,7 @@ class Engine:
 
     def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
         if not service.leaving:
-            lost = next((n for n in self.graph.bound_to[name] if not self.services[n].satisfied), None)
+            lost = next((n for n in self.graph.bound_to[name] if not self._has(name, n)), None)
             if lost is not None and service.wanted:
                 self._queue.append((name, ev.Recycle(self._because_of_loss(lost))))
             return
@@ -306,12 +306,17 @@ class Engine:
     def _holds_start(self, name: str, other: str) -> bool:
         """Tell whether `name` must not start yet because of `other`, which it starts after."""
         earlier = self.services[other]
-        if earlier.satisfied:
+        if self._has(name, other):
             return False
         if other in self.graph.hard[name]:
             return not earlier.at_rest or self._fails(name, other)
         # Order alone: only what is on its way up is waited for, and only its first attempt.
         return earlier.wanted and not earlier.at_rest and not earlier.settled
+
+    def _has(self, name: str, other: str) -> bool:
+        """Tell whether `name` has what it needs of `other`; who is bound to another that was skipped has not."""
+        earlier = self.services[other]
+        return earlier.satisfied and not (earlier.skipped and other in self.graph.bound_to[name])
 
     def _fails(self, name: str, other: str) -> bool:
         """Tell whether `name` has to fail for `other`: it must be there, and will not come by itself.
@@ -319,7 +324,7 @@ class Engine:
         Of what is only awaited, what has ended well or was stopped by somebody's wish is no failure.
         """
         earlier = self.services[other]
-        if other not in self.graph.hard[name] or not earlier.hopeless:
+        if other not in self.graph.hard[name] or not earlier.at_rest or self._has(name, other):
             return False
         return earlier.rest is State.FAILED or other in self.graph.needs[name]
 
@@ -369,6 +374,8 @@ class Engine:
             text = f"requires {other}, which has failed{detail}"
         elif cause.rest is State.COMPLETED:
             text = f"requires {other}, which has ended"
+        elif cause.skipped:
+            text = f"bound to {other}, which was skipped{detail}"
         else:
             text = f"requires {other}, which is not started"
         return Reason(Code.DEPENDENCY, text, other)

@@ -70,6 +70,12 @@ class Prepared(Struct, frozen=True):
     failure: Reason | None = None
 
 
+class Unmet(Struct, frozen=True):
+    """Effect Prepare has found that a condition does not hold: there is to be no run, and nothing was done for it."""
+
+    reason: Reason
+
+
 class Spawned(Struct, frozen=True):
     """The main process exists (it may not have executed its program yet)."""
 
@@ -168,6 +174,7 @@ Event = (
     | MayStop
     | DependencyFailed
     | Prepared
+    | Unmet
     | Spawned
     | Executed
     | SpawnFailed
@@ -192,7 +199,7 @@ Event = (
 
 
 class Prepare(Struct, frozen=True):
-    """Make directories, read environment files, run pre_start hooks; answer Prepared."""
+    """Look at conditions, make directories, read environment files, run pre_start hooks; answer Prepared or Unmet."""
 
     service: str
 

@@ -18,6 +18,7 @@ and the short ways, of what has no process, what was called off, what came back 
 
     WAITING --MayStart--> UP --MayStop--> DOWN | WAITING    (a target)
     WAITING | BACKOFF --Stop--> DOWN --MayStart--> PREPARING | UP
+    PREPARING --Unmet--> DOWN | WAITING
     PREPARING | STARTING | POST_START | UP | RELOADING | PRE_STOP --Hurry--> KILLING --TimerFired--> DOWN
 
 In brackets is what a service without such hooks leaves out. A test holds that this shows what the table can do.
@@ -179,6 +180,7 @@ def _row(handlers: Mapping[type[Event], Handler], ignored: tuple[type[Event], ..
 # asked for them was called off in the same turn.
 _LATE: tuple[type[Event], ...] = (
     ev.Prepared,
+    ev.Unmet,
     ev.Executed,
     ev.SpawnFailed,
     ev.BecameReady,
@@ -250,7 +252,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         (ev.Start, ev.Recycle, *_NOTHING),
     ),
     Phase.PREPARING: _row(
-        {**_COMING, ev.Prepared: up.prepared, ev.TimerFired: up.start_too_slow},
+        {**_COMING, ev.Prepared: up.prepared, ev.Unmet: up.skip, ev.TimerFired: up.start_too_slow},
         _NOTHING,
     ),
     Phase.STARTING: _row(

@@ -131,12 +131,20 @@ class Service(Struct):
 
     @property
     def satisfied(self) -> bool:
-        """Tell whether what requires it may start: a oneshot has completed, anything else is ready."""
+        """Tell whether what requires it may start: it is ready (a oneshot: completed), or was skipped."""
         if self.leaving:
             return False
+        if self.skipped:
+            return True
         if self.spec.type is ServiceType.ONESHOT:
             return self.phase is Phase.DOWN and self.rest is State.COMPLETED
         return self.phase in IS_UP
+
+    @property
+    def skipped(self) -> bool:
+        """Tell whether it was not started because a condition does not hold."""
+        unmet = self.reason is not None and self.reason.code is Code.CONDITION
+        return self.phase is Phase.DOWN and self.rest is State.INACTIVE and unmet
 
     @property
     def hopeless(self) -> bool:

@@ -8,12 +8,13 @@ import msgspec
 from msgspec import UNSET, inspect
 
 from asyncinit.config import keys, settings
-from asyncinit.config.sections import directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
 from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
 
 TABLES: dict[str, type] = {
     "service": keys.ServiceKeys,
+    "condition": condition.ConditionTable,
     "directories": directories.DirectoriesTable,
     "ready": ready.ReadyTable,
     "restart": restart.RestartTable,

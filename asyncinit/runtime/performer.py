@@ -203,7 +203,7 @@ class Performer:
         self._last_words[name] = run.last_words
         if run.not_executed is not None:
             self._not_executed[name] = run.not_executed
-        if run.spec.directories.runtime:
+        if run.spec.directories.runtime and not run.skipped:
             self._remove_directories(name, run)
 
     def _adopt(self, name: str, spec: ServiceSpec) -> None:

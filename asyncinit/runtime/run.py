@@ -26,7 +26,7 @@ from asyncinit.runtime.process.environment import expand
 from asyncinit.runtime.process.foreign_main import ForeignMain
 from asyncinit.runtime.process.hooks import Done
 from asyncinit.runtime.process.plan import ExecPlan, Session
-from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared
+from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared, Unmet
 from asyncinit.runtime.ready.notify import NotifySocket
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.ready.readiness import Readiness, make_readiness
@@ -62,6 +62,7 @@ class Run:
         self.service_errno: int | None = None
         self.not_executed: int | None = None
         self.prepared: Prepared | None = None
+        self.skipped = False
         self._notify: NotifySocket | None = None
         self._readiness: Readiness | None = None
         self._channel: Channel | None = None
@@ -95,8 +96,12 @@ class Run:
         except SpawnError as error:
             self._post(ev.Prepared(_spawn_reason(error)))
 
-    def _found(self, result: Prepared | SpawnError) -> None:
+    def _found(self, result: Prepared | Unmet | SpawnError) -> None:
         self._preparation = None
+        if isinstance(result, Unmet):
+            self.skipped = True
+            self._post(ev.Unmet(Reason(Code.CONDITION, result.text)))
+            return
         if isinstance(result, SpawnError):
             self._post(ev.Prepared(_spawn_reason(result)))
             return

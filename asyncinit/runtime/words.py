@@ -48,6 +48,8 @@ def transition(
             level = LogLevel.WARNING
         case State.INACTIVE:
             how = f" ({service.run_exit})" if service.run_exit is not None else ""
+            if service.skipped:
+                return f"skipped: {reason}", LogLevel.INFO
             timed = effect.old is State.STOPPING and service.spec.type is not ServiceType.TARGET
             after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
@@ -98,6 +100,8 @@ def outcome(service: Service) -> str:
         return f"did not start{reason or ': ' + _status(service.run_exit)}; it is restarted"
     if service.state is State.INACTIVE and service.killed:
         return "stopped; it had to be killed"
+    if service.skipped:
+        return f"skipped{reason}"
     if service.state is State.INACTIVE:
         return f"stopped{reason}"
     return f"{service.state}{reason}"

@@ -14,7 +14,7 @@ import pytest
 from asyncinit.config.spec import Command, Directories, EnvironmentFile, Hook, Hooks, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process import identity
-from asyncinit.runtime.process.prepare import Preparation, Prepared
+from asyncinit.runtime.process.prepare import Preparation, Prepared, Unmet
 from tests.linux.running import FORKING, Running, descriptors
 
 pytestmark = pytest.mark.filterwarnings(FORKING)
@@ -30,10 +30,10 @@ class World(Running):
         self.folder = folder
         self.inherited = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "run"), "PATH": "/bin:/usr/bin"}
 
-    def begin(self, spec: ServiceSpec, timeout: float = 600.0, slow: bool = False) -> Prepared | SpawnError:
+    def begin(self, spec: ServiceSpec, timeout: float = 600.0, slow: bool = False) -> Prepared | Unmet | SpawnError:
         """Prepare, and wait for what comes of it."""
         preparation = Preparation(self.loop, self.offloader, self.inherited, slow=lambda: slow)
-        answers: list[Prepared | SpawnError] = []
+        answers: list[Prepared | Unmet | SpawnError] = []
         preparation.begin(spec, OWN, answers.append, timeout)
         assert answers == []
         self.until(lambda: answers)

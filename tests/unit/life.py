@@ -36,6 +36,7 @@ STAGES = {
     Phase.PRE_STOP: ev.HookStage.PRE_STOP,
     Phase.POST_STOP: ev.HookStage.POST_STOP,
 }
+NOT_HERE = Reason(Code.CONDITION, 'path_exists = "/x" does not hold')
 NO_DATABASE = Reason(Code.DEPENDENCY, "requires db, which has failed", "db")
 
 
@@ -154,6 +155,7 @@ def _at_rest(begun: Service) -> Iterator[Service]:
     rest = replace(begun, leaving=False, main=None)
     yield replace(rest, wanted=False)
     yield replace(rest, rest=State.COMPLETED)
+    yield replace(rest, rest=State.INACTIVE, reason=NOT_HERE)
     yield replace(rest, rest=State.FAILED, reason=WENT_WRONG)
     yield replace(rest, rest=State.FAILED, reason=WENT_WRONG, stuck=True)
     yield replace(rest, rest=State.FAILED, reason=NO_DATABASE)
@@ -177,6 +179,8 @@ def events(kind: type[ev.Event], service: Service) -> Iterator[ev.Event]:
     elif kind in {ev.Redeclared, ev.Undeclared}:
         yield kind(service.spec)  # type: ignore[call-arg]
         yield kind(replace(service.spec, description="other", umask=0o22, hooks=HOOKED))  # type: ignore[call-arg]
+    elif kind is ev.Unmet:
+        yield ev.Unmet(NOT_HERE)
     elif kind in {ev.DependencyFailed, ev.SpawnFailed}:
         yield kind(NO_DATABASE)  # type: ignore[call-arg]
     else:

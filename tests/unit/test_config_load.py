@@ -16,7 +16,10 @@ from asyncinit.config.load import ConfigErrors, Mode, load, read
 from asyncinit.config.spec import (
     SUCCESS,
     Cause,
+    Check,
+    CheckKind,
     Command,
+    Condition,
     Directories,
     EnvironmentFile,
     GiveUp,
@@ -65,6 +68,10 @@ wants = ["cache", "cache"]
 after = ["a"]
 before = ["b"]
 binds_to = ["c"]
+
+[condition]
+path_exists = ["/etc/x", "!/run/x"]
+env_set = "MODE=a"
 
 [directories]
 runtime = ["web", "web/x"]
@@ -132,6 +139,13 @@ WEB = ServiceSpec(
     after=("a",),
     before=("b",),
     binds_to=("c",),
+    condition=Condition(
+        (
+            Check(CheckKind.PATH_EXISTS, "/etc/x"),
+            Check(CheckKind.PATH_EXISTS, "/run/x", negated=True),
+            Check(CheckKind.ENV_SET, "MODE=a"),
+        )
+    ),
     directories=Directories(("web", "web/x"), ("web",), ("c",), ("l",), 0o700),
     ready=Ready(ReadyKind.HTTP, "http://127.0.0.1:8080/healthz", timeout=60, interval=2, probe_timeout=3),
     restart=Restart(

@@ -132,6 +132,15 @@ MISTAKES = {
         COMMAND + 'requires = ["a b"]',
         '2: requires[0]: found "a b", expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit',
     ),
+    "an empty condition": (COMMAND + 'condition.env_set = ["A", "!"]', '2: condition.env_set[1]: is empty (found "!")'),
+    "a condition with a space": (
+        COMMAND + 'condition.path_exists = "! /x"',
+        '2: condition.path_exists: has a space after the sign (found "! /x"); did you mean "!/x"?',
+    ),
+    "a condition of a target": (
+        'type = "target"\n[condition]\nenv_set = "A"',
+        "2: condition: cannot be used here: a target is a name for a group and has no process",
+    ),
     "a template's instance": (
         COMMAND + 'requires = ["db@1"]',
         '2: requires[0]: names "db@1", and there is no such service; did you mean "db"?',

@@ -66,7 +66,7 @@ def possible(s: Service) -> Iterator[ev.Event]:
 
 def answers(s: Service) -> Iterator[ev.Event]:
     if s.phase is Phase.PREPARING:
-        yield from (ev.Prepared(), ev.Prepared(WHY))
+        yield from (ev.Prepared(), ev.Prepared(WHY), ev.Unmet(WHY))
     if s.phase is Phase.STARTING and s.main is None:
         yield from (ev.Spawned(1), ev.SpawnFailed(WHY))
     if s.main is not None:

@@ -157,6 +157,12 @@ class Lives(RuleBasedStateMachine):
             answers[0] = ev.Prepared(Reason(Code.HOOK, "no"))
 
     @rule(index=st.integers(0, 4))
+    def condition_does_not_hold(self, index: int) -> None:
+        answers = self.world.bodies[self.pick(index)].answers
+        if answers and isinstance(answers[0], ev.Prepared):
+            answers[0] = ev.Unmet(Reason(Code.CONDITION, "no"))
+
+    @rule(index=st.integers(0, 4))
     def spawn_fails(self, index: int) -> None:
         name = self.pick(index)
         body = self.world.bodies[name]

@@ -32,6 +32,7 @@ MayStart         =PU   PU   .    .    .    .    .    .    .    .    .    .
 MayStop           .    .    T    T    T   DWBT  BT   =    =    .    =    .
 DependencyFailed  .    D    .    .    .    .    .    .    .    .    .    .
 Prepared          .    .    ST   .    .    .    .    .    .    .    .    .
+Unmet             .    .    DW   .    .    .    .    .    .    .    .    .
 Spawned           !    !    !    =    !    !    !    !    =    =    !    !
 Executed          .    .    .   =AU   .    .    .    .    .    .    .    .
 SpawnFailed       .    .    .    T    T    T    T    =    =    =    .    .

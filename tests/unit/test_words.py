@@ -14,7 +14,7 @@ from asyncinit.core import events as ev
 from asyncinit.core.events import Announce
 from asyncinit.core.status import State
 from asyncinit.runtime import words
-from tests.unit.life import NO_DATABASE, Life
+from tests.unit.life import NO_DATABASE, NOT_HERE, Life
 
 NEVER = Restart(RestartPolicy.NEVER)
 
@@ -54,6 +54,14 @@ def line(life: Life, took: float = 2.0, **options: Any) -> tuple[str, LogLevel]:
     """Return what is said of the last change of a life."""
     (change,) = [effect for effect in life.effects if isinstance(effect, Announce)]
     return words.transition(life.service, change, took, life.now, **options)
+
+
+def test_skipped() -> None:
+    """A condition that does not hold is no failure, and says which it was."""
+    life = Life()
+    life.tell(ev.Start(), ev.MayStart(), ev.Unmet(NOT_HERE))
+    assert line(life) == ('skipped: path_exists = "/x" does not hold', LogLevel.INFO)
+    assert words.outcome(life.service) == 'skipped: path_exists = "/x" does not hold'
 
 
 def test_ready() -> None:

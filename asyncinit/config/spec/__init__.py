@@ -7,6 +7,7 @@ define (PID 1 shall be quick to start); `msgspec.structs.replace` makes changed 
 """
 
 from asyncinit.config.spec.command import Command, Hook, Hooks
+from asyncinit.config.spec.condition import PATH_CHECKS, Check, CheckKind, Condition
 from asyncinit.config.spec.ending import (
     SUCCESS,
     Cause,
@@ -27,6 +28,10 @@ __all__ = [
     "Command",
     "Hook",
     "Hooks",
+    "PATH_CHECKS",
+    "Check",
+    "CheckKind",
+    "Condition",
     "NONE",
     "ReadyKind",
     "PROBE_KINDS",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from asyncinit.config.spec.command import Command, Hooks
+from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
 from asyncinit.config.spec.ready import Ready
 
@@ -77,6 +78,7 @@ class ServiceSpec(Struct, frozen=True):
     before: tuple[str, ...] = ()
     binds_to: tuple[str, ...] = ()
     awaits: tuple[str, ...] = ()
+    condition: Condition = Condition()
     directories: Directories = Directories()
     ready: Ready = Ready()
     restart: Restart = Restart()

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from asyncinit.config.spec import Command, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime.process import directories, environment, preferences
+from asyncinit.runtime.process import conditions, directories, environment, preferences
 from asyncinit.runtime.process.environment import EnvironmentFileError, UnsetVariableError
 from asyncinit.runtime.process.identity import Identity, NotInFilesError, identify
 from asyncinit.runtime.process.offload import Offloader, StepCallback
@@ -40,7 +40,8 @@ class Findings(Struct):
     """What was found and done; plain data, for it comes from a child.
 
     `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
-    file; `directories` the variables that tell of them.
+    file; `directories` the variables that tell of them. `unmet` is the condition that does not hold, if one was found:
+    then that is all.
     """
 
     identity: Identity = field(default_factory=Identity)
@@ -48,6 +49,13 @@ class Findings(Struct):
     files: list[dict[str, str]] = field(default_factory=list)
     directories: dict[str, str] = field(default_factory=dict)
     not_applied: list[NotApplied] = field(default_factory=list)
+    unmet: str = ""
+
+
+class Unmet(Struct, frozen=True):
+    """A condition of the service does not hold; nothing was prepared."""
+
+    text: str
 
 
 class Prepared(Struct, frozen=True):
@@ -117,7 +125,7 @@ class Preparation:
         self,
         spec: ServiceSpec,
         own: Mapping[str, str],
-        done: Callable[[Prepared | SpawnError], None],
+        done: Callable[[Prepared | Unmet | SpawnError], None],
         timeout: float = TIMEOUT,
     ) -> Cancellable:
         """Prepare a run of `spec`; `done` is called once, after this has returned, with the result or the failed step.
@@ -130,6 +138,9 @@ class Preparation:
             if isinstance(findings, SpawnError):
                 done(findings)
                 return
+            if findings.unmet:
+                done(Unmet(findings.unmet))
+                return
             try:
                 prepared = _assemble(spec, inherited, own, findings)
             except SpawnError as error:
@@ -137,14 +148,27 @@ class Preparation:
             else:
                 done(prepared)
 
-        if not _needs_child(spec) and not (self._slow() and _names_users(spec)):
+        in_child = conditions.looks_at_paths(spec.condition) and self._slow()
+        if spec.condition and not in_child:
+            try:
+                findings = Findings(unmet=_unmet(spec, inherited, own, lambda _step: None))
+            except SpawnError as error:
+                return self._loop.call_soon(assemble, error)
+            if findings.unmet:
+                return self._loop.call_soon(assemble, findings)
+        if not in_child and not _needs_child(spec) and not (self._slow() and _names_users(spec)):
             try:
                 return self._loop.call_soon(assemble, _identities(spec, ask=False))
             except SpawnError as error:
                 return self._loop.call_soon(assemble, error)
             except NotInFilesError:
                 pass  # a directory server may know, and may take its time
-        return self._offloader.run(lambda step: _find(spec, inherited, own, step), Findings, timeout, assemble)
+
+        def find(step: StepCallback) -> Findings:
+            unmet = _unmet(spec, inherited, own, step) if in_child else ""
+            return Findings(unmet=unmet) if unmet else _find(spec, inherited, own, step)
+
+        return self._offloader.run(find, Findings, timeout, assemble)
 
     def remove_directories(
         self, spec: ServiceSpec, done: Callable[[SpawnError | None], None], timeout: float = TIMEOUT
@@ -163,6 +187,16 @@ class Preparation:
                 directories.remove(path, step)
 
         return self._offloader.run(remove, type(None), timeout, done)
+
+
+def _unmet(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback) -> str:
+    """Return the condition that does not hold, or an empty string. Raises SpawnError for a variable that is not set."""
+    known = environment.path_environment(spec, environment.ground(spec, inherited, None, {}, own))
+    try:
+        folder = environment.expand(spec.working_directory or "", known, "working_directory")
+    except UnsetVariableError as error:
+        raise SpawnError("check conditions", 0, str(error)) from error
+    return conditions.unmet(spec.condition, known, folder, step)
 
 
 def _names_users(spec: ServiceSpec) -> bool:
