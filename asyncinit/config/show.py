@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncinit.config.declare import declare
 from asyncinit.config.masking import MASK, is_secret, masked
+from asyncinit.config.origins import origins_of
 from asyncinit.config.problems import bare_or_quoted, dotted, printable
 from asyncinit.config.spec import Configuration
 from asyncinit.errors import UnknownServiceError
@@ -25,7 +26,7 @@ def show(configuration: Configuration, name: str) -> str:
         from asyncinit.config.values import close_to
 
         raise UnknownServiceError(name, close_to(name, configuration.services))
-    origins = configuration.sources.get(name, {})
+    origins = origins_of(configuration.sources, name)
     keys = declare(service)
     lines = [(f"# {printable(name)}" + (f", from {printable(service.origin)}" if service.origin else ""), "")]
     lines += [_line((key,), item, origins) for key, item in keys.items() if not isinstance(item, dict)]

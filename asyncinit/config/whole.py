@@ -14,13 +14,12 @@ from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.layers import Declared, Layer, problems_of
 from asyncinit.config.merge import check_service, has, merged
 from asyncinit.config.names import instance_of, template_of
-from asyncinit.config.origins import Origin, Origins, Source
 from asyncinit.config.places import FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.relations import check_relations, check_start
 from asyncinit.config.resolve import Mode, resolve, resolve_init
 from asyncinit.config.settings import InitKeys
-from asyncinit.config.spec import Configuration, InitSpec, ServiceSpec
+from asyncinit.config.spec import Configuration, InitSpec, Origin, ServiceSpec, Source, Sources
 from asyncinit.config.templates import Services, expanded, filled_in, instantiate, is_enabled_itself
 
 NOT_LISTED = "not among its template's instances"
@@ -71,7 +70,7 @@ def assemble(
     configuration = Configuration(
         init=_init(found, services, mode, folder, sound),
         services=sound,
-        sources=Origins({name: _origin(services.all[name], found.defaults, name in unlisted) for name in sound}),
+        sources=_sources([services.all[name] for name in sound], found.defaults, unlisted),
         files=tuple(found.files),
     )
     return Loaded(
@@ -92,9 +91,7 @@ def _resolved(one: Declared, keys: dict[str, Any], mode: Mode) -> ServiceSpec:
     return resolve(one.name, msgspec.convert(keys, ServiceKeys), origin, mode)
 
 
-def _init(
-    found: Declarations, services: Services, mode: Mode, folder: str, sound: Collection[str]
-) -> InitSpec:
+def _init(found: Declarations, services: Services, mode: Mode, folder: str, sound: Collection[str]) -> InitSpec:
     init = resolve_init(msgspec.convert(found.settings, InitKeys), mode, folder)
     start = dict.fromkeys(name for named in init.start for name in services.of.get(named, (named,)) if name in sound)
     return replace(init, start=tuple(start))
@@ -159,10 +156,19 @@ def _once(problems: Iterable[Problem]) -> list[Problem]:
     return list({(p.file, p.line, p.key, p.text, p.severity): p for p in problems}.values())
 
 
-def _origin(one: Declared, defaults: Layer | None, unlisted: bool) -> Origin:
-    fixed = {"enabled": NOT_LISTED} if unlisted else {}
-    return Origin(one.name, tuple(map(_source, one.layers)), _source(defaults) if defaults else None, fixed)
+def _sources(services: Collection[Declared], defaults: Layer | None, unlisted: Collection[str]) -> Sources:
+    below = _source(defaults) if defaults else None
+    layers = [layer for one in services for layer in one.layers] + ([defaults] if defaults else [])
+    return Sources(
+        origins={
+            one.name: Origin(
+                tuple(map(_source, one.layers)), below, {"enabled": NOT_LISTED} if one.name in unlisted else {}
+            )
+            for one in services
+        },
+        texts={layer.document.path: layer.document.text for layer in layers},
+    )
 
 
 def _source(layer: Layer) -> Source:
-    return layer.document.path, layer.document.text, layer.prefix
+    return Source(layer.document.path, layer.prefix)

@@ -8,6 +8,7 @@ import pytest
 
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, load, read
+from asyncinit.config.origins import origins_of
 from asyncinit.config.show import show
 from asyncinit.config.spec import ReadyKind, RestartPolicy
 from tests.unit.config_world import NOWHERE, read_service, told, write
@@ -107,7 +108,7 @@ def test_each_value_has_the_origin_that_it_was_taken_from(tmp_path: Path) -> Non
     )
     configuration = load(str(tmp_path / "asyncinit.toml"), root=NOWHERE)
     folder = f"{tmp_path}/services.d"
-    assert configuration.sources["web"] == {
+    assert origins_of(configuration.sources, "web") == {
         "user": f"{tmp_path}/asyncinit.toml:2",
         "restart.policy": f"{folder}/web.d/b.toml:1",
         "command": f"{folder}/web.toml:1",

@@ -15,6 +15,7 @@ from asyncinit.config.convert import examine, pruned
 from asyncinit.config.hints import struct_of
 from asyncinit.config.keys import LATER, ServiceKeys
 from asyncinit.config.load import load, read
+from asyncinit.config.origins import origins_of
 from asyncinit.config.settings import InitKeys
 from asyncinit.config.show import show
 from tests.support import ROOT
@@ -137,7 +138,7 @@ def test_any_document_gives_problems_and_a_sound_rest(
         services = loaded.configuration.services
         for spec in services.values():
             assert set(spec.requires + spec.binds_to) <= set(services)
-            assert set(loaded.configuration.sources[spec.name]) is not None
+            assert set(origins_of(loaded.configuration.sources, spec.name)) is not None
         shown = {f"again/{name}.toml": show(loaded.configuration, name) for name in services}
         if shown:
             write(folder, shown)

@@ -559,7 +559,7 @@ def test_what_is_sound_can_be_had_beside_what_is_not(tmp_path: Path) -> None:
     write(tmp_path, {f"s/{name}.toml": text for name, text in files.items()})
     loaded = read(None, [str(tmp_path / "s")], Mode.MACHINE, root=NOWHERE)
     assert sorted(loaded.configuration.services) == ["good", "wants"]
-    assert sorted(loaded.configuration.sources) == ["good", "wants"]
+    assert sorted(loaded.configuration.sources.origins) == ["good", "wants"]
     write(tmp_path, {"c.toml": '[init]\nservices = ["s"]\nstart = ["bad", "good"]'})
     assert read(str(tmp_path / "c.toml"), root=NOWHERE).configuration.init.start == ("good",)
     assert {problem.service for problem in loaded.problems} == {"bad", "worse"}

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from asyncinit.config import write as writing
 from asyncinit.config.load import load
 from asyncinit.config.masking import is_secret, masked
+from asyncinit.config.origins import origins_of
 from asyncinit.config.show import show
 from asyncinit.errors import UnknownServiceError
 from tests.unit.config_world import NOWHERE, write
@@ -122,7 +123,7 @@ def test_origins_are_of_the_text_that_was_read(tmp_path: Path) -> None:
     write(tmp_path, {"s/web.toml": "\n\n" + COMMAND})
     configuration = load(None, [str(tmp_path / "s")], root=NOWHERE)
     (tmp_path / "s/web.toml").unlink()
-    assert configuration.sources["web"] == {"command": f"{tmp_path}/s/web.toml:3"}
+    assert origins_of(configuration.sources, "web") == {"command": f"{tmp_path}/s/web.toml:3"}
 
 
 def test_secrets_are_masked(tmp_path: Path) -> None:

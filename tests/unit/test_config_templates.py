@@ -9,6 +9,7 @@ import pytest
 
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, load, read
+from asyncinit.config.origins import origins_of
 from asyncinit.config.show import show
 from asyncinit.config.spec import Command, ReadyKind
 from asyncinit.config.templates import filled_in
@@ -177,7 +178,7 @@ def test_each_value_has_its_origin(tmp_path: Path) -> None:
         },
     )
     folder = f"{tmp_path}/services.d"
-    assert loaded.configuration.sources["web@9"] == {
+    assert origins_of(loaded.configuration.sources, "web@9") == {
         "command": f"{folder}/web@.toml:1",
         "enabled": "not among its template's instances",
         "environment.PORT": f"{folder}/web@.toml:4",

@@ -22,7 +22,16 @@ from asyncinit.config.spec.ending import (
 )
 from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
-from asyncinit.config.spec.whole import Configuration, InitSpec, LogFormat, LogLevel, SpawnMethod
+from asyncinit.config.spec.whole import (
+    Configuration,
+    InitSpec,
+    LogFormat,
+    LogLevel,
+    Origin,
+    Source,
+    Sources,
+    SpawnMethod,
+)
 
 __all__ = [
     "Command",
@@ -54,5 +63,8 @@ __all__ = [
     "LogLevel",
     "SpawnMethod",
     "InitSpec",
+    "Source",
+    "Origin",
+    "Sources",
     "Configuration",
 ]

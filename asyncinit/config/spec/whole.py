@@ -50,14 +50,41 @@ class InitSpec(Struct, frozen=True):
     spawn: SpawnMethod = SpawnMethod.AUTO
 
 
+class Source(Struct, frozen=True):
+    """A table of a service's keys: the file that it stands in, and the way to it within that."""
+
+    path: str
+    prefix: tuple[str | int, ...] = ()
+
+
+class Origin(Struct, frozen=True):
+    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults.
+
+    `fixed` has the origin, in words, of keys that no file says.
+    """
+
+    layers: tuple[Source, ...]
+    defaults: Source | None = None
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+
+class Sources(Struct, frozen=True):
+    """Where the services are declared, and the `texts` of these files as they were read: they may change.
+
+    What stands where is found out by `config.origins`.
+    """
+
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
 class Configuration(Struct, frozen=True):
     """All that was declared: a consistent whole (names exist, no cycle), made by `config.load`.
 
-    `sources` has, for each service, the origin of each key that was set in a file: {"web": {"stop.timeout":
-    "services.d/web.toml:12"}}; `files` are the files that were read, in order.
+    `files` are the files that were read, in order. Plain data as all that it is made of: it goes through msgspec.
     """
 
     init: InitSpec
     services: Mapping[str, ServiceSpec]
-    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sources: Sources = Sources()
     files: tuple[str, ...] = ()
