@@ -65,6 +65,18 @@ COMMANDS: tuple[Command, ...] = (
         (_NAMES,),
     ),
     Command(
+        "timers",
+        "timers:timers",
+        "Show when timers start their services next, and what came of the last time.\n\n"
+        "With --explain, without a running asyncinit: what a cron expression means, and its next moments.",
+        (
+            _JSON,
+            Option("--explain", 'Explain a cron expression ("30 3 * * *", @daily).', "CRON"),
+            Option("--time-zone", "The time zone of --explain (the system's own).", "ZONE"),
+        ),
+        (_NAMES,),
+    ),
+    Command(
         "start",
         "act:start",
         "Start services and what they require, and wait until they are ready.",

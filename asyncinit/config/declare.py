@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.config import spec
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
 from asyncinit.config.sections.given import Keys, says
 from asyncinit.config.values import format_outcomes
 
@@ -69,4 +69,5 @@ def _tables(service: spec.ServiceSpec) -> Keys:
         "stop": stop.declare(service.stop),
         "reload": reload.declare(service.reload),
         "hooks": hooks.declare(service.hooks),
+        "timer": timer.declare(service.timer),
     }

@@ -53,6 +53,14 @@ _ELSEWHERE = {
     "restart_policy": "[restart] policy",
     "autorestart": "[restart] policy",
     "readiness": "[ready]",
+    "schedule": "[timer] cron",
+    "crontab": "[timer] cron",
+    "oncalendar": "[timer] cron",
+    "on_calendar": "[timer] cron",
+    "onunitactivesec": "[timer] every",
+    "onbootsec": "[timer] after_boot",
+    "randomizeddelaysec": "[timer] random_delay",
+    "timezone": "[timer] time_zone",
 }
 """Words of other init systems, folded to lower case with underscores."""
 

@@ -19,6 +19,7 @@ from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
 from asyncinit.config.sections.stop import StopTable
+from asyncinit.config.sections.timer import TimerTable
 
 
 class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +141,7 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         default_factory=ReloadTable
     )
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
+    timer: Annotated[TimerTable | UnsetType, Meta(description="When it is started by itself.")] = UNSET
 
 
 TARGET_KEYS = frozenset(
@@ -149,7 +151,7 @@ TARGET_KEYS = frozenset(
 
 PREFERABLE = frozenset(
     ["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file", "directories"]
-) | {f"directories.{name}" for name in DirectoriesTable.__struct_fields__}
+) | {f"directories.{name}" for name in DirectoriesTable.__struct_fields__} | {"timer.persistent"}
 """What `prefer` can name: keys that the system may refuse to apply."""
 
 LATER = frozenset(
@@ -164,7 +166,6 @@ LATER = frozenset(
         "security",
         "namespaces",
         "sockets",
-        "timer",
         "watch",
         "profile",
         "pod",

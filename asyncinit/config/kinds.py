@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from asyncinit.config import addresses, values
+from asyncinit.config import addresses, times, values
 
 
 class Kind(Struct, frozen=True):
@@ -71,6 +71,10 @@ Terminal = Annotated[
     bool | str,
     _kind("true, false or a path", 'true, false, or the path of a terminal such as "/dev/tty1"', values.terminal),
 ]
+Cron = Annotated[
+    str, _kind("cron expression", 'a cron expression of five fields such as "30 3 * * *", or "@daily"', times.cron)
+]
+TimeZone = Annotated[str, _kind("time zone", 'the name of a time zone such as "Europe/Berlin"', times.time_zone)]
 TcpAddress = Annotated[str, _kind("HOST:PORT", 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"', addresses.tcp)]
 HttpAddress = Annotated[str, _kind("URL", 'an address such as "http://127.0.0.1:8080/healthz"', addresses.http)]
 UnixAddress = Annotated[str, _kind("path", 'the path of a socket, or "@" and an abstract name', addresses.unix)]

@@ -2,7 +2,7 @@
 
 Works on parsed TOML. Tables are merged key by key, everything else replaces. Where keys exclude each other (the kinds
 of [ready], signal and command of [stop] and [reload]) one above drops the others below. A target takes of the defaults
-only what it can have, a oneshot no kind of readiness.
+only what it can have, a oneshot no kind of readiness, and what has no [timer] none of theirs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
+from asyncinit.config.sections import timer
 from asyncinit.config.sections.ready import READY_KINDS
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
@@ -36,6 +37,8 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
     if kind == "oneshot" and isinstance(base.get("ready"), dict):
         base["ready"] = _without(base["ready"], READY_KINDS)
+    if "timer" not in own:  # what the defaults say of timers is for those that have one
+        base.pop("timer", None)
     for edge in RELATIONS:  # a default edge to a service is for the others
         if isinstance(base.get(edge), list):
             base[edge] = [other for other in base[edge] if other != name]
@@ -176,3 +179,4 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
         for key, value in ready.items() if isinstance(ready, dict) else ():
             if key in READY_KINDS and value is not False:
                 yield Finding(("ready", key), "cannot be used here: a oneshot is ready when it has exited successfully")
+    yield from timer.check(whole)

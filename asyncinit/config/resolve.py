@@ -11,7 +11,7 @@ from enum import Enum
 from msgspec import UnsetType
 
 from asyncinit.config import keys, settings, spec, values
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
 from asyncinit.config.sections.given import account, command, names, or_none
 
 
@@ -77,6 +77,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         stop=stop.resolve(declared.stop, mode.stop_timeout),
         reload=reload.resolve(declared.reload),
         hooks=hooks.resolve(declared.hooks),
+        timer=timer.resolve(declared.timer),
         origin=origin,
     )
 

@@ -61,6 +61,7 @@ IMPACTS: Mapping[str, Impact] = {
     "stop": Impact.NOW,
     "reload": Impact.NOW,
     "hooks": Impact.NEXT_START,
+    "timer": Impact.NOW,
     "inherit_stdio": Impact.RESTART,
     "foreground": Impact.RESTART,
     "origin": Impact.UNSEEN,

@@ -39,6 +39,7 @@ class Engine:
 
     `draw` gives random numbers in [0, 1). Every method that lets something happen takes `now` (monotonic seconds) and
     returns the effects to carry out, in order. `report` is told of events that could not happen (bugs of asyncinit).
+    `armed` are the services that a timer will start: set by whoever has the timers, it is something to stay for.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Engine:
         self.ended_essential: str | None = None
         self.gave_up: GiveUp = GiveUp.NONE
         self.gave_up_on: str | None = None
+        self.armed: frozenset[str] = frozenset()
 
     # -----------------------------------------------------------------------------------------------------------------
     # What happens
@@ -175,7 +177,9 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Tell whether nothing runs, waits or backs off; a target that is ready holds nothing up."""
+        """Tell whether nothing runs, waits, backs off or is armed; a target that is ready holds nothing up."""
+        if self.armed:
+            return False
         return all(s.at_rest or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self._all())
 
     @property
@@ -185,11 +189,14 @@ class Engine:
 
     @property
     def all_ready(self) -> bool:
-        """Tell whether all that is wanted is ready or completed, and anything is."""
-        anything = False
+        """Tell whether all that is wanted is ready or completed, and anything is.
+
+        A service that a timer starts now and then is not what the whole waits for, before, in and after its runs.
+        """
+        anything = bool(self.armed)
         # From the end: asked at every change, this meets one that is not ready soonest.
         for service in reversed(self.services.values()):
-            if service.wanted:
+            if service.wanted and service.name not in self.armed:
                 if not (service.satisfied or (service.at_rest and service.rest is State.COMPLETED)):
                     return False
                 anything = True

@@ -88,7 +88,9 @@ def _comes_back(service: Service) -> bool:
     """Tell whether a service is to be restarted for its new declaration, rather than just having it next time."""
     if not service.wanted or service.stuck:
         return False
-    return _runs(service) or service.phase is Phase.BACKOFF or (service.at_rest and service.rest is State.FAILED)
+    if service.at_rest:  # what failed may do better with it, unless its next run comes by the clock anyway
+        return service.rest is State.FAILED and service.spec.timer is None
+    return _runs(service) or service.phase is Phase.BACKOFF
 
 
 def _runs(service: Service) -> bool:

@@ -35,6 +35,8 @@ def _load() -> Any:
     _prototypes.update(
         prctl=(integer, unsigned, unsigned, unsigned, unsigned),
         signalfd=(integer, pointer, integer),
+        timerfd_create=(integer, integer),
+        timerfd_settime=(integer, integer, pointer, pointer),
         unshare=(integer,),
         setns=(integer, integer),
         mount=(text, text, text, unsigned, pointer),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, inspect
 
 from asyncinit.config import keys, settings
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop
+from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
 from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
 
@@ -23,6 +23,7 @@ TABLES: dict[str, type] = {
     "reload": reload.ReloadTable,
     "hooks": hooks.HooksTable,
     "hook": hooks.HookTable,
+    "timer": timer.TimerTable,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

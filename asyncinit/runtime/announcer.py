@@ -134,6 +134,12 @@ class Announcer:
         moment = timestamp(time.time())
         self._enter(EventEntry(time=moment, service=None, old=None, new=None, reason=None, text=text))
 
+    def note(self, name: str, text: str, level: LogLevel = LogLevel.INFO) -> None:
+        """Tell something of a service that is no change of its state."""
+        self._journal.event(name, text, level)
+        moment, state = timestamp(time.time()), self._engine.services[name].state
+        self._enter(EventEntry(time=moment, service=name, old=state, new=state, reason=None, text=text))
+
     def _enter(self, entry: EventEntry) -> None:
         """Remember an entry and tell everybody who follows."""
         self.recent.append(entry)

@@ -20,6 +20,7 @@ from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.runtime import at_start
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.foreground import Foreground
@@ -39,6 +40,8 @@ from asyncinit.runtime.signals import SignalSource
 from asyncinit.runtime.snapshot import overview
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.timing.schedules import Schedules
+from asyncinit.runtime.timing.stamps import Stamps
 from asyncinit.runtime.tree.ending import Ending
 from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
@@ -85,20 +88,12 @@ class Assembly:
         self.announcer = Announcer(engine, self.journal, self.timers.now)
         self.workshop = self._make_workshop(environment)
         self.performer = Performer(self.workshop, self.supervisor)
+        self.schedules = self._make_schedules(environment, project)
         patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self.announcer.follow(patience.take)
         self.performer.on_forgotten += (self.journal.forget, self.announcer.forget, patience.forget)
         self._main = main_command(configuration)
-        self.shutdown = Shutdown(
-            self.supervisor,
-            self.timers,
-            announcer=self.announcer,
-            init=init,
-            sweep=self._sweep,
-            finish=self._finish,
-            decisive=self._main,
-            not_executed=self.performer.not_executed,
-        )
+        self.shutdown = self._make_shutdown()
         self.requests = self._make_requests()
         self.control = ControlServer(
             loop,
@@ -139,6 +134,29 @@ class Assembly:
             open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(self._configuration.services)),
         )
 
+    def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
+        def complain(name: str, text: str) -> None:
+            spec = self.supervisor.engine.services[name].spec
+            level = LogLevel.INFO if "timer.persistent" in spec.prefer else LogLevel.WARNING
+            self.journal.event(name, f"its timer will not remember its last run: {text}", level)
+
+        stamps = Stamps(self.workshop.offloader, environment, complain, project)
+        schedules = Schedules(self._loop, self.supervisor, self.announcer, self.timers, stamps, environment)
+        self.workshop.triggers = schedules.variables
+        return schedules
+
+    def _make_shutdown(self) -> Shutdown:
+        return Shutdown(
+            self.supervisor,
+            self.timers,
+            announcer=self.announcer,
+            init=self._configuration.init,
+            sweep=self._sweep,
+            finish=self._finish,
+            decisive=self._main,
+            not_executed=self.performer.not_executed,
+        )
+
     def _make_requests(self) -> Requests:
         return Requests(
             self.supervisor,
@@ -146,6 +164,7 @@ class Assembly:
             self.announcer,
             self.shutdown,
             self.journal,
+            self.schedules,
             now=self.timers.now,
             since=time.time(),
             show=lambda name: show(self._configuration, name),
@@ -156,20 +175,24 @@ class Assembly:
 
     def begin(self) -> None:
         """Start what is enabled, or what [init] start names."""
-        services, init = self._configuration.services, self._configuration.init
-        names = init.start or tuple(name for name, spec in services.items() if spec.enabled)
+        services, names = self._configuration.services, at_start.started(self._configuration)
         role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
         self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
         self._loop.call_soon(self._start, names)
 
     def _start(self, names: tuple[str, ...]) -> None:
+        armed = at_start.armed(self._configuration)
+        if armed:
+            self.schedules.set(armed, at_start=True)
         self.supervisor.request(lambda now: self.supervisor.engine.start(names, now))
         self.shutdown.started = True
         self.shutdown.look()
+        self._tell_upward()
 
     def end(self) -> int:
         """Write what is left, give everything back and return the exit status."""
         self.upward.exit_status(self._status)
+        self.schedules.close()
         self.workshop.capture.close()
         self.workshop.offloader.close()
         self.workshop.spawner.close()

@@ -17,6 +17,7 @@ from asyncinit.config.spec import (
     ServiceSpec,
     Stop,
 )
+from asyncinit.runtime.at_start import started
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
@@ -30,14 +31,13 @@ def with_command(
     """
     services = dict(configuration.services)
     name = command_name(argv[0], services)
-    chosen = configuration.init.start or tuple(n for n, spec in services.items() if spec.enabled)
     stop = Stop(signal=rewrite.get(SIGTERM) or SIGTERM, scope=Scope(scope), timeout=3600.0)
     services[name] = ServiceSpec(
         name,
         command=Command(tuple(argv), expand=False),
         description="the command of the command line",
         essential=True,
-        awaits=chosen,
+        awaits=started(configuration),
         restart=Restart(policy=RestartPolicy.NEVER),
         stop=stop,
         inherit_stdio=True,

@@ -32,7 +32,7 @@ class Patience:
     def take(self, entry: EventEntry) -> None:
         """Take a change of state."""
         name = entry.service
-        if name is None:
+        if name is None or entry.old is entry.new:
             return
         self.forget(name)
         if entry.new in {State.WAITING, State.STARTING}:

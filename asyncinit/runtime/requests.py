@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from asyncinit.config.spec import Scope
-from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
 from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
@@ -20,6 +20,7 @@ from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.snapshot import Seen, service_status, system_status
 from asyncinit.runtime.supervisor import Supervisor
+from asyncinit.runtime.timing.schedules import Schedules
 
 
 class Processes(Protocol):
@@ -42,6 +43,7 @@ class Requests:
         announcer: Announcer,
         shutdown: Shutdown,
         journal: Journal,
+        schedules: Schedules,
         *,
         now: Callable[[], float],
         since: float,
@@ -53,6 +55,7 @@ class Requests:
         self._announcer = announcer
         self._shutdown = shutdown
         self._journal = journal
+        self._schedules = schedules
         self._now = now
         self._since = since
         self._show = show
@@ -70,7 +73,20 @@ class Requests:
     def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
         """Return every service, by name; or those of `names`, in that order."""
         chosen = sorted(self._engine.services) if names is None else self._known(names)
-        return [service_status(self._engine, name, self._processes.seen(name), self._now()) for name in chosen]
+        return [self._status(name) for name in chosen]
+
+    def _status(self, name: str) -> ServiceStatus:
+        elapse = self._schedules.next(name)
+        return service_status(self._engine, name, self._processes.seen(name), self._now(), elapse)
+
+    def timers(self, names: Sequence[str] | None = None) -> list[TimerStatus]:
+        """Return every service's timer, by name; or those of `names`, in that order."""
+        chosen = sorted(self._engine.services) if names is None else self._known(names)
+        found = [status for name in chosen if (status := self._schedules.status(name)) is not None]
+        if names is not None and len(found) < len(chosen):
+            without = next(name for name in chosen if self._engine.services[name].spec.timer is None)
+            raise RefusedError(f"{without} has no timer")
+        return found
 
     def show(self, name: str) -> str:
         """Return the merged declaration as TOML."""

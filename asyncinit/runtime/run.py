@@ -86,6 +86,7 @@ class Run:
             own[_SOCKET] = self._shop.control_address
         if self.spec.instance:
             own[_INSTANCE] = self.spec.instance
+        own |= self._shop.triggers(self.spec.name)
         try:
             if self.spec.ready.kind is ReadyKind.NOTIFY:
                 self._notify = NotifySocket(self._shop.loop, self, self.belongs)

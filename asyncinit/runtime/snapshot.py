@@ -54,13 +54,13 @@ def reason_status(reason: Reason | None) -> ReasonStatus | None:
     return None if reason is None else ReasonStatus(code=reason.code, text=reason.text, service=reason.service)
 
 
-def service_status(engine: Engine, name: str, seen: Seen, now: float) -> ServiceStatus:
-    """Return one service's status; `now` is monotonic seconds."""
+def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: float | None = None) -> ServiceStatus:
+    """Return one service's status; `now` is monotonic seconds, `elapse` when (wall) its timer elapses next."""
     service = engine.services[name]
     waiting = engine.waiting_on(name)
     if not waiting and service.state is State.STARTING and seen.waiting_text:
         waiting = [seen.waiting_text]
-    next_start = None if service.next_start is None else timestamp(time.time() + service.next_start - now)
+    next_start = elapse if service.next_start is None else time.time() + service.next_start - now
     return ServiceStatus(
         name=name,
         type=service.spec.type,
@@ -72,7 +72,7 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float) -> Service
         restarts=service.restarts,
         last_exit=_last_exit(service, seen),
         waiting_on=waiting,
-        next_start=next_start,
+        next_start=_wall(next_start),
         status_text=seen.status_text or None,
         requires=list(service.spec.requires) + list(service.spec.binds_to),
         not_applied=seen.not_applied,

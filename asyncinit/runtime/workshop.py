@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from asyncinit.config.spec import SpawnMethod
@@ -25,7 +25,7 @@ class Workshop:
     """The tools of the house.
 
     `control_address` is exported to services (None: there is no control socket); `open_files` is the limit of open
-    files that they get, where ours had to be raised.
+    files that they get, where ours had to be raised; `triggers` gives the variables of a run that a timer has started.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -41,6 +41,7 @@ class Workshop:
     announcer: Announcer
     foreground: Foreground
     slow_paths: Callable[[], bool]
+    triggers: Callable[[str], Mapping[str, str]] = lambda _name: {}
     spawn_method: SpawnMethod = SpawnMethod.AUTO
     control_address: str | None = None
     open_files: tuple[int, int] | None = None

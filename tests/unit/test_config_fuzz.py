@@ -56,6 +56,9 @@ _WORDS = st.one_of(
             "json",
             "owner",
             "'x",
+            "30 3 * * *",
+            "@daily",
+            "Europe/Berlin",
         ]
     ),
     st.sampled_from(["", "a b", "\0", "\x1b", "a\nb"]),

@@ -48,6 +48,7 @@ THIRD_PARTY = {
     "rich": {"cli"},
     "uvloop": {"runtime"},
     "h11": {"runtime"},
+    "cronsim": {"cli", "config", "runtime"},
 }
 CORE_MAY_IMPORT = {"__future__", "collections", "copy", "dataclasses", "enum", "math", "msgspec", "signal", "typing"}
 

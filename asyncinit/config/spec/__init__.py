@@ -22,6 +22,7 @@ from asyncinit.config.spec.ending import (
 )
 from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
+from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
 from asyncinit.config.spec.whole import (
     Configuration,
     InitSpec,
@@ -59,6 +60,11 @@ __all__ = [
     "Directories",
     "EnvironmentFile",
     "ServiceSpec",
+    "SHORT_FORMS",
+    "Overlap",
+    "Timer",
+    "five_fields",
+    "names_moments",
     "LogFormat",
     "LogLevel",
     "SpawnMethod",

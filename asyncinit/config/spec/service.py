@@ -12,6 +12,7 @@ from asyncinit.config.spec.command import Command, Hooks
 from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
 from asyncinit.config.spec.ready import Ready
+from asyncinit.config.spec.timer import Timer
 
 
 class ServiceType(StrEnum):
@@ -85,6 +86,7 @@ class ServiceSpec(Struct, frozen=True):
     stop: Stop = Stop()
     reload: Reload = Reload()
     hooks: Hooks = Hooks()
+    timer: Timer | None = None
     inherit_stdio: bool = False
     foreground: bool = False
     origin: str = ""

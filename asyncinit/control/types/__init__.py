@@ -34,12 +34,16 @@ from asyncinit.control.types.status import (
     StatusReply,
     SystemState,
     SystemStatus,
+    TimersParameters,
+    TimersReply,
+    TimerStatus,
 )
 from asyncinit.control.types.wire import INTERFACE, Nothing, Wire, timestamp
 from asyncinit.core.status import State
 
 METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Status": (StatusParameters, StatusReply),
+    "Timers": (TimersParameters, TimersReply),
     "Start": (ActParameters, ActReply),
     "Stop": (ActParameters, ActReply),
     "Restart": (RestartParameters, ActReply),
@@ -52,7 +56,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
 }
 """Every method of the interface: its parameters and its reply."""
 
-READ_METHODS = frozenset({"Status", "Logs", "Events", "Show"})
+READ_METHODS = frozenset({"Status", "Timers", "Logs", "Events", "Show"})
 """Methods that `control_read` opens to others; all else is for root and asyncinit's own user."""
 
 ERRORS: dict[str, type[Wire]] = {
@@ -72,6 +76,7 @@ TYPES: dict[str, type] = {
     "ReasonStatus": ReasonStatus,
     "ExitInfo": ExitInfo,
     "ServiceStatus": ServiceStatus,
+    "TimerStatus": TimerStatus,
     "LogEntry": LogEntry,
     "EventEntry": EventEntry,
     "ActionResult": ActionResult,
@@ -90,6 +95,9 @@ __all__ = [
     "ServiceStatus",
     "StatusParameters",
     "StatusReply",
+    "TimerStatus",
+    "TimersParameters",
+    "TimersReply",
     "ShowParameters",
     "ShowReply",
     "LogEntry",

@@ -50,8 +50,8 @@ class ServiceStatus(Wire, frozen=True):
 
     `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
     ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
-    (starting). `next_start`: when a backoff ends. `status_text`: what the service says of itself. `not_applied`: keys
-    of `prefer` that could not be had here. `file`: where it is declared.
+    (starting). `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself.
+    `not_applied`: keys of `prefer` that could not be had here. `file`: where it is declared.
     """
 
     name: str
@@ -82,6 +82,35 @@ class StatusReply(Wire, frozen=True):
 
     asyncinit: SystemStatus
     services: list[ServiceStatus]
+
+
+class TimerStatus(Wire, frozen=True):
+    """One service's timer.
+
+    `armed`: it will start its service; not if that is not enabled. `schedule`: its rules, in words. `next`: when it
+    elapses next. `last`: when the service was started last, by whomever. `result`: what came of that, or what it is
+    doing now. `skipped`: runs that were left out because the one before was still going on.
+    """
+
+    name: str
+    armed: bool
+    schedule: list[str]
+    next: str | None
+    last: str | None
+    result: str | None
+    skipped: int
+
+
+class TimersParameters(Wire, frozen=True):
+    """Parameters of Timers: `names` null for all."""
+
+    names: list[str] | None = None
+
+
+class TimersReply(Wire, frozen=True):
+    """Reply of Timers: by name, or in the order that was asked for."""
+
+    timers: list[TimerStatus]
 
 
 class ShowParameters(Wire, frozen=True):

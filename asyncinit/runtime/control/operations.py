@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.output.entries import Entry, EventRecord
 
@@ -76,6 +76,12 @@ class Operations(Protocol):
 
     def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
         """Return every service, by name; or those of `names`, in that order; raises UnknownServiceError."""
+
+    def timers(self, names: Sequence[str] | None = None) -> list[TimerStatus]:
+        """Return every timer, by the service's name; or those of `names`, in that order.
+
+        Raises UnknownServiceError, or RefusedError for a service without one.
+        """
 
     def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> Job:
         """Begin `verb` for `names` and call `done` with one result a name, in that order, when all have come to rest.

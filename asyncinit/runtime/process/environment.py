@@ -19,6 +19,7 @@ from asyncinit.runtime.process.executable import DEFAULT_PATH
 _NOT_INHERITED = frozenset(
     (
         *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "ASYNCINIT_TOKEN"),
+        *("TRIGGER_UNIT", "TRIGGER_TIMER_REALTIME_USEC", "TRIGGER_TIMER_MONOTONIC_USEC"),
         *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"),
     )
 )
