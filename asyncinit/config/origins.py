@@ -32,7 +32,7 @@ def origins_of(sources: Sources, name: str) -> dict[str, str]:
             if has(table, written):
                 origins[dotted(path)] = _place(source, lines, written)
                 break
-    return {**origins, **origin.fixed}
+    return origins
 
 
 def _as_written(table: Mapping[str, Any], path: Path) -> Path:

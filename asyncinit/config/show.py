@@ -29,6 +29,7 @@ def show(configuration: Configuration, name: str) -> str:
     origins = origins_of(configuration.sources, name)
     keys = declare(service)
     lines = [(f"# {printable(name)}" + (f", from {printable(service.origin)}" if service.origin else ""), "")]
+    lines += [("# It is started by who names it, and not by itself.", "")] if service.summoned else []
     lines += [_line((key,), item, origins) for key, item in keys.items() if not isinstance(item, dict)]
     for table, inner in keys.items():
         if isinstance(inner, dict) and inner:

@@ -3,7 +3,7 @@
 `${INSTANCE}` stands for the instance's name in every value of a template and of its drop-ins: in commands, paths and
 addresses, and in the names of other services too. It is replaced before anything is examined, so that each value is
 checked as what it becomes. An instance comes into being by `instances`, by a file or drop-in of its own, or by its
-name, where something starts it. Where it is named alone it is not enabled: who names it starts it.
+name, where something starts it. One that is named alone is `summoned`: who names it starts it, and nothing else does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{INSTANCE(?::-[^}]*)?\}")
 
 
 class Services(Struct):
-    """All services, instances among them; `summoned` are those that are only named by others.
+    """All services, instances among them; `summoned` are those that only others start.
 
     `idle` are templates without an instance, as an instance would be; `of` has the instances of each template.
     """
@@ -63,7 +63,7 @@ def instantiate(found: Declarations, further: Collection[str] = ()) -> Services:
             result.problems.append(made.layers[0].problem(Finding((), f"has more than {MOST} instances with others")))
             break
         found.made[name] = result.all[name] = made
-        if name not in declared:
+        if name not in declared and not _is_enabled_itself(found, name):
             result.summoned.add(name)
         result.of.setdefault(template_of(name), []).append(name)
         queue += _named(made, found)
@@ -108,7 +108,7 @@ def filled_in(value: Any, instance: str, depth: int = 0) -> Any:
     return [filled_in(item, instance, depth + 1) for item in value] if isinstance(value, list) else value
 
 
-def is_enabled_itself(found: Declarations, name: str) -> bool:
+def _is_enabled_itself(found: Declarations, name: str) -> bool:
     """Tell whether a drop-in of an instance's own says whether it is enabled."""
     return any("enabled" in table.data for table in found.overlays.get(name, []))
 

@@ -20,10 +20,7 @@ from asyncinit.config.relations import check_relations, check_start
 from asyncinit.config.resolve import Mode, resolve, resolve_init
 from asyncinit.config.settings import InitKeys
 from asyncinit.config.spec import Configuration, InitSpec, Origin, ServiceSpec, Source, Sources
-from asyncinit.config.templates import Services, expanded, filled_in, instantiate, is_enabled_itself
-
-NOT_LISTED = "not among its template's instances"
-"""Where the `enabled = false` of an instance comes from that others name."""
+from asyncinit.config.templates import Services, expanded, filled_in, instantiate
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -57,20 +54,18 @@ def assemble(
     whole = {one.name: _merged(found, one) for one in one_by_one}
     for one in one_by_one:
         problems += _check(one, found.defaults, whole[one.name])
-    unlisted = {name for name in services.summoned if not is_enabled_itself(found, name)}
-    whole |= {name: whole[name] | {"enabled": False} for name in unlisted}
     whole = {name: whole[name] for name in services.all}
     problems += check_relations(found, services, whole)
     problems += check_start(found, services)
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
     whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
-    specs = {name: _resolved(services.all[name], keys, mode) for name, keys in whole.items()}
+    specs = {name: _resolved(services, name, keys, mode) for name, keys in whole.items()}
     sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found, services))
     configuration = Configuration(
         init=_init(found, services, mode, folder, sound),
         services=sound,
-        sources=_sources([services.all[name] for name in sound], found.defaults, unlisted),
+        sources=_sources([services.all[name] for name in sound], found.defaults),
         files=tuple(found.files),
     )
     return Loaded(
@@ -86,9 +81,11 @@ def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
     return merged(one.name, filled_in(defaults, instance) if instance else defaults, one.table)
 
 
-def _resolved(one: Declared, keys: dict[str, Any], mode: Mode) -> ServiceSpec:
-    origin = printable(one.layers[0].document.path)  # it is shown, and sent as JSON, which has no undecodable bytes
-    return resolve(one.name, msgspec.convert(keys, ServiceKeys), origin, mode)
+def _resolved(services: Services, name: str, keys: dict[str, Any], mode: Mode) -> ServiceSpec:
+    path = services.all[name].layers[0].document.path
+    origin = printable(path)  # it is shown, and sent as JSON, which has no undecodable bytes
+    spec = resolve(name, msgspec.convert(keys, ServiceKeys), origin, mode)
+    return replace(spec, summoned=name in services.summoned)
 
 
 def _init(found: Declarations, services: Services, mode: Mode, folder: str, sound: Collection[str]) -> InitSpec:
@@ -156,16 +153,11 @@ def _once(problems: Iterable[Problem]) -> list[Problem]:
     return list({(p.file, p.line, p.key, p.text, p.severity): p for p in problems}.values())
 
 
-def _sources(services: Collection[Declared], defaults: Layer | None, unlisted: Collection[str]) -> Sources:
+def _sources(services: Collection[Declared], defaults: Layer | None) -> Sources:
     below = _source(defaults) if defaults else None
     layers = [layer for one in services for layer in one.layers] + ([defaults] if defaults else [])
     return Sources(
-        origins={
-            one.name: Origin(
-                tuple(map(_source, one.layers)), below, {"enabled": NOT_LISTED} if one.name in unlisted else {}
-            )
-            for one in services
-        },
+        origins={one.name: Origin(tuple(map(_source, one.layers)), below) for one in services},
         texts={layer.document.path: layer.document.text for layer in layers},
     )
 

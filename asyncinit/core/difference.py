@@ -65,6 +65,7 @@ IMPACTS: Mapping[str, Impact] = {
     "inherit_stdio": Impact.RESTART,
     "foreground": Impact.RESTART,
     "origin": Impact.UNSEEN,
+    "summoned": Impact.UNSEEN,
 }
 
 # What holds from now on, but not for a stop that is under way: that ends as it has begun.

@@ -6,9 +6,9 @@ from asyncinit.config.spec import Configuration, Timer
 
 
 def chosen(configuration: Configuration) -> tuple[str, ...]:
-    """Return what [init] start names, or all that is enabled."""
-    services = configuration.services
-    return configuration.init.start or tuple(name for name, spec in services.items() if spec.enabled)
+    """Return what [init] start names, or all that is enabled, but instances that others start."""
+    enabled = (name for name, spec in configuration.services.items() if spec.enabled and not spec.summoned)
+    return configuration.init.start or tuple(enabled)
 
 
 def started(configuration: Configuration) -> tuple[str, ...]:

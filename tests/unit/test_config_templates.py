@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, load, read
@@ -25,9 +26,9 @@ def read_files(folder: Path, files: dict[str, str], *instances: str) -> Loaded:
 
 
 def names(loaded: Loaded) -> dict[str, bool]:
-    """Return the services, and whether each is enabled."""
+    """Return the services, and whether each is started by itself."""
     assert [str(problem) for problem in loaded.problems] == []
-    return {name: spec.enabled for name, spec in loaded.configuration.services.items()}
+    return {name: not spec.summoned for name, spec in loaded.configuration.services.items()}
 
 
 def lines(folder: Path, loaded: Loaded) -> list[str]:
@@ -75,7 +76,7 @@ pre_start = [["prepare", "a${INSTANCE}b"]]
 
 
 def test_what_is_named_comes_into_being_for_who_names_it(tmp_path: Path) -> None:
-    """By what starts it, along the chain; not by order alone. It is not enabled itself."""
+    """By what starts it, along the chain; not by order alone. It is not started by itself."""
     loaded = read_files(
         tmp_path,
         {
@@ -168,7 +169,7 @@ def test_defaults_count_for_instances(tmp_path: Path) -> None:
 
 
 def test_each_value_has_its_origin(tmp_path: Path) -> None:
-    """The line of the template or of a drop-in; that it is not listed is an origin too."""
+    """The line of the template or of a drop-in; what is shown declares the same."""
     loaded = read_files(
         tmp_path,
         {
@@ -180,15 +181,15 @@ def test_each_value_has_its_origin(tmp_path: Path) -> None:
     folder = f"{tmp_path}/services.d"
     assert origins_of(loaded.configuration.sources, "web@9") == {
         "command": f"{folder}/web@.toml:1",
-        "enabled": "not among its template's instances",
+        "enabled": f"{folder}/web@.toml:2",
         "environment.PORT": f"{folder}/web@.toml:4",
         "user": f"{folder}/web@9.d/x.toml:2",
     }
     shown = show(loaded.configuration, "web@9")
+    assert "# It is started by who names it, and not by itself.\n" in shown
     write(tmp_path, {"other/web@9.toml": shown})
     again = load(None, [str(tmp_path / "other")], root=NOWHERE).services["web@9"]
-    assert again.environment == {"PORT": "9"}
-    assert not again.enabled
+    assert replace(again, origin="") == replace(loaded.configuration.services["web@9"], origin="", summoned=False)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ class ServiceSpec(Struct, frozen=True):
     `tty` is False, True (a pseudo-terminal of its own) or the path of a terminal device. `user` and `group` are names
     or decimal ids, None for our own. `command` is None for a target alone. `origin` is the file it came from.
     `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails with what it
-    waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too.
+    waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an instance of a
+    template that is there because others name it: they start it, and nothing else does.
     """
 
     name: str
@@ -90,6 +91,7 @@ class ServiceSpec(Struct, frozen=True):
     inherit_stdio: bool = False
     foreground: bool = False
     origin: str = ""
+    summoned: bool = False
 
     @property
     def instance(self) -> str:

@@ -58,14 +58,10 @@ class Source(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults.
-
-    `fixed` has the origin, in words, of keys that no file says.
-    """
+    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults."""
 
     layers: tuple[Source, ...]
     defaults: Source | None = None
-    fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sources(Struct, frozen=True):
