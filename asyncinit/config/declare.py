@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from asyncinit.config import spec
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
+from asyncinit.config.sections import (
+    condition,
+    directories,
+    hooks,
+    limits,
+    ready,
+    reload,
+    restart,
+    stop,
+    timer,
+)
 from asyncinit.config.sections.given import Keys, says
 from asyncinit.config.values import format_outcomes
 
@@ -64,6 +74,7 @@ def _tables(service: spec.ServiceSpec) -> Keys:
     return {
         "condition": condition.declare(service.condition),
         "directories": directories.declare(service.directories),
+        "limits": limits.declare(service.limits),
         "ready": ready.declare(service.ready),
         "restart": restart.declare(service.restart),
         "stop": stop.declare(service.stop),

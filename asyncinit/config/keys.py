@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
+from asyncinit.config.sections import limits
 from asyncinit.config.sections.condition import ConditionTable
 from asyncinit.config.sections.directories import DirectoriesTable
 from asyncinit.config.sections.hooks import HooksTable
+from asyncinit.config.sections.limits import LimitsTable
 from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
@@ -132,6 +134,7 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     directories: Annotated[DirectoriesTable, Meta(description="Folders that it gets.")] = field(
         default_factory=DirectoriesTable
     )
+    limits: Annotated[LimitsTable, Meta(description="What its processes may use.")] = field(default_factory=LimitsTable)
     ready: Annotated[ReadyTable, Meta(description="When it counts as ready.")] = field(default_factory=ReadyTable)
     restart: Annotated[Policy | RestartTable, Meta(description="When it is started again.")] = field(
         default_factory=RestartTable
@@ -149,9 +152,12 @@ TARGET_KEYS = frozenset(
 )
 """Keys that a target, which has no process, can have."""
 
-PREFERABLE = frozenset(
-    ["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file", "directories"]
-) | {f"directories.{name}" for name in DirectoriesTable.__struct_fields__} | {"timer.persistent"}
+PREFERABLE = (
+    frozenset(["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file"])
+    | {"directories", *(f"directories.{name}" for name in DirectoriesTable.__struct_fields__)}
+    | {"limits", *(f"limits.{name}" for name in limits.KEYS)}
+    | {"timer.persistent"}
+)
 """What `prefer` can name: keys that the system may refuse to apply."""
 
 LATER = frozenset(
@@ -162,7 +168,6 @@ LATER = frozenset(
         "on_success",
         "health",
         "log",
-        "limits",
         "security",
         "namespaces",
         "sockets",

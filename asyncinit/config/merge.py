@@ -13,7 +13,10 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import timer
+from asyncinit.config.sections import (
+    limits,
+    timer,
+)
 from asyncinit.config.sections.ready import READY_KINDS
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
@@ -107,6 +110,8 @@ def check_table(table: Table) -> Iterator[Finding]:
     if isinstance(restart, dict):
         yield from _check_restart(restart)
     yield from _check_prefer(table.get("prefer"))
+    if isinstance(table.get("limits"), dict):
+        yield from limits.check(table["limits"])
     hooks = table.get("hooks")
     if isinstance(hooks, dict):
         yield from _check_hooks(hooks)

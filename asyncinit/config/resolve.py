@@ -11,7 +11,17 @@ from enum import Enum
 from msgspec import UnsetType
 
 from asyncinit.config import keys, settings, spec, values
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
+from asyncinit.config.sections import (
+    condition,
+    directories,
+    hooks,
+    limits,
+    ready,
+    reload,
+    restart,
+    stop,
+    timer,
+)
 from asyncinit.config.sections.given import account, command, names, or_none
 
 
@@ -72,6 +82,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         binds_to=names(declared.binds_to),
         condition=condition.resolve(declared.condition),
         directories=directories.resolve(declared.directories),
+        limits=limits.resolve(declared.limits),
         ready=ready.resolve(declared.ready),
         restart=restart.resolve(table, kind, declared.essential),
         stop=stop.resolve(declared.stop, mode.stop_timeout),

@@ -161,6 +161,18 @@ def size(value: str | int) -> float:
     return int(float(match[1]) * 1024**exponent)
 
 
+def format_size(size_: float) -> str | int:
+    """Return what `size` reads as exactly so many bytes."""
+    if size_ == NONE:
+        return "none"
+    number, unit = int(size_), ""
+    for larger in "KMGT":
+        if not number or number % 1024:
+            break
+        number, unit = number // 1024, larger
+    return f"{number}{unit}" if unit else number
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Signals and ends
 

@@ -56,6 +56,7 @@ IMPACTS: Mapping[str, Impact] = {
     "awaits": Impact.NOW,
     "condition": Impact.NEXT_START,
     "directories": Impact.RESTART,
+    "limits": Impact.RESTART,
     "ready": Impact.NEXT_START,  # but see _of_ready
     "restart": Impact.NOW,
     "stop": Impact.NOW,

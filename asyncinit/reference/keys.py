@@ -8,7 +8,17 @@ import msgspec
 from msgspec import UNSET, inspect
 
 from asyncinit.config import keys, settings
-from asyncinit.config.sections import condition, directories, hooks, ready, reload, restart, stop, timer
+from asyncinit.config.sections import (
+    condition,
+    directories,
+    hooks,
+    limits,
+    ready,
+    reload,
+    restart,
+    stop,
+    timer,
+)
 from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
 
@@ -16,6 +26,8 @@ TABLES: dict[str, type] = {
     "service": keys.ServiceKeys,
     "condition": condition.ConditionTable,
     "directories": directories.DirectoriesTable,
+    "limits": limits.LimitsTable,
+    "limit": limits.NumberPair,
     "ready": ready.ReadyTable,
     "restart": restart.RestartTable,
     "stop": stop.StopTable,

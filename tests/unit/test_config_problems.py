@@ -182,12 +182,12 @@ MISTAKES = {
     ),
     "prefer": (
         COMMAND + 'prefer = ["usr"]',
-        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, supplementary_groups, tty, '
-        'umask, user, working_directory; did you mean "user"?',
+        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, supplementary_groups, '
+        'tty, umask, user, working_directory; did you mean "user"?',
     ),
     "prefer something later": (
-        COMMAND + 'prefer = ["limits.memory_max"]',
-        '2: prefer[0]: names "limits.memory_max", which is not supported by this version of asyncinit',
+        COMMAND + 'prefer = ["security.no_new_privileges"]',
+        '2: prefer[0]: names "security.no_new_privileges", which is not supported by this version of asyncinit',
     ),
     "one hook as a list": (
         COMMAND + 'hooks.pre_start = ["/bin/a", "-v"]',

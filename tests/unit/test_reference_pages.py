@@ -109,7 +109,7 @@ def test_each_key_has_a_meaning() -> None:
     """No row of a table of keys ends empty."""
     for struct in keys.TABLES.values():
         rows = [row for block in keys.describe(struct) if isinstance(block, Table) for row in block.rows]
-        assert [row[0] for row in rows] == [f"`{name}`" for name in struct.__struct_fields__]  # type: ignore[attr-defined]
+        assert [row[0] for row in rows] == [f"`{name}`" for name in struct.__struct_encode_fields__]  # type: ignore[attr-defined]
         assert all(row[1] and row[3] for row in rows)
 
 

@@ -20,6 +20,7 @@ from asyncinit.config.spec.ending import (
     Stop,
     StopStep,
 )
+from asyncinit.config.spec.limits import INFINITE, REAL_TIME, IoClass, Limits, Rlimit, Scheduler
 from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
@@ -57,6 +58,12 @@ __all__ = [
     "Stop",
     "Reload",
     "ServiceType",
+    "INFINITE",
+    "IoClass",
+    "Scheduler",
+    "REAL_TIME",
+    "Rlimit",
+    "Limits",
     "Directories",
     "EnvironmentFile",
     "ServiceSpec",

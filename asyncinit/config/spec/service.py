@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from asyncinit.config.spec.command import Command, Hooks
 from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
+from asyncinit.config.spec.limits import Limits
 from asyncinit.config.spec.ready import Ready
 from asyncinit.config.spec.timer import Timer
 
@@ -82,6 +83,7 @@ class ServiceSpec(Struct, frozen=True):
     awaits: tuple[str, ...] = ()
     condition: Condition = Condition()
     directories: Directories = Directories()
+    limits: Limits = Limits()
     ready: Ready = Ready()
     restart: Restart = Restart()
     stop: Stop = Stop()

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import limits, signals, terminal
-from asyncinit.runtime.process import executable
+from asyncinit.runtime.process import executable, limiting
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
+from asyncinit.runtime.process.step import Step
 
 if TYPE_CHECKING:
     import signal as _signal
@@ -29,14 +30,6 @@ MARK = b"\x01"
 
 _NULL = "/dev/null"
 _MESSAGE = 4000  # below PIPE_BUF, so that a message is written whole or not at all
-
-
-class Step(NamedTuple):
-    """One thing to do in the child; `name` completes "cannot ..."."""
-
-    name: str
-    call: Callable[..., object]
-    arguments: tuple[object, ...] = ()
 
 
 class Moves(NamedTuple):
@@ -87,8 +80,9 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
         todo.append(Step(f"open terminal {plan.terminal}", _open_terminal, (plan.terminal, first_free, owner)))
     if plan.session is Session.FOREGROUND:
         todo.append(Step("take the terminal's foreground", _take_foreground, (os.getpgrp(),)))
-    if plan.open_files is not None:
-        todo.append(Step("set the limit of open files", limits.set_open_files, plan.open_files))
+    if plan.open_files is not None and "nofile" not in plan.limits.rlimits:
+        todo.append(Step("set the limit of open files", limits.set_rlimit, ("nofile", *plan.open_files)))
+    todo += limiting.steps(plan.limits)
     if plan.umask is not None:
         todo.append(Step("set umask", os.umask, (plan.umask,)))
     if credentials is not None:

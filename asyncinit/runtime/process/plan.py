@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from asyncinit.config.spec import SpawnMethod
+from asyncinit.config.spec import Limits, SpawnMethod
 
 
 class Credentials(Struct, frozen=True):
@@ -28,6 +28,9 @@ class Credentials(Struct, frozen=True):
 
     def __str__(self) -> str:
         return self.name or str(self.uid)
+
+
+NO_LIMITS = Limits()
 
 
 class Session(Enum):
@@ -51,7 +54,8 @@ class ExecPlan:
     /dev/null; `extra` are pairs (ours, the child's number from 3 up). They may overlap in any way; the caller keeps
     and closes its own. `terminal` is a device that becomes the controlling terminal on 0, 1 and 2 (of a new session),
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
-    what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard), None: as ours.
+    what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard) where `limits` has none,
+    None: as ours.
     `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID).
     """
 
@@ -69,3 +73,4 @@ class ExecPlan:
     method: SpawnMethod = SpawnMethod.AUTO
     open_files: tuple[int, int] | None = None
     pid_variables: tuple[str, ...] = ()
+    limits: Limits = NO_LIMITS

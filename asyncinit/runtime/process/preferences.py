@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 
-from asyncinit.config.spec import ServiceSpec
+from asyncinit.config.spec import Limits, ServiceSpec
 from asyncinit.errors import SpawnError, why
-from asyncinit.runtime.process import child
-from asyncinit.runtime.process.child import Step
+from asyncinit.runtime.process import child, limiting
 from asyncinit.runtime.process.identity import Identity, identify
 from asyncinit.runtime.process.plan import Credentials
+from asyncinit.runtime.process.step import Step
 
 _IDENTITY = ("supplementary_groups", "group", "user")  # in the order in which they are given up
 
@@ -22,7 +22,7 @@ def to_be_tried(spec: ServiceSpec) -> bool:
     """Tell whether `prefer` names a key that can only be tried."""
     identity = any(getattr(spec, key) is not None for key in _IDENTITY if key in spec.prefer)
     folder = "working_directory" in spec.prefer and spec.working_directory is not None
-    return identity or folder or ("tty" in spec.prefer and isinstance(spec.tty, str))
+    return identity or folder or ("tty" in spec.prefer and isinstance(spec.tty, str)) or bool(_preferred_limits(spec))
 
 
 def try_identity(spec: ServiceSpec, wanted: Identity) -> tuple[Identity, list[tuple[str, str]]]:
@@ -42,6 +42,23 @@ def try_identity(spec: ServiceSpec, wanted: Identity) -> tuple[Identity, list[tu
         left_out.append((key, text))
         wanted = identify(keys["user"], keys["group"], keys["supplementary_groups"], ask=True)
     return wanted, left_out
+
+
+def _preferred_limits(spec: ServiceSpec) -> list[tuple[str, Step]]:
+    """Return what of [limits] the service can do without, with the step that applies it."""
+    named = spec.prefer
+    return [(key, step) for key, step in limiting.by_key(spec.limits) if named & {"limits", f"limits.{key}"}]
+
+
+def try_limits(spec: ServiceSpec) -> tuple[Limits, list[tuple[str, str]]]:
+    """Return as much of the service's limits as the kernel grants, and what `prefer` had to leave out, with why."""
+    granted, left_out = spec.limits, []
+    for key, step in _preferred_limits(spec):
+        text = _try([step])
+        if text:
+            granted = limiting.without(granted, key)
+            left_out.append((f"limits.{key}", text))
+    return granted, left_out
 
 
 def try_directory(path: str, credentials: Credentials | None) -> str:

@@ -14,14 +14,14 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from asyncinit.config.spec import Command, ServiceSpec
+from asyncinit.config.spec import Command, Limits, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime.process import conditions, directories, environment, preferences
 from asyncinit.runtime.process.environment import EnvironmentFileError, UnsetVariableError
 from asyncinit.runtime.process.identity import Identity, NotInFilesError, identify
 from asyncinit.runtime.process.offload import Offloader, StepCallback
-from asyncinit.runtime.process.plan import Credentials, ExecPlan
+from asyncinit.runtime.process.plan import NO_LIMITS, Credentials, ExecPlan
 
 TIMEOUT = 30.0
 """Seconds for all of it: directory servers and network file systems that answer at all answer within."""
@@ -40,14 +40,15 @@ class Findings(Struct):
     """What was found and done; plain data, for it comes from a child.
 
     `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
-    file; `directories` the variables that tell of them. `unmet` is the condition that does not hold, if one was found:
-    then that is all.
+    file; `directories` the variables that tell of them; `limits` what is granted of those that may be left out, None:
+    they were not tried. `unmet` is the condition that does not hold, if one was found: then that is all.
     """
 
     identity: Identity = field(default_factory=Identity)
     users: dict[str, Identity | None] = field(default_factory=dict)
     files: list[dict[str, str]] = field(default_factory=list)
     directories: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
     not_applied: list[NotApplied] = field(default_factory=list)
     unmet: str = ""
 
@@ -71,6 +72,7 @@ class Prepared(Struct, frozen=True):
     terminal: str | None = None
     not_applied: tuple[NotApplied, ...] = ()
     users: Mapping[str, tuple[Credentials | None, dict[str, str]]] = field(default_factory=dict)
+    limits: Limits = NO_LIMITS
 
     def plan(
         self, command: Command, key: str, user: str | None = None, additional: Mapping[str, str] | None = None
@@ -91,7 +93,12 @@ class Prepared(Struct, frozen=True):
         except UnsetVariableError as error:
             raise SpawnError(f"expand {key}", 0, str(error)) from error
         return ExecPlan(
-            argv, variables, credentials=credentials, working_directory=self.working_directory, umask=self.umask
+            argv,
+            variables,
+            credentials=credentials,
+            working_directory=self.working_directory,
+            umask=self.umask,
+            limits=self.limits,
         )
 
 
@@ -241,6 +248,9 @@ def _find(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
     _make_directories(spec, inherited, findings, step)
     _read_files(spec, inherited, own, findings, step)
+    step("set limits")
+    findings.limits, refused = preferences.try_limits(spec)
+    findings.not_applied += [NotApplied(key, text) for key, text in refused]
     if "working_directory" in spec.prefer and spec.working_directory is not None:
         prepared = _assemble(spec, inherited, own, findings)
         step(f"change directory to {prepared.working_directory}")
@@ -353,4 +363,5 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         spec.tty if isinstance(spec.tty, str) and "tty" not in omitted else None,
         tuple(findings.not_applied),
         users,
+        spec.limits if findings.limits is None else findings.limits,
     )

@@ -245,6 +245,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         and plan.working_directory is None
         and plan.umask is None
         and plan.open_files is None
+        and not plan.limits
         and not plan.pid_variables
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))
