@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.config import spec
+from asyncinit.config.ends import format_outcomes
 from asyncinit.config.sections import (
     condition,
     directories,
@@ -15,7 +16,6 @@ from asyncinit.config.sections import (
     timer,
 )
 from asyncinit.config.sections.given import Keys, says
-from asyncinit.config.values import format_outcomes
 
 
 def declare(service: spec.ServiceSpec) -> Keys:

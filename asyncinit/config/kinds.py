@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from asyncinit.config import addresses, times, values
+from asyncinit.config import addresses, ends, times, values
 
 
 class Kind(Struct, frozen=True):
@@ -33,15 +33,15 @@ Duration = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "non
 Finite = Annotated[str | int | float, _kind("duration", _DURATION, values.finite)]
 Positive = Annotated[str | int | float, _kind("duration", _DURATION, values.positive)]
 Signal = Annotated[
-    str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', values.signal_number)
+    str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', ends.signal_number)
 ]
-End = Annotated[int | str, _kind("exit code or signal", _ENDS, values.end)]
+End = Annotated[int | str, _kind("exit code or signal", _ENDS, ends.end)]
 EndOrCause = Annotated[
     int | str,
-    _kind("exit code, signal or cause", f'{_ENDS}, or "oom", "health", "watchdog"', values.end_or_cause),
+    _kind("exit code, signal or cause", f'{_ENDS}, or "oom", "health", "watchdog"', ends.end_or_cause),
 ]
-ExitCode = Annotated[int, _kind("exit code", "an exit code from 0 to 255", values.exit_code, minimum=0, maximum=255)]
-CodeKey = Annotated[str, _kind("exit code", "an exit code from 0 to 255", values.code_key)]
+ExitCode = Annotated[int, _kind("exit code", "an exit code from 0 to 255", ends.exit_code, minimum=0, maximum=255)]
+CodeKey = Annotated[str, _kind("exit code", "an exit code from 0 to 255", ends.code_key)]
 Command = Annotated[str | list[str], _kind("command", "a list of words, or a string", values.command)]
 Umask = Annotated[
     str,

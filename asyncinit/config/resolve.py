@@ -10,7 +10,7 @@ from enum import Enum
 
 from msgspec import UnsetType
 
-from asyncinit.config import keys, settings, spec, values
+from asyncinit.config import ends, keys, settings, spec, values
 from asyncinit.config.sections import (
     condition,
     directories,
@@ -74,7 +74,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         clear_environment=declared.clear_environment,
         unset_environment=tuple(declared.unset_environment),
         tty=declared.tty,
-        success_exit=values.outcomes(declared.success_exit),
+        success_exit=ends.outcomes(declared.success_exit),
         requires=names(declared.requires),
         wants=names(declared.wants),
         after=names(declared.after),

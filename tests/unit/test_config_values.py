@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.config import addresses, values
+from asyncinit.config import addresses, ends, values
 from asyncinit.config.names import is_service_name
 from asyncinit.config.spec import Cause, Outcomes
 from asyncinit.config.values import BadValueError
@@ -118,9 +118,9 @@ def test_sizes_are_read() -> None:
 def test_signals_are_read_with_and_without_sig() -> None:
     """Names in any case, real-time signals, and numbers that exist."""
     for text in ("SIGTERM", "TERM", "term", 15):
-        assert values.signal_number(text) == signal.SIGTERM
-    assert values.signal_number("RTMIN+3") == signal.SIGRTMIN + 3
-    assert values.signal_number("SIGRTMAX-1") == signal.SIGRTMAX - 1
+        assert ends.signal_number(text) == signal.SIGTERM
+    assert ends.signal_number("RTMIN+3") == signal.SIGRTMIN + 3
+    assert ends.signal_number("SIGRTMAX-1") == signal.SIGRTMAX - 1
     for bad, guess in (
         ("SIGTREM", '"SIGTERM"'),
         ("RTMIN+60", ""),
@@ -131,24 +131,24 @@ def test_signals_are_read_with_and_without_sig() -> None:
         ("", ""),
     ):
         with pytest.raises(BadValueError) as caught:
-            values.signal_number(bad)
+            ends.signal_number(bad)
         assert caught.value.suggestion == guess
 
 
 @given(st.sampled_from(sorted(signal.valid_signals())))
 def test_a_signal_that_is_written_is_read_back(number: int) -> None:
     """Every signal of this system has a name that means it."""
-    assert values.signal_number(values.format_signal(number)) == number
+    assert ends.signal_number(ends.format_signal(number)) == number
 
 
 def test_ends_are_codes_signals_and_causes() -> None:
     """A list of ends is sorted into what it names."""
-    ends = values.outcomes([0, 75, "SIGHUP", "RTMIN+4", "oom"])
-    assert ends == Outcomes(frozenset({0, 75}), frozenset({1, signal.SIGRTMIN + 4}), frozenset({Cause.OOM}))
-    assert values.outcomes(values.format_outcomes(ends)) == ends
+    found = ends.outcomes([0, 75, "SIGHUP", "RTMIN+4", "oom"])
+    assert found == Outcomes(frozenset({0, 75}), frozenset({1, signal.SIGRTMIN + 4}), frozenset({Cause.OOM}))
+    assert ends.outcomes(ends.format_outcomes(found)) == found
     for bad, guess in ((256, ""), (-1, ""), ("75", "75"), ("omm", '"oom"'), ("SIGNOTHING", "")):
         with pytest.raises(BadValueError) as caught:
-            values.end_or_cause(bad)
+            ends.end_or_cause(bad)
         assert caught.value.suggestion == guess
 
 

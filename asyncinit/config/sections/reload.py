@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from asyncinit.config import kinds, spec, values
+from asyncinit.config import ends, kinds, spec
 from asyncinit.config.sections.given import Keys, command
 
 
@@ -19,11 +19,11 @@ class ReloadTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
 
 def resolve(declared: ReloadTable) -> spec.Reload:
     """Return what the table declares."""
-    return spec.Reload(values.signal_number(declared.signal), command(declared.command))
+    return spec.Reload(ends.signal_number(declared.signal), command(declared.command))
 
 
 def declare(reload: spec.Reload) -> Keys:
     """Return the keys that resolve to `reload`."""
     if reload.command is not None:
         return {"command": list(reload.command.argv)}
-    return {"signal": values.format_signal(reload.signal)}
+    return {"signal": ends.format_signal(reload.signal)}

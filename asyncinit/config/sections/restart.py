@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from asyncinit.config import kinds, spec, values
+from asyncinit.config import ends, kinds, spec, values
 from asyncinit.config.sections.given import Keys, filled
 
 MAX_DELAY = 30.0
@@ -72,8 +72,8 @@ def resolve(table: RestartTable, kind: spec.ServiceType, essential: bool) -> spe
         reset_after=values.duration(table.reset_after),
         limit=table.limit if isinstance(table.limit, int) else None,
         window=values.duration(table.window),
-        on=values.outcomes(table.on),
-        never_on=values.outcomes(table.never_on),
+        on=ends.outcomes(table.on),
+        never_on=ends.outcomes(table.never_on),
         on_give_up=spec.GiveUp(table.on_give_up),
     )
 
@@ -90,8 +90,8 @@ def declare(restart: spec.Restart) -> Keys:
             "reset_after": values.format_duration(restart.reset_after),
             "limit": "none" if restart.limit is None else restart.limit,
             "window": values.format_duration(restart.window),
-            "on": values.format_outcomes(restart.on),
-            "never_on": values.format_outcomes(restart.never_on),
+            "on": ends.format_outcomes(restart.on),
+            "never_on": ends.format_outcomes(restart.never_on),
             "on_give_up": str(restart.on_give_up),
         }
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from asyncinit.config import kinds, spec, values
+from asyncinit.config import ends, kinds, spec, values
 from asyncinit.config.sections.given import Keys, command, filled
 
 
@@ -42,12 +42,12 @@ def resolve(declared: StopTable, default_timeout: float) -> spec.Stop:
     """Return what the table declares; `default_timeout` in seconds."""
     timeout = declared.timeout
     return spec.Stop(
-        signal=values.signal_number(declared.signal),
+        signal=ends.signal_number(declared.signal),
         command=command(declared.command),
         scope=spec.Scope(declared.scope),
         timeout=default_timeout if isinstance(timeout, UnsetType) else values.duration(timeout),
         escalate=tuple(
-            spec.StopStep(values.signal_number(step.signal), values.duration(step.timeout))
+            spec.StopStep(ends.signal_number(step.signal), values.duration(step.timeout))
             for step in declared.escalate
         ),
     )
@@ -57,12 +57,12 @@ def declare(stop: spec.Stop) -> Keys:
     """Return the keys that resolve to `stop`."""
     return filled(
         {
-            "signal": None if stop.command else values.format_signal(stop.signal),
+            "signal": None if stop.command else ends.format_signal(stop.signal),
             "command": list(stop.command.argv) if stop.command else None,
             "scope": str(stop.scope),
             "timeout": values.format_duration(stop.timeout),
             "escalate": [
-                {"signal": values.format_signal(step.signal), "timeout": values.format_duration(step.timeout)}
+                {"signal": ends.format_signal(step.signal), "timeout": values.format_duration(step.timeout)}
                 for step in stop.escalate
             ],
         }
