@@ -91,9 +91,11 @@ def _take_option(word: str, rest: list[str], options: dict[str, Option], values:
 def _take_arguments(command: Command, plain: list[str], values: dict[str, Any]) -> bool:
     for argument in command.arguments:
         if argument.most == 1:
-            if not plain:
+            if not plain and argument.least:
                 return False
-            values[argument.key] = plain.pop(0)
+            values[argument.key] = plain.pop(0) if plain else None
+            if argument.choices and values[argument.key] not in (*argument.choices, None):
+                return False
         else:
             if len(plain) < argument.least:
                 return False

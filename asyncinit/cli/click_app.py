@@ -95,13 +95,14 @@ def _command(declared: Command) -> click.Command:
         above = context.parent.params if context.parent is not None else {}
         return guard(Invocation(declared, values, above.get("socket"), context.obj).execute)
 
-    tail = "[-- CMD...]" if declared.takes_command else ""
+    tail = "[-- CMD...]" if declared.takes_command and not declared.arguments else ""
+    ending = " -- CMD..." if declared.takes_command else ""
     return click.Command(
         declared.name,
         callback=carry_out,
         help=declared.help,
         short_help=declared.help.split("\n")[0],
-        params=[*map(_option, declared.options), *map(_argument, declared.arguments)],
+        params=[*map(_option, declared.options), *(_argument(argument, ending) for argument in declared.arguments)],
         options_metavar=" ".join(part for part in ("[OPTIONS]", tail) if part),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -118,11 +119,15 @@ def _option(option: Option) -> click.Option:
     return click.Option([option.key, *option.names], help=option.help, **kind)
 
 
-def _argument(argument: Argument) -> click.Argument:
+def _argument(argument: Argument, ending: str) -> click.Argument:
     single = argument.most == 1
+    metavar = (
+        (argument.metavar if argument.least else f"[{argument.metavar}]") if single else f"[{argument.metavar}]..."
+    )
     return click.Argument(
         [argument.key],
-        metavar=argument.metavar if single else f"[{argument.metavar}]...",
+        metavar=metavar + ending,
+        type=click.Choice(argument.choices) if argument.choices else click.STRING,
         required=argument.least > 0,
         nargs=1 if single else -1,
         shell_complete=_complete_service if argument.of_services else None,

@@ -140,6 +140,65 @@ COMMANDS: tuple[Command, ...] = (
         (_NAMES,),
     ),
     Command(
+        "explain",
+        "explain:explain",
+        "Tell why a service is in its state, down to the cause, and what would happen next.",
+        (_JSON,),
+        (Argument("name", "NAME", 1, 1),),
+    ),
+    Command(
+        "crash",
+        "crash:crash",
+        "List the newest failures, or show the report of one: by its ID, or the newest of a service.",
+        (_JSON,),
+        (
+            Argument("action", "list|show", 1, 1, services=False, choices=("list", "show")),
+            Argument("names", "NAME|ID"),
+        ),
+    ),
+    Command(
+        "exec",
+        "execute:execute",
+        "Run CMD as a service would: with its user, groups, environment, working directory and umask.\n\n"
+        "On your terminal, and with CMD's exit status; 126 if it cannot be executed, 127 if it is not found.",
+        (),
+        (Argument("name", "NAME", 1, 1),),
+        takes_command=True,
+    ),
+    Command(
+        "analyze",
+        "analyze:analyze",
+        "Tell how long the start took and who took it; how the time of a shutdown would be shared out.\n\n"
+        "blame: services by the time that they took. critical-chain [NAME]: what the start, or NAME, waited for. "
+        "plot FILE: the start as a picture (SVG). shutdown: the plan of a shutdown that begins now.",
+        (_JSON,),
+        (
+            Argument("view", "VIEW", 0, 1, services=False, choices=("blame", "critical-chain", "plot", "shutdown")),
+            Argument("words", "NAME|FILE"),
+        ),
+    ),
+    Command(
+        "graph",
+        "graph:graph",
+        "Show what starts after what: of the services that run or, where none do, of the files here.",
+        (
+            Option("--dot", "For Graphviz."),
+            Option("--mermaid", "For Mermaid, in Markdown."),
+            _JSON,
+            _CONFIG,
+            _SERVICES,
+        ),
+        (_NAMES,),
+    ),
+    Command(
+        "doctor",
+        "doctor:doctor",
+        "Look for what is not as it should be: zombies, strays, rights and kernel features that are missing.\n\n"
+        "Also where no asyncinit runs: then of this machine and user alone. "
+        "The exit status is 1 if something goes wrong.",
+        (_JSON,),
+    ),
+    Command(
         "shutdown",
         "act:shutdown",
         "Stop everything and end asyncinit; asked again, there is no more waiting.",

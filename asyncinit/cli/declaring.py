@@ -35,12 +35,21 @@ class Option:
 
 
 class Argument:
-    """What stands after the options: `least` to `most` words (None: any number)."""
+    """What stands after the options: `least` to `most` words (None: any number); `choices`: one of these."""
 
-    __slots__ = ("key", "least", "metavar", "most", "of_services")
+    __slots__ = ("choices", "key", "least", "metavar", "most", "of_services")
 
-    def __init__(self, key: str, metavar: str, least: int = 0, most: int | None = None, services: bool = True) -> None:
+    def __init__(
+        self,
+        key: str,
+        metavar: str,
+        least: int = 0,
+        most: int | None = None,
+        services: bool = True,
+        choices: tuple[str, ...] = (),
+    ) -> None:
         self.key = key
+        self.choices = choices
         self.metavar = metavar
         self.least = least
         self.most = most

@@ -15,6 +15,7 @@ from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect, until_the_end
 from asyncinit.client.connection import Connection
+from asyncinit.client.pids import translator
 
 LINES_BEFORE_FOLLOWING = 20
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -44,7 +45,19 @@ def events(invocation: Invocation) -> int:
         printer = LogPrinter(columns)
         if values["follow"]:
             replies = until_the_end(server, replies)
+        if values["json"]:
+            replies = _translated(server, replies)
         return _print(replies, "events", values["json"], printer.format_events)
+
+
+def _translated(server: Connection, replies: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield replies of Events with pids as we see them; those of processes that we cannot see are null."""
+    with connect(server.address) as beside:
+        translate = translator(server.server_pid, beside.call("Status", {"names": []})["asyncinit"]["pid"])
+    for reply in replies:
+        for event in reply["events"]:
+            event["pid"] = translate(event.get("pid"))
+        yield reply
 
 
 def _named(server: Connection, names: tuple[str, ...]) -> tuple[list[str] | None, list[str]]:

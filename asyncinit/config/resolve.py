@@ -106,6 +106,9 @@ def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> s
         log_format=spec.LogFormat(declared.log_format),
         log_level=spec.LogLevel(declared.log_level),
         spawn=spec.SpawnMethod(declared.spawn),
+        crash_dir=_path(or_none(declared.crash_dir), folder),
+        crash_keep=declared.crash_keep,
+        termination_log=_termination_log(or_none(declared.termination_log), folder),
     )
 
 
@@ -113,6 +116,15 @@ def _main_command(declared: keys.ServiceKeys) -> spec.Command | None:
     if declared.shell and isinstance(declared.command, str):
         return spec.Command(("/bin/sh", "-c", declared.command), expand=False)
     return command(declared.command)
+
+
+def _path(path: str | None, folder: str) -> str | None:
+    """Return a path of the file as the kernel shall see it."""
+    return None if path is None else os.path.abspath(os.path.join(folder, path))
+
+
+def _termination_log(path: str | None, folder: str) -> str | None:
+    return "" if path == "none" else _path(path, folder)
 
 
 def _place(socket: str | None, folder: str) -> str | None:

@@ -64,6 +64,28 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"], Meta(description="How much asyncinit tells of itself.")
     ] = "info"
+    crash_dir: Annotated[
+        kinds.Folder | UnsetType,
+        Meta(
+            description="Where a report of each failure is kept as a file, beside memory (seen from this file's).",
+            examples=["/var/lib/asyncinit/crashes"],
+            extra={"default": "in memory only"},
+        ),
+    ] = UNSET
+    crash_keep: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)],
+        Meta(description="So many reports stay in `crash_dir`; the oldest are removed."),
+    ] = 50
+    termination_log: Annotated[
+        kinds.File | UnsetType,
+        Meta(
+            description=(
+                'Where to write at the end, as JSON, what it ended for (`"none"`: nowhere). '
+                "Kubernetes shows it as the container's termination message."
+            ),
+            extra={"default": "/dev/termination-log, as PID 1 where it exists"},
+        ),
+    ] = UNSET
     spawn: Annotated[
         Literal["auto", "posix_spawn", "fork"],
         Meta(description="How processes are made; `auto` picks for each service."),

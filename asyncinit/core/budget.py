@@ -44,12 +44,17 @@ def usable(shutdown_timeout: float) -> float:
 
 def stop_time(spec: ServiceSpec, most: float = math.inf) -> float:
     """Return T: the longest that a service's stop takes by its own declaration, each time limit cut at `most`."""
+    return granted(spec, Pace(most=most))
+
+
+def granted(spec: ServiceSpec, pace: Pace) -> float:
+    """Return the longest that a service's stop takes at a pace."""
     if spec.type is ServiceType.TARGET:
         return 0.0
     hooks, stop = spec.hooks, spec.stop
     limits = [stop.timeout, *(step.timeout for step in stop.escalate)]
     limits += [hook.timeout for hook in (*hooks.pre_stop, *hooks.post_stop)]
-    return sum(min(limit, most) for limit in limits)
+    return sum(pace.of(limit) for limit in limits)
 
 
 def longest_chain(name: str, earlier: Callable[[str], Iterable[str]], time_of: Callable[[str], float]) -> float:

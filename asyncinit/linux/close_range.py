@@ -45,3 +45,12 @@ def close_all_but(keep: int) -> None:
         call("syscall", _NUMBER, keep + 1, _LAST, 0)
     except (OSError, ImportError):  # refused, or this Python has no ctypes
         descriptors.close_others(3, (keep,))
+
+
+def has_close_range() -> bool:
+    """Tell whether the kernel has the call, by a range in which nothing can be open."""
+    try:
+        call("syscall", _NUMBER, _LAST - 1, _LAST, _CLOEXEC)
+    except (OSError, ImportError):
+        return False
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+from typing import NamedTuple
 
 _SLOW = frozenset(
     (
@@ -37,6 +38,36 @@ def types(table: bytes) -> set[str]:
         if dash:
             found.add(rest.split(b" ", 1)[0].decode(errors="replace"))
     return found
+
+
+class Mount(NamedTuple):
+    """One line of the mount table: where, and what kind of file system."""
+
+    place: str
+    kind: str
+
+
+def table() -> list[Mount]:
+    """Return the mount table of our mount namespace; empty where it cannot be read."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        mount, dash, rest = line.partition(b" - ")
+        fields = mount.split(b" ")
+        if dash and len(fields) > 4:
+            found.append(Mount(_unescaped(fields[4]), rest.split(b" ", 1)[0].decode(errors="replace")))
+    return found
+
+
+def _unescaped(field: bytes) -> str:
+    """Return a field in which blanks, tabs, newlines and backslashes are written in octal."""
+    for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
+        field = field.replace(code, bytes((int(code[1:], 8),)))
+    return os.fsdecode(field)
 
 
 class MountTable:

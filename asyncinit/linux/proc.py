@@ -298,6 +298,18 @@ def status_field(pid: int, name: str) -> str:
     return ""
 
 
+def command_line(pid: int) -> str:
+    """Return the arguments of `pid` with blanks between, fit for a line; empty for a zombie, or where it is hidden."""
+    data = _read(f"/proc/{pid}/cmdline", 4096) or b""
+    text = data.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def open_files(pid: int) -> int | None:
+    """Return how many descriptors `pid` has open; None where we may not see that."""
+    return len(_list(f"/proc/{pid}/fd")) or None
+
+
 def waiting_channel(pid: int) -> str:
     """Return the kernel function in which `pid` sleeps ("nfs_wait_bit_killable"); empty where we are not told."""
     data = _read(f"/proc/{pid}/wchan") or b""

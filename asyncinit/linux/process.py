@@ -32,26 +32,56 @@ _PIDFD_INFO = struct.Struct("=QQ11Ii")  # struct pidfd_info as of 6.13: mask, cg
 _PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11  # _IOWR(PIDFS_IOCTL_MAGIC, 11, struct pidfd_info)
 
 
+class Usage(NamedTuple):
+    """What a process used in its life, with those of its children that it had waited for (getrusage(2)).
+
+    `max_rss` in bytes, of the largest of them; `blocks_read` and `blocks_written` went to a device.
+    """
+
+    user_seconds: float
+    system_seconds: float
+    max_rss: int
+    minor_faults: int
+    major_faults: int
+    blocks_read: int
+    blocks_written: int
+    voluntary_switches: int
+    involuntary_switches: int
+
+
 class Exit(NamedTuple):
-    """How a process ended: its code or its signal."""
+    """How a process ended: its code or its signal; and what it used, where that is known."""
 
     pid: int
     code: int | None
     signal: int | None
     core_dumped: bool = False
+    usage: Usage | None = None
 
 
 def wait_any() -> Exit | None:
     """Reap one child that has ended, whoever made it, and return how it ended; None where none has.
 
-    Never blocks. Raises ChildProcessError where there is no child at all. See waitid(2).
+    Never blocks. Raises ChildProcessError where there is no child at all. By wait4(2), because Python's waitid(2) has
+    no room for what the child used.
     """
-    result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | _WALL)
-    if result is None:
+    pid, status, used = os.wait4(-1, os.WNOHANG | _WALL)
+    if pid == 0:
         return None
-    if result.si_code == os.CLD_EXITED:
-        return Exit(result.si_pid, result.si_status, None)
-    return Exit(result.si_pid, None, result.si_status, result.si_code == os.CLD_DUMPED)
+    usage = Usage(
+        used.ru_utime,
+        used.ru_stime,
+        used.ru_maxrss * 1024,
+        used.ru_minflt,
+        used.ru_majflt,
+        used.ru_inblock,
+        used.ru_oublock,
+        used.ru_nvcsw,
+        used.ru_nivcsw,
+    )
+    if os.WIFSIGNALED(status):
+        return Exit(pid, None, os.WTERMSIG(status), os.WCOREDUMP(status), usage)
+    return Exit(pid, os.WEXITSTATUS(status), None, usage=usage)
 
 
 def stop_signal(pid: int) -> int | None:

@@ -18,8 +18,9 @@ from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
 from asyncinit.core.status import State
 from asyncinit.runtime import words
+from asyncinit.runtime.output.entries import Fields
 from asyncinit.runtime.output.journal import Journal
-from asyncinit.runtime.snapshot import reason_status
+from asyncinit.runtime.snapshot import exit_info, reason_status
 
 # So many changes are remembered for `events`; a line of each is about 200 bytes.
 _REMEMBERED = 512
@@ -54,9 +55,9 @@ class Announcer:
         self._journal = journal
         self._now = now
         self._followers: dict[object, Follower] = {}
+        self._listeners: list[Callable[[Announce], None]] = []
         self.recent: deque[EventEntry] = deque(maxlen=_REMEMBERED)
         self._times: dict[str, Times] = {}
-        self.stop_times: dict[str, float] = {}
         self._begun = now()
 
     def times(self, name: str) -> Times:
@@ -75,8 +76,14 @@ class Announcer:
         self._followers[key] = follower
         return lambda: (self._followers.pop(key, None), None)[1]
 
+    def on_change(self, listener: Callable[[Announce], None]) -> None:
+        """Call `listener` with every change of a service's state, before anybody is told of it."""
+        self._listeners.append(listener)
+
     def announce(self, effect: Announce) -> None:
         """Tell that a service has changed its state."""
+        for listener in self._listeners:
+            listener(effect)
         service, now = self._engine.services[effect.service], self._now()
         times = self.times(effect.service)
         wall = time.time()
@@ -92,8 +99,6 @@ class Announcer:
             times.ready_since = None
         elif times.ready_since is None:
             times.ready_since = wall
-        if effect.old is State.STOPPING and self._engine.shutting_down:
-            self.stop_times[effect.service] = took
         waits = self._engine.waiting_on(effect.service)
         text, level = words.transition(service, effect, took, now, waits)
         self._tell(effect, text)
@@ -117,6 +122,8 @@ class Announcer:
         self.times(name).exit_time = time.time()
 
     def _tell(self, effect: Announce, text: str) -> None:
+        service = self._engine.services[effect.service]
+        ended = None if effect.status is None else exit_info(effect.status, self.times(effect.service).exit_time)
         self._enter(
             EventEntry(
                 time=timestamp(time.time()),
@@ -125,12 +132,19 @@ class Announcer:
                 new=effect.new,
                 reason=reason_status(effect.reason),
                 text=text,
+                pid=service.main,
+                exit=ended,
+                restarts=service.restarts,
             )
         )
 
-    def system(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
-        """Tell something of asyncinit itself."""
-        self._journal.event(None, text, level)
+    def remark(self, text: str) -> None:
+        """Write a line of asyncinit itself for who wants to know all (-v); followers are not told."""
+        self._journal.event(None, text, LogLevel.DEBUG)
+
+    def system(self, text: str, level: LogLevel = LogLevel.INFO, fields: Fields | None = None) -> None:
+        """Tell something of asyncinit itself; `fields` are for programs that read its output."""
+        self._journal.event(None, text, level, fields)
         moment = timestamp(time.time())
         self._enter(EventEntry(time=moment, service=None, old=None, new=None, reason=None, text=text))
 

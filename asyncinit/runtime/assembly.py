@@ -16,14 +16,19 @@ from typing import Any
 
 from asyncinit.config.show import show
 from asyncinit.config.spec import Configuration, LogLevel
+from asyncinit.core.events import Announce
 from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime import at_start
+from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.chronicle import Chronicle, Record
 from asyncinit.runtime.control.server import ControlServer
+from asyncinit.runtime.crashes.afterwards import Afterwards
 from asyncinit.runtime.foreground import Foreground
+from asyncinit.runtime.insight import Insight
 from asyncinit.runtime.main_command import main_command
 from asyncinit.runtime.orders import Orders
 from asyncinit.runtime.output.capture import Capture
@@ -86,14 +91,15 @@ class Assembly:
         )
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
+        self.chronicle = Chronicle(Record(self.timers.now()))
         self.workshop = self._make_workshop(environment)
         self.performer = Performer(self.workshop, self.supervisor)
         self.schedules = self._make_schedules(environment, project)
-        patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
-        self.announcer.follow(patience.take)
-        self.performer.on_forgotten += (self.journal.forget, self.announcer.forget, patience.forget)
+        self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
+        self._follow_changes()
         self._main = main_command(configuration)
         self.shutdown = self._make_shutdown()
+        self.insight = self._make_insight()
         self.requests = self._make_requests()
         self.control = ControlServer(
             loop,
@@ -113,7 +119,22 @@ class Assembly:
         orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward, resumed)
         self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
 
+    def _follow_changes(self) -> None:
+        """Have everybody told of changes who writes something down, and of services that are forgotten."""
+        engine, performer = self.supervisor.engine, self.performer
+        patience = Patience(engine, self.timers, self.journal, lambda name: performer.seen(name).waiting_text)
+        self.announcer.follow(patience.take)
+        self.announcer.on_change(self._write_down)
+        performer.on_forgotten += (
+            self.journal.forget,
+            self.announcer.forget,
+            patience.forget,
+            self.chronicle.forget,
+            self.afterwards.recorder.forget,
+        )
+
     def _make_workshop(self, environment: dict[str, str]) -> Workshop:
+        engine = self.supervisor.engine
         members = Members(self._loop, self.reaper, self.timers, self._warn)
         offloader = Offloader(self._loop, self.reaper, self.timers)
         return Workshop(
@@ -128,6 +149,8 @@ class Assembly:
             capture=Capture(self._loop, self.journal),
             journal=self.journal,
             announcer=self.announcer,
+            chronicle=self.chronicle,
+            aftermath=Aftermath(engine, members, self.reaper, self.timers, self.announcer, self.chronicle),
             foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,
             spawn_method=self._configuration.init.spawn,
@@ -157,6 +180,16 @@ class Assembly:
             not_executed=self.performer.not_executed,
         )
 
+    def _make_insight(self) -> Insight:
+        return Insight(
+            self.supervisor.engine,
+            self.workshop,
+            self.performer,
+            self.afterwards.store,
+            begun=time.time(),
+            timeout=lambda: self._configuration.init.shutdown_timeout,
+        )
+
     def _make_requests(self) -> Requests:
         return Requests(
             self.supervisor,
@@ -168,6 +201,7 @@ class Assembly:
             now=self.timers.now,
             since=time.time(),
             show=lambda name: show(self._configuration, name),
+            insight=self.insight,
         )
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -203,6 +237,9 @@ class Assembly:
 
     def _finish(self, status: int) -> None:
         self._status = status
+        self.afterwards.last_word(status, self.shutdown, self._leave)
+
+    def _leave(self) -> None:
         # Not at once: whoever asked for the shutdown over the control socket gets an answer first.
         self._loop.call_soon(self._loop.stop)
 
@@ -225,16 +262,23 @@ class Assembly:
                 timer.cancel()
                 self._end_strays(max(0.0, deadline - self.timers.now()), swept)
 
-        # What removes directories is a child too, and the sweep would end it.
+        # What removes directories or writes a report is a child too, and the sweep would end it.
         timer = self.timers.at(deadline, go_on)
-        self.performer.when_tidy(go_on)
+        self.performer.when_tidy(lambda: self.afterwards.when_idle(go_on))
 
     def _end_strays(self, seconds: float, swept: Callable[[list[str]], None]) -> None:
         strays = self.workshop.members.strays()
         if strays:
+            self.chronicle.record.strays_ended += len(strays)
             names = ", ".join(f"{member.name} ({member.pid})" for member in strays[:10])
             self.announcer.system(f"ending processes that belong to no service: {names}")
         self.workshop.ending.sweep(seconds, swept)
+
+    def _write_down(self, change: Announce) -> None:
+        now = self.timers.now()
+        self.chronicle.changed(change, now)
+        self.afterwards.recorder.changed(change)
+        self.shutdown.report.changed(change, now)
 
     def _tell_upward(self) -> None:
         engine = self.supervisor.engine

@@ -110,6 +110,7 @@ def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str
     loop = _new_loop()
     subreaper_problem = _become_subreaper()
     house = Assembly(loop, configuration, ready_fd=options.ready_fd, rewrite=options.rewrite, project=_project(options))
+    house.insight.warnings = warnings
     for text in filter(None, (*warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
     house.begin()

@@ -11,8 +11,8 @@ from functools import partial
 from asyncinit.config.spec import LogLevel
 from asyncinit.control.types import EventEntry
 from asyncinit.core.engine import Engine
+from asyncinit.core.phrases import duration, few
 from asyncinit.core.status import State
-from asyncinit.runtime import words
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.timers import Timer, Timers
 
@@ -50,7 +50,7 @@ class Patience:
     def _say(self, name: str, since: float, after: float) -> None:
         service = self._engine.services[name]
         others = self._engine.waiting_on(name)
-        what = words.few(others) if others else self._obstacle(name)
+        what = few(others) if others else self._obstacle(name)
         waits = f", waits for {what}" if what else ""
-        self._journal.event(name, f"{service.state} for {words.duration(after)}{waits}", LogLevel.WARNING)
+        self._journal.event(name, f"{service.state} for {duration(after)}{waits}", LogLevel.WARNING)
         self._arm(name, since, after * 2)

@@ -18,6 +18,7 @@ from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.announcer import Times
 from asyncinit.runtime.process.hooks import end_variables
+from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.run import Run
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timer
@@ -57,6 +58,11 @@ class Performer:
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
         self._shop.ending.signal_scope(name, number, scope, self._service(name).main, resume=False)
+
+    def prepared(self, name: str) -> Prepared | None:
+        """Return what the processes of a service's present run start with; None where there is no run."""
+        run = self._runs.get(name)
+        return run.prepared if run is not None else None
 
     def not_executed(self, name: str) -> int | None:
         """Return 126 or 127 if the service's program could not be executed or found."""
@@ -164,6 +170,8 @@ class Performer:
     def _run_hooks(self, effect: ev.RunHooks) -> None:
         service = self._service(effect.service)
         variables: dict[str, str] = {}
+        if effect.stage is ev.HookStage.POST_START:
+            self._shop.chronicle.announcing(effect.service, self._shop.timers.now())
         if effect.stage is ev.HookStage.POST_STOP:
             code = service.failure.code if service.failure is not None else Code.SUCCESS
             variables = end_variables(code, service.run_exit)

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from asyncinit.config.spec import Scope
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
+from asyncinit.core.phrases import few
 from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.control.operations import RefusedError, Verb
+from asyncinit.runtime.control.operations import Insight, RefusedError, Verb
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.shutdown import Shutdown
@@ -48,6 +49,7 @@ class Requests:
         now: Callable[[], float],
         since: float,
         show: Callable[[str], str],
+        insight: Insight,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -59,6 +61,7 @@ class Requests:
         self._now = now
         self._since = since
         self._show = show
+        self._insight = insight
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -96,6 +99,10 @@ class Requests:
     def journal(self) -> Journal:
         """Return the journal."""
         return self._journal
+
+    def insight(self) -> Insight:
+        """Return what tells about causes, times and plans."""
+        return self._insight
 
     def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
         """Call back with every event from now on; returns what ends it."""
@@ -161,7 +168,7 @@ class Requests:
         gone = [name for name in names if self._engine.services[name].gone]
         if gone and verb is not Verb.STOP:
             are = "is" if len(gone) == 1 else "are"
-            raise RefusedError(f"cannot {verb} {words.few(gone)}, which {are} not declared any more")
+            raise RefusedError(f"cannot {verb} {few(gone)}, which {are} not declared any more")
 
     def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
         """Refuse what would wait for a process that does not die: the service's own, or one of what it needs."""

@@ -123,6 +123,7 @@ class Run:
         self._shop.journal.started(self.spec.name)
         try:
             plan = self._main_plan()
+            self._shop.chronicle.starting(self.spec.name, plan.environment, self._shop.timers.now())
             pid = self._shop.spawner.spawn(plan, self._executed, self._own_exited)
         except AsyncinitError as error:
             self._drop_child_ends()
@@ -133,6 +134,7 @@ class Run:
         if self.spec.foreground:
             self._shop.foreground.begun(pid)
         self._shop.members.born(self.spec.name, self.token, pid, leader=plan.session is Session.NEW)
+        self._shop.chronicle.spawned(self.spec.name, pid)
         self._post(ev.Spawned(pid))
 
     def _main_plan(self) -> ExecPlan:
@@ -299,7 +301,7 @@ class Run:
         if self.spec.foreground:
             self._shop.foreground.ended()
         self.main = None
-        self._shop.announcer.exited(self.spec.name)
+        self._shop.aftermath.main_ended(self.spec.name)
         self._post(ev.Exited(status))
 
     def tree_gone(self) -> None:

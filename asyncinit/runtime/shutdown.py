@@ -11,8 +11,10 @@ from collections.abc import Callable
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
 from asyncinit.core.events import Effect
 from asyncinit.core.outcome import Facts, exit_code
+from asyncinit.core.phrases import duration
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.shutdown_report import ShutdownReport
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
 
@@ -31,7 +33,7 @@ class Shutdown:
 
     `sweep(seconds, done)` ends every process that is left under us; `finish(code)` leaves the loop with the exit code.
     `decisive` is the service whose status is asyncinit's own (CMD), `not_executed` gives 126 or 127 where its program
-    could not be executed.
+    could not be executed. `reason` is why it was begun, `report` who used up the time.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Shutdown:
         self._finish = finish
         self._decisive = decisive
         self._not_executed = not_executed
+        self.report = ShutdownReport(self._engine)
+        self.reason = ""
         self._asked_at = math.inf
         self._requested = False
         self._sweeping = False
@@ -76,6 +80,8 @@ class Shutdown:
 
     def _begin(self, reason: str) -> None:
         self._asked_at = self._timers.now()
+        self.reason = reason
+        self.report.begin(self._asked_at)
         self._announcer.system(f"shutting down: {reason}")
         self.on_begin()
         self._supervisor.request(self._shut_down)
@@ -124,8 +130,21 @@ class Shutdown:
             return
         self._over = True
         code = self.exit_code()
-        self._announcer.system(self._summary(code))
+        for line in self.report.lines():
+            self._announcer.remark(line)
+        self._announcer.system(self._summary(code), fields={"shutdown": self.report.fields(), "exit_status": code})
         self._finish(code)
+
+    @property
+    def decided_by(self) -> str | None:
+        """The service whose end or failure is the reason of the exit status, None where there is none."""
+        engine = self._engine
+        gave_up_on = engine.gave_up_on if engine.gave_up is not GiveUp.NONE else None
+        first = engine.ended_essential or self._decisive or gave_up_on
+        if first is not None:
+            return first
+        # As for the exit status: what failed before a shutdown that was asked for is not its outcome.
+        return next(iter([*([] if self._requested else engine.failed), *engine.killed]), None)
 
     def exit_code(self) -> int:
         """Return asyncinit's exit status as things stand."""
@@ -144,11 +163,10 @@ class Shutdown:
 
     def _summary(self, code: int) -> str:
         took = self._timers.now() - self._asked_at
-        parts = [f"down after {words.duration(took)}"]
-        times = self._announcer.stop_times
-        slow = sorted(((times[name], name) for name in times if times[name] >= _SLOW), reverse=True)
+        parts = [f"down after {duration(took)}"]
+        slow = sorted((row for row in self.report.rows if row.used >= _SLOW), key=lambda row: row.used, reverse=True)
         if slow:
-            parts.append("slow: " + ", ".join(f"{name} {words.duration(took)}" for took, name in slow[:5]))
+            parts.append("slow: " + ", ".join(f"{row.name} {duration(row.used)}" for row in slow[:5]))
         if self._engine.killed:
             parts.append("had to be killed: " + ", ".join(self._engine.killed))
         if self._engine.failed:

@@ -18,7 +18,7 @@ from asyncinit.control.types import (
 )
 from asyncinit.core.engine import Engine
 from asyncinit.core.service import Service
-from asyncinit.core.status import Reason, State
+from asyncinit.core.status import ExitStatus, Reason, State
 
 
 class Seen(Protocol):
@@ -81,14 +81,16 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
 
 
 def _last_exit(service: Service, seen: Seen) -> ExitInfo | None:
-    status = service.last_exit
-    if status is None:
-        return None
+    return None if service.last_exit is None else exit_info(service.last_exit, seen.exit_time)
+
+
+def exit_info(status: ExitStatus, moment: float | None) -> ExitInfo:
+    """Return how a main process ended, at wall clock `moment` (None: just now), as it goes over the wire."""
     return ExitInfo(
         code=status.code,
         signal=status.signal,
         core_dumped=status.core_dumped,
-        time=timestamp(seen.exit_time or time.time()),
+        time=timestamp(time.time() if moment is None else moment),
     )
 
 

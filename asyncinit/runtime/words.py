@@ -6,21 +6,9 @@ from collections.abc import Sequence
 
 from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.core.events import Announce
+from asyncinit.core.phrases import duration, few
 from asyncinit.core.service import Service
 from asyncinit.core.status import ExitStatus, Reason, State, signal_name
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people write it: 35 ms, 2.5 s, 3 min 20 s, 4 h 5 min."""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def transition(
@@ -69,13 +57,6 @@ def transition(
         case State.UNHEALTHY:
             text, level = f"unhealthy{because}", LogLevel.WARNING
     return text, level
-
-
-def few(names: Sequence[str]) -> str:
-    """Return some names in words: "web", "web and api", "web, api and 12 more"."""
-    if len(names) <= 2:
-        return " and ".join(names)
-    return f"{names[0]}, {names[1]} and {len(names) - 2} more"
 
 
 def _ready(service: Service, old: State, took: float) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from asyncinit.config.spec import SpawnMethod
+from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.journal import Journal
@@ -39,6 +41,8 @@ class Workshop:
     capture: Capture
     journal: Journal
     announcer: Announcer
+    chronicle: Chronicle
+    aftermath: Aftermath
     foreground: Foreground
     slow_paths: Callable[[], bool]
     triggers: Callable[[str], Mapping[str, str]] = lambda _name: {}

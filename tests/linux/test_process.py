@@ -44,20 +44,42 @@ def test_how_a_child_ended_is_told_exactly() -> None:
 import resource
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 pid = child(lambda: os._exit(255))
-assert wait() == (pid, 255, None, False)
+assert wait()[:4] == (pid, 255, None, False)
 pid = child(lambda: os.kill(os.getpid(), 9))
-assert wait() == (pid, None, 9, False)
+assert wait()[:4] == (pid, None, 9, False)
 reader, writer = os.pipe()
 pid = child(lambda: (os.close(writer), os.read(reader, 1), os._exit(0)))
 assert process.wait_any() is None
 os.close(writer)
-assert wait() == (pid, 0, None, False)
+assert wait()[:4] == (pid, 0, None, False)
 try:
     process.wait_any()
 except ChildProcessError:
     print("none left")
 """
     assert in_child(WAIT + code) == "none left\n"
+
+
+def test_what_a_child_used_comes_with_its_end() -> None:
+    """Its time and its size are those of that child, not of all children so far."""
+    code = """
+def work():
+    data = bytearray(64 << 20)
+    for index in range(0, len(data), 4096):
+        data[index] = 1
+    while os.times().user < 0.05:
+        pass
+    os._exit(0)
+child(work)
+busy = wait().usage
+child(lambda: os._exit(0))
+idle = wait().usage
+assert busy.user_seconds >= 0.05 > idle.user_seconds
+assert busy.max_rss >= 64 << 20 > idle.max_rss
+assert busy.minor_faults > 0
+print("well")
+"""
+    assert in_child(WAIT + code) == "well\n"
 
 
 def test_children_by_clone_without_sigchld_are_reaped() -> None:
@@ -67,7 +89,7 @@ from asyncinit.linux import libc
 pid = libc.call("syscall", libc.clone_number(), 0)
 if pid == 0:
     os._exit(3)
-assert wait() == (pid, 3, None, False)
+assert wait()[:4] == (pid, 3, None, False)
 print("well")
 """
     assert in_child(WAIT + code) == "well\n"
@@ -164,11 +186,11 @@ pid = child(lambda: os._exit(5))
 fd = process.pidfd_open(pid)
 assert process.pidfd_exit(fd) is None
 wait()
-assert process.pidfd_exit(fd) in (None, (0, 5, None, False))
+assert process.pidfd_exit(fd) in (None, (0, 5, None, False, None))
 pid = child(lambda: os.kill(os.getpid(), 9))
 fd = process.pidfd_open(pid)
 wait()
-assert process.pidfd_exit(fd) in (None, (0, None, 9, False))
+assert process.pidfd_exit(fd) in (None, (0, None, 9, False, None))
 print("well")
 """
     assert in_child(WAIT + code) == "well\n"

@@ -18,7 +18,7 @@ from asyncinit.core.outcome import Facts, exit_code
 from asyncinit.core.status import Code, ExitStatus
 from asyncinit.linux.signals import CATCHABLE, FAULTS, SI_KERNEL, SignalInfo
 from asyncinit.runtime.orders import Orders
-from asyncinit.runtime.process.environment import _NOT_INHERITED
+from asyncinit.runtime.process.environment import NOT_INHERITED
 from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.shutdown import SECOND_WISH
 from asyncinit.wrapper import command, loop, options
@@ -212,7 +212,7 @@ def test_every_variable_on_the_page_is_in_the_code() -> None:
 
 def test_the_page_names_what_is_not_passed_on() -> None:
     """No more and no less than what the environment of services leaves out."""
-    assert variables("Not passed on") == _NOT_INHERITED
+    assert variables("Not passed on") == NOT_INHERITED
 
 
 def test_the_page_names_what_post_stop_hooks_get() -> None:

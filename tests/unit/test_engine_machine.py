@@ -21,6 +21,7 @@ from asyncinit.config.spec import (
     StopStep,
 )
 from asyncinit.core import events as ev
+from asyncinit.core.explain import explain
 from asyncinit.core.graph import Graph
 from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, WITHOUT_RUN, Phase
 from asyncinit.core.status import Code, Reason
@@ -222,6 +223,15 @@ class Lives(RuleBasedStateMachine):
         for name in self.names:
             life = self.world[name]
             assert not life.gone or (not life.wanted and (not life.at_rest or life.stuck))
+
+    @invariant()
+    def every_state_can_be_explained(self) -> None:
+        """Whatever has come about: there are words for it, and what is waited for is part of the chain."""
+        for name in self.names:
+            told = explain(self.world.engine, name, self.world.now)
+            assert told.chain[0].service == name
+            assert all(link.text for link in told.chain)
+            assert set(self.world.engine.waiting_on(name)) <= {link.service for link in told.chain}
 
     @invariant()
     def nothing_impossible_happened(self) -> None:

@@ -56,6 +56,8 @@ class House(World):
     def perform(self, effect: ev.Effect) -> None:
         """Carry out an effect in the world (`Performer`)."""
         self.log.append((effect.service, type(effect).__name__))
+        if isinstance(effect, ev.Announce):
+            self.shutdown.report.changed(effect, self.now)
         self._effect(effect, self.bodies[effect.service])
         while self.born:
             name, pid = self.born.popleft()
@@ -107,10 +109,15 @@ class Teller:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.stop_times: dict[str, float] = {}
+        self.remarks: list[str] = []
+        self.fields: list[dict[str, Any]] = []
 
-    def system(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
+    def system(self, text: str, level: LogLevel = LogLevel.INFO, fields: dict[str, Any] | None = None) -> None:
         self.lines.append(text)
+        self.fields.append(fields or {})
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
 
 
 def test_a_requested_shutdown() -> None:
@@ -345,8 +352,73 @@ def test_the_summary() -> None:
     house.exit("b", 1)
     house.settle()
     house.shutdown.request("received SIGTERM")
-    house.teller.stop_times["a"] = 2.0
     house.pass_time(3.0)
     assert house.code == 124
     (line,) = (line for line in house.teller.lines if line.startswith("down after"))
     assert line == "down after 2 s; slow: a 2 s; had to be killed: a; failed: b; exit status 124"
+
+
+def test_who_used_up_the_time() -> None:
+    """A row for each that has stopped: what it waited for, what it got and took, whether it was killed."""
+    house = House(
+        service("db", stop=Stop(timeout=4.0)),
+        service("web", requires=("db",), stop=Stop(timeout=4.0)),
+        service("all", type=ServiceType.TARGET, requires=("web",)),
+        shutdown_timeout=9.0,
+    )
+    house.shutdown.request("received SIGTERM")
+    house.pass_time(1.0)
+    house.exit("web")
+    house.settle()
+    house.pass_time(20.0)
+    assert house.code == 124
+    web, db = house.shutdown.report.rows
+    assert (web.name, web.waited, web.waited_for, web.used, web.killed) == ("web", 0.0, None, 1.0, False)
+    assert (db.name, db.waited, db.waited_for, db.killed) == ("db", 1.0, "web", True)
+    assert (web.granted, db.granted) == (4.0, 4.0)
+    assert house.teller.remarks == ["web  stopped in 1 s of 4 s", "db   killed after 4 s of 4 s, after 1 s for web"]
+    table = house.teller.fields[-1]["shutdown"]
+    assert table[1] == {
+        "service": "db",
+        "waited": 1.0,
+        "waited_for": "web",
+        "granted": 4.0,
+        "used": 4.0,
+        "killed": True,
+    }
+
+
+def test_what_is_not_part_of_the_shutdown_has_no_row() -> None:
+    """What stopped before, and what was at rest, used up nothing."""
+    house = House(service("a"), service("b", enabled=False), service("c"))
+    house.supervisor.request(lambda now: house.engine.stop(["a"], now))
+    house.exit("a")
+    house.settle()
+    house.shutdown.request("received SIGTERM")
+    house.exit("c")
+    house.settle()
+    assert [row.name for row in house.shutdown.report.rows] == ["c"]
+
+
+def test_who_decides_the_exit_status() -> None:
+    """An essential service; what has failed, if nobody asked for the end; else what had to be killed."""
+    essential = House(service("a", essential=True, restart=NEVER), service("b"))
+    essential.exit("a", 3)
+    essential.settle()
+    assert essential.shutdown.decided_by == "a"
+    failed = House(service("a", restart=NEVER))
+    failed.exit("a", 1)
+    failed.settle()
+    assert failed.shutdown.decided_by == "a"
+    assert failed.shutdown.reason == "nothing is left to run"
+    asked = House(service("a", restart=NEVER), service("b"))
+    asked.exit("a", 1)
+    asked.settle()
+    asked.shutdown.request("received SIGTERM")
+    asked.exit("b")
+    asked.settle()
+    assert (asked.shutdown.decided_by, asked.code) == (None, 0)
+    killed = House(service("a"))
+    killed.shutdown.request("received SIGTERM")
+    killed.pass_time(20.0)
+    assert (killed.shutdown.decided_by, killed.code) == ("a", 124)

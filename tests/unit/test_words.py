@@ -1,13 +1,9 @@
-"""What asyncinit says of services: durations, one line for each change, outcomes of requests."""
+"""What asyncinit says of services: one line for each change, outcomes of requests."""
 
 from __future__ import annotations
 
 import signal
 from typing import Any
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asyncinit.config.spec import LogLevel, Restart, RestartPolicy, ServiceType, Stop
 from asyncinit.core import events as ev
@@ -17,37 +13,6 @@ from asyncinit.runtime import words
 from tests.unit.life import NO_DATABASE, NOT_HERE, Life
 
 NEVER = Restart(RestartPolicy.NEVER)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0 ms"),
-        (0.035, "35 ms"),
-        (0.9994, "999 ms"),
-        (0.9996, "1 s"),
-        (1.0, "1 s"),
-        (2.54, "2.5 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min"),
-        (61.0, "1 min 1 s"),
-        (200.0, "3 min 20 s"),
-        (3599.6, "1 h"),
-        (3600.0 * 4 + 300, "4 h 5 min"),
-    ],
-)
-def test_durations(seconds: float, text: str) -> None:
-    """As people write them, and never 60 of anything."""
-    assert words.duration(seconds) == text
-
-
-@given(st.floats(0, 10**7))
-def test_a_duration_is_short(seconds: float) -> None:
-    """Whatever it is, it has at most two parts, none of which is a whole one of the next."""
-    parts = words.duration(seconds).split()
-    assert len(parts) in {2, 4}
-    assert ("60", "s") not in zip(parts[::2], parts[1::2], strict=True)
-    assert ("60", "min") not in zip(parts[::2], parts[1::2], strict=True)
 
 
 def line(life: Life, took: float = 2.0, **options: Any) -> tuple[str, LogLevel]:

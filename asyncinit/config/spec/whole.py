@@ -37,7 +37,10 @@ class SpawnMethod(StrEnum):
 
 
 class InitSpec(Struct, frozen=True):
-    """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds."""
+    """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds.
+
+    `crash_dir` None: reports stay in memory. `termination_log` None: where Kubernetes expects it, "": nowhere.
+    """
 
     start: tuple[str, ...] = ()
     control_socket: str | None = None
@@ -48,6 +51,9 @@ class InitSpec(Struct, frozen=True):
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = LogLevel.INFO
     spawn: SpawnMethod = SpawnMethod.AUTO
+    crash_dir: str | None = None
+    crash_keep: int = 50
+    termination_log: str | None = None
 
 
 class Source(Struct, frozen=True):

@@ -15,7 +15,22 @@ from asyncinit.control.types.acts import (
     ShutdownParameters,
     SignalParameters,
 )
+from asyncinit.control.types.crashes import CrashesParameters, CrashesReply, CrashReport, LeftOver, ResourceUse
+from asyncinit.control.types.diagnosis import Check, DoctorReply, Grade, Outlived, ProcessEntry, Standing
 from asyncinit.control.types.errors import ActionFailed, Failed, NoSuchService, NotAllowed, Refused
+from asyncinit.control.types.insight import (
+    ExecPlanParameters,
+    ExecPlanReply,
+    ExplainLink,
+    ExplainParameters,
+    ExplainReply,
+    GraphNode,
+    GraphReply,
+    ShutdownPlanReply,
+    StartTimes,
+    StartupReply,
+    StopShare,
+)
 from asyncinit.control.types.records import (
     EventEntry,
     EventsParameters,
@@ -53,10 +68,22 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Events": (EventsParameters, EventsReply),
     "Show": (ShowParameters, ShowReply),
     "Shutdown": (ShutdownParameters, Nothing),
+    "Explain": (ExplainParameters, ExplainReply),
+    "Crashes": (CrashesParameters, CrashesReply),
+    "Startup": (Nothing, StartupReply),
+    "ShutdownPlan": (Nothing, ShutdownPlanReply),
+    "Graph": (Nothing, GraphReply),
+    "ExecPlan": (ExecPlanParameters, ExecPlanReply),
+    "Doctor": (Nothing, DoctorReply),
 }
 """Every method of the interface: its parameters and its reply."""
 
-READ_METHODS = frozenset({"Status", "Timers", "Logs", "Events", "Show"})
+READ_METHODS = frozenset(
+    {
+        *("Status", "Timers", "Logs", "Events", "Show"),
+        *("Explain", "Crashes", "Startup", "ShutdownPlan", "Graph", "Doctor"),
+    }
+)
 """Methods that `control_read` opens to others; all else is for root and asyncinit's own user."""
 
 ERRORS: dict[str, type[Wire]] = {
@@ -80,6 +107,18 @@ TYPES: dict[str, type] = {
     "LogEntry": LogEntry,
     "EventEntry": EventEntry,
     "ActionResult": ActionResult,
+    "ExplainLink": ExplainLink,
+    "ResourceUse": ResourceUse,
+    "LeftOver": LeftOver,
+    "CrashReport": CrashReport,
+    "StartTimes": StartTimes,
+    "StopShare": StopShare,
+    "GraphNode": GraphNode,
+    "Standing": Standing,
+    "Grade": Grade,
+    "ProcessEntry": ProcessEntry,
+    "Check": Check,
+    "Outlived": Outlived,
 }
 """Every named type of the interface (reason codes are strings there: Varlink has no "-" in names)."""
 
@@ -112,6 +151,28 @@ __all__ = [
     "ActReply",
     "SignalParameters",
     "ShutdownParameters",
+    "ExplainParameters",
+    "ExplainLink",
+    "ExplainReply",
+    "CrashesParameters",
+    "CrashesReply",
+    "CrashReport",
+    "LeftOver",
+    "ResourceUse",
+    "StartTimes",
+    "StartupReply",
+    "StopShare",
+    "ShutdownPlanReply",
+    "GraphNode",
+    "GraphReply",
+    "ExecPlanParameters",
+    "ExecPlanReply",
+    "Standing",
+    "Grade",
+    "ProcessEntry",
+    "Check",
+    "Outlived",
+    "DoctorReply",
     "NoSuchService",
     "NotAllowed",
     "Refused",

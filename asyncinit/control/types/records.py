@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncinit.control.types.status import ReasonStatus
+from asyncinit.control.types.status import ExitInfo, ReasonStatus
 from asyncinit.control.types.wire import Wire
 from asyncinit.core.status import State
 
@@ -21,7 +21,11 @@ class LogEntry(Wire, frozen=True):
 
 
 class EventEntry(Wire, frozen=True):
-    """One change: of a service's state (`old`, `new`), or of the system's (`service` null, states null)."""
+    """One change: of a service's state (`old`, `new`), or of the system's (`service` null, states null).
+
+    `pid`: its main process. `exit`: how the main process of this run ended, null while none has. `restarts`: automatic
+    ones so far.
+    """
 
     time: str
     service: str | None
@@ -29,6 +33,9 @@ class EventEntry(Wire, frozen=True):
     new: State | None
     reason: ReasonStatus | None
     text: str
+    pid: int | None = None
+    exit: ExitInfo | None = None
+    restarts: int | None = None
 
 
 class LogsParameters(Wire, frozen=True):

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
+from asyncinit.control.types import (
+    ActionResult,
+    CrashesReply,
+    DoctorReply,
+    EventEntry,
+    ExecPlanReply,
+    ExplainReply,
+    GraphReply,
+    ServiceStatus,
+    ShutdownPlanReply,
+    StartupReply,
+    SystemStatus,
+    TimerStatus,
+)
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.output.entries import Entry, EventRecord
 
@@ -68,6 +81,38 @@ class JournalReader(Protocol):
         """Call back with each new event; returns what ends it."""
 
 
+class Work(Protocol):
+    """Something that is being found out."""
+
+    def cancel(self) -> object:
+        """Call nobody any more; harmless when it is over."""
+
+
+class Insight(Protocol):
+    """What can be asked about causes, times and plans (`runtime.insight.Insight`); names are known to exist."""
+
+    def explain(self, name: str) -> ExplainReply:
+        """Return why a service is in its state, and what would follow."""
+
+    def crashes(self, names: Sequence[str] | None, number: int | None) -> CrashesReply:
+        """Return the reports of `names` (None: of all), or the one of this number, oldest first."""
+
+    def startup(self) -> StartupReply:
+        """Return how the first start went."""
+
+    def shutdown_plan(self) -> ShutdownPlanReply:
+        """Return how the time of a shutdown would be shared out."""
+
+    def graph(self) -> GraphReply:
+        """Return all services and their edges."""
+
+    def exec_plan(self, name: str, done: Callable[[ExecPlanReply | RefusedError], None]) -> Work:
+        """Find out what a process of a service runs with; `done` is called later. Raises RefusedError."""
+
+    def doctor(self, done: Callable[[DoctorReply | RefusedError], None]) -> Work:
+        """Look at everything; `done` is called later."""
+
+
 class Operations(Protocol):
     """What can be asked of a running asyncinit."""
 
@@ -98,6 +143,9 @@ class Operations(Protocol):
 
     def journal(self) -> JournalReader:
         """Return the journal."""
+
+    def insight(self) -> Insight:
+        """Return what tells about causes, times and plans."""
 
     def on_event(self, callback: Callable[[EventEntry], None]) -> Callable[[], None]:
         """Call back with every event from now on; returns what ends it."""

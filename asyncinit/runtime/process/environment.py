@@ -16,7 +16,7 @@ from asyncinit.runtime.process.accounts import Account
 from asyncinit.runtime.process.executable import DEFAULT_PATH
 
 # Each names something that belongs to asyncinit, or to the asyncinit around it, and would mislead a service.
-_NOT_INHERITED = frozenset(
+NOT_INHERITED = frozenset(
     (
         *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "ASYNCINIT_TOKEN"),
         *("TRIGGER_UNIT", "TRIGGER_TIMER_REALTIME_USEC", "TRIGGER_TIMER_MONOTONIC_USEC"),
@@ -99,7 +99,7 @@ def ground(
     """Return what an environment file's path and the values of `environment` may refer to before any file is read."""
     environment = {}
     if not spec.clear_environment:
-        environment = {name: value for name, value in inherited.items() if name not in _NOT_INHERITED}
+        environment = {name: value for name, value in inherited.items() if name not in NOT_INHERITED}
     if account is not None:
         environment |= {"HOME": account.home, "USER": account.name, "LOGNAME": account.name, "SHELL": account.shell}
     environment.update(directories)

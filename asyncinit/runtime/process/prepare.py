@@ -134,10 +134,11 @@ class Preparation:
         own: Mapping[str, str],
         done: Callable[[Prepared | Unmet | SpawnError], None],
         timeout: float = TIMEOUT,
+        make: bool = True,
     ) -> Cancellable:
         """Prepare a run of `spec`; `done` is called once, after this has returned, with the result or the failed step.
 
-        `own` is what asyncinit adds to the environment, over all else.
+        `own` is what asyncinit adds to the environment, over all else. `make` false: only look, make no directories.
         """
         inherited = self._inherited
 
@@ -173,7 +174,7 @@ class Preparation:
 
         def find(step: StepCallback) -> Findings:
             unmet = _unmet(spec, inherited, own, step) if in_child else ""
-            return Findings(unmet=unmet) if unmet else _find(spec, inherited, own, step)
+            return Findings(unmet=unmet) if unmet else _find(spec, inherited, own, step, make)
 
         return self._offloader.run(find, Findings, timeout, assemble)
 
@@ -239,14 +240,16 @@ def _identities(spec: ServiceSpec, ask: bool) -> Findings:
     return findings
 
 
-def _find(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback) -> Findings:
+def _find(
+    spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback, make: bool
+) -> Findings:
     """In a child: find out and do everything, and name each step before it."""
     step("look up users and groups")
     findings = _identities(spec, ask=True)
     identity, refused = preferences.try_identity(spec, findings.identity)
     findings.identity = identity
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
-    _make_directories(spec, inherited, findings, step)
+    _make_directories(spec, inherited, findings, step, make)
     _read_files(spec, inherited, own, findings, step)
     step("set limits")
     findings.limits, refused = preferences.try_limits(spec)
@@ -265,7 +268,9 @@ def _find(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str
     return findings
 
 
-def _make_directories(spec: ServiceSpec, inherited: Mapping[str, str], findings: Findings, step: StepCallback) -> None:
+def _make_directories(
+    spec: ServiceSpec, inherited: Mapping[str, str], findings: Findings, step: StepCallback, make: bool
+) -> None:
     credentials = findings.identity.credentials
     owner = (credentials.uid, credentials.gid) if credentials else None
     for kind in directories.KINDS:
@@ -281,7 +286,8 @@ def _make_directories(spec: ServiceSpec, inherited: Mapping[str, str], findings:
             paths = directories.paths(kind, spec.directories, directories.of_the_system(), inherited)
             names: tuple[str, ...] = getattr(spec.directories, kind)
             for path, name in zip(paths, names, strict=True):
-                directories.make(path[: -len(name) - 1], name, spec.directories.mode, owner, begin)
+                if make:
+                    directories.make(path[: -len(name) - 1], name, spec.directories.mode, owner, begin)
             if paths:
                 findings.directories[directories.variable(kind)] = ":".join(paths)
         except (OSError, SpawnError) as error:

@@ -1,6 +1,6 @@
-"""Collect every ended child and tell who asked for it; the only caller of waitid, knows nothing of services.
+"""Collect every ended child and tell who asked for it; the only waiter, knows nothing of services.
 
-`waitid(P_ALL)` takes any child's status, so no library in this process may wait for children of its own: it would wait
+`wait4(-1)` takes any child's status, so no library in this process may wait for children of its own: it would wait
 for ever or be told a status that is not true. A child is registered in the same loop turn in which it is made, so its
 end can't be seen before its owner is known: what nobody has registered is an orphan that the kernel gave to us.
 """
@@ -16,7 +16,7 @@ from functools import partial
 from msgspec import Struct
 
 from asyncinit.core.status import ExitStatus
-from asyncinit.linux.process import stop_signal, wait_any
+from asyncinit.linux.process import Usage, stop_signal, wait_any
 from asyncinit.runtime.reexec.keep import Keep
 
 # So many are reaped in one turn of the loop: a storm of orphans must not keep signals and services waiting.
@@ -39,7 +39,8 @@ class Reaper:
     """The one reaper of the process.
 
     `orphans` counts what was reaped without having been registered, `spawned` what was registered, and `reaped` the
-    registered ones whose end was told: the ledger by which tests see that nothing is lost.
+    registered ones whose end was told: the ledger by which tests see that nothing is lost. `usage` is what the child
+    used whose end is being told just now, None at any other time.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -49,6 +50,7 @@ class Reaper:
         self._listeners: list[Listener] = []
         self._stops: dict[int, Callable[[int], None]] = {}
         self._again = False
+        self.usage: Usage | None = None
         self.orphans = 0
         self.spawned = 0
         self.reaped = 0
@@ -130,7 +132,9 @@ class Reaper:
                 return
             if ended is None:
                 return
+            self.usage = ended.usage
             self._tell(ended.pid, ExitStatus(ended.code, ended.signal, ended.core_dumped))
+            self.usage = None
         if not self._again:
             self._again = True
             self._loop.call_soon(self._reap_more)

@@ -22,6 +22,7 @@ from asyncinit.config.spec import LogLevel, Overlap, Timer
 from asyncinit.control.types import EventEntry, TimerStatus, timestamp
 from asyncinit.core import schedule
 from asyncinit.core.events import Effect
+from asyncinit.core.phrases import duration
 from asyncinit.core.schedule import Deadlines, Memory
 from asyncinit.core.service import Service
 from asyncinit.core.status import State
@@ -329,9 +330,9 @@ def _in_words(timer: Timer) -> list[str]:
     zone = f" {timer.time_zone}" if timer.time_zone is not None else ""
     parts = [expression + zone for expression in timer.cron]
     if timer.every is not None:
-        parts.append(f"every {words.duration(timer.every)}")
+        parts.append(f"every {duration(timer.every)}")
     if timer.after_boot is not None:
-        parts.append(f"{words.duration(timer.after_boot)} after the start")
+        parts.append(f"{duration(timer.after_boot)} after the start")
     return parts
 
 

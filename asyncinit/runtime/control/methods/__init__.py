@@ -15,6 +15,7 @@ from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import ActingMethods
 from asyncinit.runtime.control.methods.answers import Table, fail
 from asyncinit.runtime.control.methods.following import FollowingMethods
+from asyncinit.runtime.control.methods.insight import InsightMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
 from asyncinit.runtime.control.operations import Operations, RefusedError
 
@@ -23,7 +24,12 @@ class Methods:
     """The methods of io.asyncinit, by name."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, operations: Operations) -> None:
-        groups = (ReadingMethods(operations), ActingMethods(operations), FollowingMethods(loop, operations))
+        groups = (
+            ReadingMethods(operations),
+            ActingMethods(operations),
+            FollowingMethods(loop, operations),
+            InsightMethods(operations),
+        )
         self._table: Table = {name: method for group in groups for name, method in group.table.items()}
 
     def run(self, name: str, call: Call, parameters: Wire) -> None:

@@ -1,0 +1,96 @@
+"""`asyncinit exec`: become a command that runs as a service's own processes do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from asyncinit.cli.outcome import UsageError, complain
+from asyncinit.cli.server import connect
+from asyncinit.client.errors import EXIT_NOT_ALLOWED
+from asyncinit.errors import SpawnError, why
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from typing import Any
+
+    from asyncinit.cli.declaring import Invocation
+
+EXIT_CANNOT_EXECUTE = 126
+EXIT_NOT_FOUND = 127
+
+
+def execute(invocation: Invocation) -> int:
+    """Take on what the service has and execute CMD; returns only if that fails.
+
+    The terminal, the signals and the exit status are CMD's own because nothing of us stays between.
+    """
+    program = invocation.program
+    if not program:
+        raise UsageError("exec: give a command after the name: asyncinit exec NAME -- CMD...")
+    name = invocation.values["name"]
+    with connect(invocation.socket) as server:
+        plan = server.call("ExecPlan", {"name": name})
+    for lost in plan["left_out"]:
+        complain(f"{lost} is left out: its value is not UTF-8")
+    try:
+        become(plan)
+    except SpawnError as error:
+        complain(f"{name}: {error}")
+        return EXIT_NOT_ALLOWED if error.errno == errno.EPERM else 1
+    return _run(program, dict(item.split("=", 1) for item in plan["environment"]))
+
+
+def become(plan: dict[str, Any]) -> None:
+    """Take on user, groups, umask and directory; raises SpawnError with the step that failed."""
+    if plan["uid"] is not None:
+        _change_user(plan)
+    if plan["umask"] is not None:
+        os.umask(plan["umask"])
+    folder = plan["working_directory"]
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise SpawnError(f"change directory to {folder}", error.errno or 0) from error
+
+
+def _change_user(plan: dict[str, Any]) -> None:
+    uid, gid, groups = plan["uid"], plan["gid"], plan["groups"]
+    same = set(os.getresuid()) == {uid} and set(os.getresgid()) == {gid}
+    if same and (groups is None or set(groups) <= {*os.getgroups(), gid}):
+        return
+    try:
+        if groups is not None:
+            os.setgroups(groups)
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        who = plan["user"] or f"uid {uid}"
+        text = why(error.errno or 0)
+        if error.errno == errno.EPERM and os.geteuid() != 0:
+            text += f"; you are uid {os.geteuid()}, and only root or that user may do this"
+        raise SpawnError(f"set user {who}", error.errno or 0, text) from error
+
+
+def _run(program: tuple[str, ...], environment: dict[str, str]) -> int:
+    from asyncinit.linux.signals import reset_in_child
+    from asyncinit.runtime.process import executable
+
+    try:
+        path = executable.find(program[0], environment)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reset_in_child()
+        os.execve(path, program, environment)
+    except SpawnError as error:
+        complain(str(error))
+        return EXIT_NOT_FOUND if error.errno == errno.ENOENT else EXIT_CANNOT_EXECUTE
+    except OSError as error:
+        number = error.errno or 0
+        complain(f"cannot execute {path}: {executable.explain(path, number)}")
+        return EXIT_NOT_FOUND if number == errno.ENOENT else EXIT_CANNOT_EXECUTE
+    except ValueError as error:
+        complain(f"cannot execute {program[0]}: {error}")
+        return EXIT_CANNOT_EXECUTE

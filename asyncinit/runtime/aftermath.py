@@ -1,0 +1,55 @@
+"""What is left when a main process has ended: written down at that moment, because a moment later it is gone.
+
+Signals nobody, decides nothing. Who outlives a main process whose end nobody asked for is a leak: it is ended by what
+follows, and counted here (`asyncinit doctor` shows it).
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+
+from asyncinit.core.engine import Engine
+from asyncinit.core.service import STOPPABLE
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.chronicle import Chronicle
+from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.tree.listing import Member
+from asyncinit.runtime.tree.members import Members
+
+# More are not listed: each takes 0.05 ms, and whoever leaves so many behind leaves them all the time.
+_LISTED = 100
+
+
+class Aftermath:
+    """Look around when a main process has ended."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        members: Members,
+        reaper: Reaper,
+        timers: Timers,
+        announcer: Announcer,
+        chronicle: Chronicle,
+    ) -> None:
+        self._engine = engine
+        self._members = members
+        self._reaper = reaper
+        self._timers = timers
+        self._announcer = announcer
+        self._chronicle = chronicle
+
+    def main_ended(self, name: str) -> None:
+        """Note that the main process of a service has just ended, what it used, and who has outlived it."""
+        self._announcer.exited(name)
+        service = self._engine.services[name]
+        unasked = service.phase in STOPPABLE and not service.leaving
+        left = self._survivors(name) if unasked else []
+        self._chronicle.ended(name, self._reaper.usage, left, self._timers.now(), time.time())
+
+    def _survivors(self, name: str) -> list[Member]:
+        """Return the live members of a service but for hooks and probes, which asyncinit itself has made."""
+        self._members.refresh()
+        return [member for member in islice(self._members.walk(name), _LISTED) if not self._reaper.known(member.pid)]

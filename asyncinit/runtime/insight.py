@@ -1,0 +1,245 @@
+"""Answer why and how long: explanations, crash reports, times of the start, plans, the doctor (see `Insight` below
+`runtime.control.operations`). Reads the engine and what was written down; changes nothing, knows no socket.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import structs
+
+from asyncinit.config.spec import Condition, ServiceSpec, ServiceType
+from asyncinit.control.types import (
+    CrashesReply,
+    DoctorReply,
+    ExecPlanReply,
+    ExplainLink,
+    ExplainReply,
+    GraphNode,
+    GraphReply,
+    Outlived,
+    ShutdownPlanReply,
+    StartTimes,
+    StartupReply,
+    StopShare,
+    timestamp,
+)
+from asyncinit.core import budget
+from asyncinit.core.engine import Engine
+from asyncinit.core.explain import explain
+from asyncinit.core.shutdown_plan import plan
+from asyncinit.errors import SpawnError
+from asyncinit.linux.process import is_subreaper
+from asyncinit.runtime.chronicle import Chronicle
+from asyncinit.runtime.control.operations import RefusedError
+from asyncinit.runtime.crashes.store import CrashStore
+from asyncinit.runtime.doctor.examination import TIMEOUT, Facts, Findings, examine
+from asyncinit.runtime.doctor.processes import Family
+from asyncinit.runtime.process.environment import NOT_INHERITED
+from asyncinit.runtime.process.prepare import Cancellable, Prepared, Unmet
+from asyncinit.runtime.snapshot import Seen
+from asyncinit.runtime.workshop import Workshop
+
+
+class Runs(Protocol):
+    """What is asked of the services' runs (`runtime.performer.Performer`)."""
+
+    def seen(self, name: str) -> Seen:
+        """Return what the runtime knows of a service."""
+
+    def prepared(self, name: str) -> Prepared | None:
+        """Return what the processes of the present run start with; None where there is no run."""
+
+
+class Insight:
+    """What can be asked; `begun` is the wall clock's time at which asyncinit began, `warnings` its configuration's."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        workshop: Workshop,
+        runs: Runs,
+        crashes: CrashStore,
+        *,
+        begun: float,
+        timeout: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._shop = workshop
+        self._runs = runs
+        self._crashes = crashes
+        self._begun = begun
+        self._timeout = timeout
+        self.warnings: Sequence[str] = ()
+
+    @property
+    def _chronicle(self) -> Chronicle:
+        return self._shop.chronicle
+
+    def explain(self, name: str) -> ExplainReply:
+        """Return why a service is in its state, and what would follow."""
+        found = explain(self._engine, name, self._shop.timers.now(), lambda one: self._runs.seen(one).waiting_text)
+        chain = [ExplainLink(service=link.service, state=link.state, text=link.text) for link in found.chain]
+        return ExplainReply(chain=chain, next=list(found.next), more=found.more)
+
+    def crashes(self, names: Sequence[str] | None, number: int | None) -> CrashesReply:
+        """Return crash reports, oldest first."""
+        return CrashesReply(crashes=self._crashes.find(names, number), forgotten=self._crashes.forgotten)
+
+    def startup(self) -> StartupReply:
+        """Return how the first start went."""
+        record = self._chronicle.record
+
+        def since(moment: float | None) -> float | None:
+            return None if moment is None else round(moment - record.begun, 6)
+
+        services = [
+            StartTimes(
+                name=name,
+                type=self._engine.services[name].spec.type,
+                state=self._engine.services[name].state,
+                waiting=round(start.waiting - record.begun, 6),
+                preparing=since(start.preparing),
+                starting=since(start.starting),
+                ready=since(start.ready),
+                ended=since(start.ended),
+                attempts=start.attempts,
+                after=[other for other in self._engine.graph.after[name] if other in record.starts],
+            )
+            for name, start in record.starts.items()
+            if name in self._engine.services
+        ]
+        return StartupReply(begun=timestamp(self._begun), finished=since(record.finished), services=services)
+
+    def shutdown_plan(self) -> ShutdownPlanReply:
+        """Return how the time would be shared out if a shutdown began now."""
+        timeout = self._timeout()
+        services = [
+            StopShare(
+                name=share.name,
+                declared=_finite(share.declared),
+                begins=_finite(share.begins),
+                granted=_finite(share.granted),
+                waits_for=list(share.waits_for),
+            )
+            for share in plan(self._engine, timeout)
+        ]
+        return ShutdownPlanReply(timeout=_finite(timeout), budget=_finite(budget.usable(timeout)), services=services)
+
+    def graph(self) -> GraphReply:
+        """Return all services and their edges."""
+        services = [self._engine.services[name] for name in sorted(self._engine.services)]
+        return GraphReply(
+            services=[
+                GraphNode(
+                    name=service.name,
+                    type=service.spec.type,
+                    state=service.state,
+                    enabled=service.spec.enabled,
+                    requires=list(service.spec.requires),
+                    wants=list(service.spec.wants),
+                    after=list(service.spec.after),
+                    before=list(service.spec.before),
+                    binds_to=list(service.spec.binds_to),
+                )
+                for service in services
+            ]
+        )
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What takes a child
+
+    def exec_plan(self, name: str, done: Callable[[ExecPlanReply | RefusedError], None]) -> Cancellable:
+        """Find out what a process of a service runs with, and call `done` with it, later."""
+        spec = self._engine.services[name].spec
+        if spec.type is ServiceType.TARGET:
+            raise RefusedError(f"cannot run a command as {name}: it is a target, and has no processes")
+        running = self._runs.prepared(name)
+        if running is not None:
+            return self._shop.loop.call_soon(done, _exec_plan(spec, running, True))
+
+        def looked(result: Prepared | Unmet | SpawnError) -> None:
+            if isinstance(result, Prepared):
+                done(_exec_plan(spec, result, False))
+            else:
+                why = result.text if isinstance(result, Unmet) else str(result)
+                done(RefusedError(f"cannot run a command as {name}: {why}"))
+
+        address = self._shop.control_address
+        own = {"ASYNCINIT_SOCKET": address} if address else {}
+        try:
+            whatever = structs.replace(spec, condition=Condition())  # a command may run where the service does not
+            return self._shop.preparation.begin(whatever, own, looked, make=False)
+        except SpawnError as error:
+            return self._shop.loop.call_soon(looked, error)
+
+    def doctor(self, done: Callable[[DoctorReply | RefusedError], None]) -> Cancellable:
+        """Look at everything, and call `done` with what was found, later."""
+        facts = self._facts()
+
+        def looked(result: Findings | SpawnError) -> None:
+            if isinstance(result, SpawnError):
+                done(RefusedError(str(result)))
+                return
+            record = self._chronicle.record
+            outlived = [Outlived(service=name, count=count) for name, count in sorted(record.outlived.items())]
+            done(
+                DoctorReply(
+                    processes=result.processes,
+                    total=result.total,
+                    checks=result.checks,
+                    outlived=outlived,
+                    strays_ended=record.strays_ended,
+                )
+            )
+
+        return self._shop.offloader.run(lambda step: examine(facts, step), Findings, TIMEOUT, looked)
+
+    def _facts(self) -> Facts:
+        members, names = self._shop.members, self._engine.services
+        members.refresh()
+        owners = {pid: name for name in names for pid in members.roots(name)}
+        left_out = {name: self._runs.seen(name).not_applied for name in names}
+        return Facts(
+            family=Family(os.getpid(), owners, self._shop.reaper.pids() - owners.keys()),
+            subreaper=is_subreaper(),
+            loop="uvloop" if type(self._shop.loop).__module__.startswith("uvloop") else "asyncio",
+            control=self._shop.control_address,
+            warnings=tuple(self.warnings),
+            not_applied={name: keys for name, keys in left_out.items() if keys},
+        )
+
+
+def _finite(seconds: float) -> float | None:
+    return None if seconds == math.inf else round(seconds, 6)
+
+
+def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool) -> ExecPlanReply:
+    """Return what a command beside the service's own processes runs with: not what is for its main process alone."""
+    environment: list[str] = []
+    left_out: list[str] = []
+    for name, value in prepared.environment.items():
+        if name in NOT_INHERITED:
+            continue
+        text = f"{name}={value}"
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            left_out.append(name.encode(errors="replace").decode())
+        else:
+            environment.append(text)
+    who = prepared.credentials
+    return ExecPlanReply(
+        environment=environment,
+        left_out=left_out,
+        uid=None if who is None else who.uid,
+        gid=None if who is None else who.gid,
+        groups=None if who is None or who.groups is None else list(who.groups),
+        user=spec.user or "",
+        working_directory=prepared.working_directory,
+        umask=prepared.umask,
+        running=running,
+    )
