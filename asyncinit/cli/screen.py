@@ -15,6 +15,7 @@ GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
 STATE_COLOURS = {
     "ready": GREEN,
     "completed": GREEN,
+    "listening": GREEN,
     "failed": RED,
     "unhealthy": YELLOW,
     "backoff": YELLOW,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncinit.cli.declaring import Invocation
     from asyncinit.client.connection import Connection
 
-UP = frozenset({"ready", "completed"})
+UP = frozenset({"ready", "completed", "listening"})
 """States of a service that is as it should be."""
 
 

@@ -1,4 +1,4 @@
-"""The addresses that probes are given: their form only; resolves nothing and opens nothing.
+"""Addresses that are probed or listened on: their form only; resolves nothing and opens nothing.
 
 A text that has `${` in it is final only when the service starts, and is taken as it is.
 """
@@ -51,6 +51,46 @@ def listening(value: str) -> str:
         raise BadValueError
     if len(value.encode()) > _LONGEST_NAME:
         raise BadValueError(f"is longer than the {_LONGEST_NAME} bytes of a socket's address (unix(7))")
+    return value
+
+
+def listen(value: str) -> str:
+    """Return IP:PORT on which a socket can listen; the host may be "localhost", or "*" for all addresses."""
+    if "${" in value:
+        return value
+    _check_host_and_port(value)
+    host = value.rpartition(":")[0].strip("[]")
+    if host not in ("*", "localhost") and not _is_address(host):
+        raise BadValueError("has a host that is no IP address: a name may mean several, or none yet")
+    return value
+
+
+def _is_address(host: str) -> bool:
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host.partition("%")[0] if family == socket.AF_INET6 else host)
+    except OSError:
+        return False
+    return True
+
+
+def listen_unix(value: str) -> str:
+    """Return the absolute path, or "@" and an abstract name, at which a service's socket is made."""
+    if "${" in value:
+        return value
+    if not value.startswith(("/", "@")):
+        raise BadValueError("is not absolute", suggestion=quoted(f"/run/{value}") if value else "")
+    if value.endswith("/"):
+        raise BadValueError("is a folder")
+    return listening(value)
+
+
+def socket_name(value: str) -> str:
+    """Return a name as LISTEN_FDNAMES can have it (sd_listen_fds(3))."""
+    if not 1 <= len(value) <= 255 or ":" in value or not all(" " <= character <= "~" for character in value):
+        raise BadValueError
     return value
 
 

@@ -225,6 +225,8 @@ def _mismatch(value: object, type_: inspect.Type, path: Path) -> Finding:
         suggestion = suggestion or {"false": "false", "no": "false", "off": "false"}.get(folded, "")
     elif isinstance(value, int | float) and _is_text(type_) and not _is_hidden(path):
         suggestion = f'"{shown(value)}"'
+    elif isinstance(value, dict) and _takes_list_of(type_, value):
+        suggestion = f"[[{path[-1]}]]"
     elif isinstance(value, str) and _takes_list_of(type_, value):
         suggestion = f"[{shown(value)}]"
     return Finding(path, found=_found(value, path), expected=_expected(type_), suggestion=suggestion)
@@ -240,7 +242,7 @@ def _is_text(type_: inspect.Type) -> bool:
     return isinstance(type_, inspect.StrType)
 
 
-def _takes_list_of(type_: inspect.Type, value: str) -> bool:
+def _takes_list_of(type_: inspect.Type, value: object) -> bool:
     picked = _pick(type_, [], None)
     return (
         picked is not None and isinstance(picked[0], inspect.ListType) and bool(_pick(picked[0].item_type, value, None))

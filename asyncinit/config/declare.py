@@ -12,10 +12,12 @@ from asyncinit.config.sections import (
     ready,
     reload,
     restart,
+    sockets,
     stop,
     timer,
 )
 from asyncinit.config.sections.given import Keys, says
+from asyncinit.config.values import format_duration
 
 
 def declare(service: spec.ServiceSpec) -> Keys:
@@ -67,6 +69,10 @@ def _process(service: spec.ServiceSpec) -> Keys:
         "unset_environment": list(service.unset_environment),
         "tty": service.tty,
         "success_exit": format_outcomes(service.success_exit),
+        "sockets": sockets.declare(service.sockets),
+        "on_demand": service.on_demand,
+        "idle_stop": format_duration(service.idle_stop),
+        "handover": str(service.handover),
     }
 
 

@@ -51,6 +51,12 @@ _ELSEWHERE = {
     "restart_delay": "[restart] delay",
     "restartsec": "[restart] delay",
     "restart_policy": "[restart] policy",
+    "listen": "[[sockets]]",
+    "socket": "[[sockets]]",
+    "listenstream": "[[sockets]] tcp or unix",
+    "listendatagram": "[[sockets]] udp or unix_datagram",
+    "socketmode": "[[sockets]] mode",
+    "filedescriptorname": "[[sockets]] name",
     "autorestart": "[restart] policy",
     "readiness": "[ready]",
     "schedule": "[timer] cron",
@@ -66,11 +72,13 @@ _ELSEWHERE = {
 
 
 def struct_of(type_: inspect.Type) -> inspect.StructType | None:
-    """Return the table that a key can hold, looking through its annotations and short forms."""
+    """Return the table that a key can hold, looking through its annotations, short forms and lists."""
     while isinstance(type_, inspect.Metadata):
         type_ = type_.type
     if isinstance(type_, inspect.UnionType):
         return next((found for member in type_.types if (found := struct_of(member))), None)
+    if isinstance(type_, inspect.ListType) and isinstance(type_.item_type, inspect.StructType):
+        return type_.item_type  # [[sockets]]; a list whose items may be tables too, as [hooks] has, is no table
     return type_ if isinstance(type_, inspect.StructType) else None
 
 
@@ -95,9 +103,10 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
     key = str(path[-1])
     if _is_later(struct.cls, key):
         return Finding(path, NOT_YET)
-    table = str(path[base]) if len(path) - base == 2 else ""
+    listed = len(path) - base == 3 and isinstance(path[base + 1], int)
+    table = str(path[base]) if listed or len(path) - base == 2 else ""
     inner = struct.cls not in (ServiceKeys, FileKeys, InitKeys)
-    problem = f"is not a key of [{bare_or_quoted(table)}]" if inner and table else "is not a known key"
+    problem = f"is not a key of {_header(table, listed)}" if inner and table else "is not a known key"
     if not suggest:
         return Finding(path, problem)
     if struct.cls is FileKeys:
@@ -112,6 +121,10 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
         return Finding(path, "is not a key of [init]", suggestion=of_service or _spelt(own, key))
     meant = " or ".join(_places(key, table)) or _spelt(own, key) or _foreign(key, inner) or _spelt_elsewhere(key, inner)
     return Finding(path, problem, suggestion=meant)
+
+
+def _header(table: str, listed: bool) -> str:
+    return f"[[{bare_or_quoted(table)}]]" if listed else f"[{bare_or_quoted(table)}]"
 
 
 def _is_later(struct: Any, key: str) -> bool:

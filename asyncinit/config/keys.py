@@ -20,6 +20,7 @@ from asyncinit.config.sections.limits import LimitsTable
 from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
+from asyncinit.config.sections.sockets import SocketTable
 from asyncinit.config.sections.stop import StopTable
 from asyncinit.config.sections.timer import TimerTable
 
@@ -145,6 +146,18 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     )
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
     timer: Annotated[TimerTable | UnsetType, Meta(description="When it is started by itself.")] = UNSET
+    sockets: Annotated[list[SocketTable], Meta(description="Sockets that are opened for it: `[[sockets]]`.")] = []
+    on_demand: Annotated[
+        bool, Meta(description="Started by the first connection to one of its `[[sockets]]`, not with the others.")
+    ] = False
+    idle_stop: Annotated[
+        kinds.Idle,
+        Meta(description="`on_demand`: stopped after so long without a connection, until the next.", examples=["5m"]),
+    ] = "none"
+    handover: Annotated[
+        Literal["none", "overlap"],
+        Meta(description="`overlap`: a restart stops the old instance only when the new one is ready."),
+    ] = "none"
 
 
 TARGET_KEYS = frozenset(
@@ -156,7 +169,7 @@ PREFERABLE = (
     frozenset(["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file"])
     | {"directories", *(f"directories.{name}" for name in DirectoriesTable.__struct_fields__)}
     | {"limits", *(f"limits.{name}" for name in limits.KEYS)}
-    | {"timer.persistent"}
+    | {"timer.persistent", "sockets"}
 )
 """What `prefer` can name: keys that the system may refuse to apply."""
 
@@ -170,11 +183,9 @@ LATER = frozenset(
         "log",
         "security",
         "namespaces",
-        "sockets",
         "watch",
         "profile",
         "pod",
-        "handover",
     ]
 )
 """Keys of a service that are designed, and not in this version."""

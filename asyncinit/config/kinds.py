@@ -31,6 +31,7 @@ _ENDS = "an exit code from 0 to 255 or the name of a signal"
 
 Duration = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.duration)]
 Finite = Annotated[str | int | float, _kind("duration", _DURATION, values.finite)]
+Idle = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.idle)]
 Positive = Annotated[str | int | float, _kind("duration", _DURATION, values.positive)]
 Signal = Annotated[
     str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', ends.signal_number)
@@ -78,6 +79,14 @@ TimeZone = Annotated[str, _kind("time zone", 'the name of a time zone such as "E
 TcpAddress = Annotated[str, _kind("HOST:PORT", 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"', addresses.tcp)]
 HttpAddress = Annotated[str, _kind("URL", 'an address such as "http://127.0.0.1:8080/healthz"', addresses.http)]
 UnixAddress = Annotated[str, _kind("path", 'the path of a socket, or "@" and an abstract name', addresses.unix)]
+ListenAddress = Annotated[
+    str,
+    _kind("HOST:PORT", 'IP:PORT such as "127.0.0.1:8080" or "[::1]:8080", or "*:8080" for all', addresses.listen),
+]
+ListenPath = Annotated[
+    str, _kind("path", 'an absolute path such as "/run/web.sock", or "@" and an abstract name', addresses.listen_unix)
+]
+SocketName = Annotated[str, _kind("name", 'up to 255 printable ASCII characters without ":"', addresses.socket_name)]
 SocketPlace = Annotated[str, _kind("path", 'a path, or "@" and an abstract name', addresses.listening)]
 ControlRead = Annotated[str, _kind("text", '"owner", "all" or "group:NAME"', values.control_read)]
 NoLimit = Literal["none"]

@@ -2,7 +2,7 @@
 
 Works on parsed TOML. Tables are merged key by key, everything else replaces. Where keys exclude each other (the kinds
 of [ready], signal and command of [stop] and [reload]) one above drops the others below. A target takes of the defaults
-only what it can have, a oneshot no kind of readiness, and what has no [timer] none of theirs.
+only what it can have, a oneshot no kind of readiness and no sockets, and what has no [timer] none of theirs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
 from asyncinit.config.sections import (
     limits,
+    sockets,
     timer,
 )
 from asyncinit.config.sections.ready import READY_KINDS
@@ -38,6 +39,8 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     """Return the keys of service `name`: `own` over those of `defaults` that apply to it; short forms in full."""
     kind = own.get("type", defaults.get("type", "service"))
     base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
+    if kind == "oneshot":
+        base = _without(base, sockets.OF_SERVERS)
     if kind == "oneshot" and isinstance(base.get("ready"), dict):
         base["ready"] = _without(base["ready"], READY_KINDS)
     if "timer" not in own:  # what the defaults say of timers is for those that have one
@@ -109,6 +112,7 @@ def check_table(table: Table) -> Iterator[Finding]:
     restart = table.get("restart")
     if isinstance(restart, dict):
         yield from _check_restart(restart)
+    yield from sockets.check_tables(table.get("sockets"))
     yield from _check_prefer(table.get("prefer"))
     if isinstance(table.get("limits"), dict):
         yield from limits.check(table["limits"])
@@ -179,6 +183,7 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
     elif whole.get("shell") is not True and (words := shell_words(command)):
         problem = f"has {shown(words[0])}, which only a shell acts on, and no shell runs"
         yield Finding(("command",), problem, suggestion="shell = true", severity=Severity.WARNING)
+    yield from sockets.check_service(own, whole)
     if kind == "oneshot":
         ready = own.get("ready")
         for key, value in ready.items() if isinstance(ready, dict) else ():

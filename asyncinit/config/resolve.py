@@ -19,6 +19,7 @@ from asyncinit.config.sections import (
     ready,
     reload,
     restart,
+    sockets,
     stop,
     timer,
 )
@@ -48,6 +49,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
     kind = spec.ServiceType(declared.type)
     files = declared.environment_file
     table = declared.restart
+    on_demand = declared.on_demand and bool(declared.sockets)  # the defaults may have it for others
     assert isinstance(table, restart.RestartTable)  # `merge` writes the short form in full
     return spec.ServiceSpec(
         name=name,
@@ -89,6 +91,10 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         reload=reload.resolve(declared.reload),
         hooks=hooks.resolve(declared.hooks),
         timer=timer.resolve(declared.timer),
+        sockets=sockets.resolve(declared.sockets, name),
+        on_demand=on_demand,
+        idle_stop=values.duration(declared.idle_stop) if on_demand else spec.NONE,
+        handover=spec.Handover(declared.handover),
         origin=origin,
     )
 

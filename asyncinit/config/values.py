@@ -124,6 +124,14 @@ def positive(value: str | float) -> float:
     return seconds
 
 
+def idle(value: str | float) -> float:
+    """Return the seconds of a duration that is more than zero, or `NONE` for "none"."""
+    seconds = duration(value)
+    if seconds == 0:
+        raise BadValueError("cannot be zero here")
+    return seconds
+
+
 def format_duration(seconds: float) -> str:
     """Return the text that `duration` reads as exactly `seconds`."""
     if seconds == NONE:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
-from asyncinit.core import budget
+from asyncinit.core import budget, reasons
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import Effect, Event
@@ -25,13 +25,11 @@ from asyncinit.core.holders import Holders
 from asyncinit.core.lifecycle import step
 from asyncinit.core.reconfiguration import Reconfiguration, work_out
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
-from asyncinit.core.status import Code, Reason, State
+from asyncinit.core.status import Reason, State
 from asyncinit.errors import TransitionError
 
 # After the budget each service gets SIGKILL and so many seconds to be gone, in order.
 OVERRUN_GRACE = 0.05
-
-_NO_LONGER_DECLARED = Reason(Code.CONFIGURATION, "it is not declared any more")
 
 
 class Engine:
@@ -87,13 +85,29 @@ class Engine:
                 self._queue.append((name, ev.Start()))
         return self._run(now)
 
+    def boot(self, names: Iterable[str], now: float) -> list[Effect]:
+        """Want `names` up, but those that are started on demand, which listen unless something that starts needs them.
+
+        For what is to run without anybody's asking; one that listens does so with what is declared by now.
+        """
+        if self.shutting_down:
+            return []
+        named = dict.fromkeys(names)
+        armed = [name for name in named if self.services[name].spec.on_demand and self.services[name].at_rest]
+        self._queue.extend((name, ev.Listen()) for name in armed)
+        return self.start([name for name in named if not self.services[name].spec.on_demand], now)
+
+    def idle_stop(self, name: str, reason: Reason, now: float) -> list[Effect]:
+        """Have a service that nobody uses go down until the next connection."""
+        return [] if self.shutting_down else self.handle(name, ev.Listen(reason), now)
+
     def stop(self, names: Iterable[str], now: float) -> list[Effect]:
         """Want `names` down, and first all that needs them."""
         named = dict.fromkeys(names)
         down = dict.fromkeys(self.graph.brought_down(named))
         for name in down:
-            reason = None if name in named else self._because_of_stop(name, down)
-            if name in named or not self.services[name].at_rest:
+            reason = None if name in named else reasons.of_stop(self.graph.needs[name], down)
+            if name in named or not self._is_off(name):
                 self._queue.append((name, ev.Stop(reason)))
         return self._run(now)
 
@@ -117,7 +131,7 @@ class Engine:
         if self.shutting_down:
             return []
         for name in plan.removed:
-            self._queue += [(name, ev.Stop(_NO_LONGER_DECLARED)), (name, ev.Undeclared(plan.detached[name]))]
+            self._queue += [(name, ev.Stop(reasons.NO_LONGER_DECLARED)), (name, ev.Undeclared(plan.detached[name]))]
         for name in plan.changed:
             self._queue.append((name, ev.Redeclared(plan.specs[name])))
         for name in plan.added:
@@ -130,9 +144,9 @@ class Engine:
         self._stop_holders.clear()
         self._concerned = {name: {name} for name in self.services}
         for name in plan.restarted:
-            self._queue.append((name, ev.Recycle(_because_of_change(plan.changed[name].keys))))
+            self._queue.append((name, ev.Recycle(reasons.of_change(plan.changed[name].keys))))
         self._queue.extend((name, ev.Recycle()) for name in plan.affected)
-        return self.start(plan.started, now)
+        return self.boot(plan.started, now)
 
     def forget(self, name: str) -> bool:
         """Drop a service that is not declared any more and at rest; tell whether it was one (`events.Forget`)."""
@@ -152,8 +166,8 @@ class Engine:
             self.shutting_down = True
             self.budget = budget.usable(timeout)
             self.stop_deadline = now + self.budget
-            for name, service in self.services.items():
-                if not service.at_rest:
+            for name in self.services:
+                if not self._is_off(name):
                     self._queue.append((name, ev.Stop()))
                     self._concerned[name] = {name}
         return self._run(now)
@@ -177,10 +191,12 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Tell whether nothing runs, waits, backs off or is armed; a target that is ready holds nothing up."""
+        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target holds nothing up."""
         if self.armed:
             return False
-        return all(s.at_rest or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self._all())
+        return all(
+            self._is_off(s.name) or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self._all()
+        )
 
     @property
     def all_down(self) -> bool:
@@ -199,6 +215,8 @@ class Engine:
             if service.wanted and service.name not in self.armed:
                 if not (service.satisfied or (service.at_rest and service.rest is State.COMPLETED)):
                     return False
+                anything = True
+            elif service.listening:
                 anything = True
         return anything
 
@@ -224,6 +242,11 @@ class Engine:
 
     def _all(self) -> Iterable[Service]:
         return self.services.values()
+
+    def _is_off(self, name: str) -> bool:
+        """Tell whether nothing of a service runs, and nothing will unless somebody asks for it."""
+        service = self.services[name]
+        return service.at_rest and not service.listening
 
     def _must_be_asked(self, name: str) -> bool:
         """Tell whether a service that is needed does not come by itself: it is down, or on its way there."""
@@ -277,12 +300,13 @@ class Engine:
     def _look_at_start(self, name: str, service: Service, changed: set[str]) -> None:
         if self.shutting_down or service.stuck:
             return
+        self._queue.extend((n, ev.Start()) for n in self.graph.needs[name] if self.services[n].listening)
         held = self._start_holders.hold(name, self.graph.after[name], changed)
         awaits_stop = self._stop_holders.hold(name, self.graph.before[name], changed)
         fresh = changed if name not in changed else self.graph.hard[name]
         failed = next((n for n in fresh if self._fails(name, n)), None)
         if failed is not None and service.phase is Phase.WAITING:
-            self._queue.append((name, ev.DependencyFailed(self._because_of_failure(failed))))
+            self._queue.append((name, ev.DependencyFailed(reasons.of_failure(self.services[failed]))))
         elif not held and not awaits_stop:
             self._queue.append((name, ev.MayStart()))
 
@@ -290,7 +314,7 @@ class Engine:
         if not service.leaving:
             lost = next((n for n in self.graph.bound_to[name] if not self._has(name, n)), None)
             if lost is not None and service.wanted:
-                self._queue.append((name, ev.Recycle(self._because_of_loss(lost))))
+                self._queue.append((name, ev.Recycle(reasons.of_loss(self.services[lost]))))
             return
         held = self._stop_holders.hold(name, self.graph.before[name], changed)
         # While it is prepared there is nothing of it yet that others could need.
@@ -315,6 +339,8 @@ class Engine:
         earlier = self.services[other]
         if self._has(name, other):
             return False
+        if earlier.listening:  # started for who needs it; to CMD, which awaits all, it is as good as ready
+            return other in self.graph.needs[name]
         if other in self.graph.hard[name]:
             return not earlier.at_rest or self._fails(name, other)
         # Order alone: only what is on its way up is waited for, and only its first attempt.
@@ -331,7 +357,7 @@ class Engine:
         Of what is only awaited, what has ended well or was stopped by somebody's wish is no failure.
         """
         earlier = self.services[other]
-        if other not in self.graph.hard[name] or not earlier.at_rest or self._has(name, other):
+        if other not in self.graph.hard[name] or not earlier.at_rest or self._has(name, other) or earlier.listening:
             return False
         return earlier.rest is State.FAILED or other in self.graph.needs[name]
 
@@ -364,33 +390,6 @@ class Engine:
             self.ended_essential = after.name
         if after.rest is State.FAILED and not after.revivable and self.gave_up is GiveUp.NONE:
             self.gave_up, self.gave_up_on = after.spec.restart.on_give_up, after.name
-
-    def _because_of_stop(self, name: str, down: Mapping[str, None]) -> Reason:
-        cause = next(other for other in self.graph.needs[name] if other in down)
-        return Reason(Code.DEPENDENCY, f"requires {cause}, which is being stopped", cause)
-
-    def _because_of_loss(self, other: str) -> Reason:
-        failure = self.services[other].failure
-        why = failure.text if failure is not None else f"is {self.services[other].state}"
-        return Reason(Code.DEPENDENCY, f"bound to {other}, which {why}", other)
-
-    def _because_of_failure(self, other: str) -> Reason:
-        cause = self.services[other]
-        detail = f": {cause.reason.text}" if cause.reason is not None else ""
-        if cause.rest is State.FAILED:
-            text = f"requires {other}, which has failed{detail}"
-        elif cause.rest is State.COMPLETED:
-            text = f"requires {other}, which has ended"
-        elif cause.skipped:
-            text = f"bound to {other}, which was skipped{detail}"
-        else:
-            text = f"requires {other}, which is not started"
-        return Reason(Code.DEPENDENCY, text, other)
-
-
-def _because_of_change(keys: Sequence[str]) -> Reason:
-    named = f"{', '.join(keys[:3])} and {len(keys) - 3} more" if len(keys) > 3 else ", ".join(keys)
-    return Reason(Code.CONFIGURATION, f"its declaration has changed ({named})")
 
 
 def _seen_by_others(service: Service) -> tuple[object, ...]:

@@ -58,6 +58,18 @@ class MayStop(Struct, frozen=True):
     pace: Pace = UNHURRIED
 
 
+class Listen(Struct, frozen=True):
+    """A service on demand: at rest, await a first connection; ready, go down (`reason`) and back to that."""
+
+    reason: Reason | None = None
+
+
+class ListenFailed(Struct, frozen=True):
+    """AwaitConnection is in vain: its sockets cannot be opened."""
+
+    reason: Reason
+
+
 class DependencyFailed(Struct, frozen=True):
     """The engine: something that it requires has failed for good."""
 
@@ -172,6 +184,8 @@ Event = (
     | Recycle
     | MayStart
     | MayStop
+    | Listen
+    | ListenFailed
     | DependencyFailed
     | Prepared
     | Unmet
@@ -200,6 +214,33 @@ Event = (
 
 class Prepare(Struct, frozen=True):
     """Look at conditions, make directories, read environment files, run pre_start hooks; answer Prepared or Unmet."""
+
+    service: str
+
+
+class OpenSockets(Struct, frozen=True):
+    """Open its sockets, so that others can connect and wait; what fails is told by Prepare, which does so too."""
+
+    service: str
+
+
+class CloseSockets(Struct, frozen=True):
+    """The service is down and will not come by itself: close its sockets, so that whoever connects is refused."""
+
+    service: str
+
+
+class AwaitConnection(Struct, frozen=True):
+    """Open its sockets and want it up (Start, and all that it needs) at the first connection, or answer ListenFailed.
+
+    Asked for again, with what is declared by now.
+    """
+
+    service: str
+
+
+class ForgetConnection(Struct, frozen=True):
+    """Await no connection any more; the sockets stay open."""
 
     service: str
 
@@ -313,6 +354,10 @@ class Announce(Struct, frozen=True):
 
 Effect = (
     Prepare
+    | OpenSockets
+    | CloseSockets
+    | AwaitConnection
+    | ForgetConnection
     | Spawn
     | AwaitReady
     | ForgetReady

@@ -368,6 +368,7 @@ def _goal(other: Service, service: Service) -> str:
 
 STATES: Mapping[State, Callable[[_View, Service], str]] = {
     State.INACTIVE: _View.inactive,
+    State.LISTENING: lambda _view, service: f"is down until somebody connects{_because(service.reason)}",
     State.WAITING: _View.waiting,
     State.STARTING: _View.starting,
     State.READY: _View.ready,
@@ -380,6 +381,7 @@ STATES: Mapping[State, Callable[[_View, Service], str]] = {
 }
 NEXT: Mapping[State, Callable[[_View, Service], Iterator[str]]] = {
     State.INACTIVE: _View._rest_down,
+    State.LISTENING: lambda _view, service: iter([f"the next connection starts {service.name}"]),
     State.WAITING: _View._start_when_free,
     State.STARTING: _View._time_limit,
     State.READY: _View._stability,

@@ -251,10 +251,13 @@ def settle(m: Move) -> None:
     s.ready_since, s.settled = None, s.settled or not s.leaving
     m.do(ev.DisarmTimer(s.name), ev.CleanUp(s.name))
     if not s.wanted:
-        rest(m, State.INACTIVE, s.reason)
+        rest(m, State.LISTENING if s.armed else State.INACTIVE, s.reason)
     elif s.leaving:
         s.leaving = False
         m.enter(Phase.WAITING)
+    elif s.armed and s.failure is None:
+        s.wanted = False
+        rest(m, State.LISTENING, None)
     elif wants_restart(s.spec, s.failure, s.run_exit):
         restart(m)
     elif s.failure is None:
@@ -285,9 +288,28 @@ def restart(m: Move) -> None:
 
 def backoff_over(m: Move, _event: Event) -> None:
     m.s.next_start = None
-    m.enter(Phase.WAITING)
+    if m.s.wanted:
+        m.enter(Phase.WAITING)
+    else:  # nobody has connected yet: it could not listen, and tries again
+        rest(m, State.LISTENING, None)
+
+
+def listen_failed(m: Move, event: Event) -> None:
+    """Nobody can connect: as after a failed run, but nobody wants it up."""
+    assert isinstance(event, ev.ListenFailed)
+    if not m.s.listening:
+        return
+    m.s.failure, m.s.run_exit = event.reason, None
+    if wants_restart(m.s.spec, event.reason, None):
+        restart(m)
+    else:
+        rest(m, State.FAILED, event.reason)
 
 
 def rest(m: Move, rest: State, reason: Reason | None) -> None:
     m.enter(Phase.DOWN)
     m.s.rest, m.s.reason, m.s.leaving = rest, reason, False
+    if rest is State.LISTENING:
+        m.do(ev.AwaitConnection(m.s.name))
+    elif m.s.spec.sockets:
+        m.do(ev.CloseSockets(m.s.name))

@@ -19,6 +19,7 @@ and the short ways, of what has no process, what was called off, what came back 
     WAITING --MayStart--> UP --MayStop--> DOWN | WAITING    (a target)
     WAITING | BACKOFF --Stop--> DOWN --MayStart--> PREPARING | UP
     PREPARING --Unmet--> DOWN | WAITING
+    DOWN --ListenFailed--> BACKOFF --TimerFired--> DOWN    (on demand: it listens there, or cannot)
     PREPARING | STARTING | POST_START | UP | RELOADING | PRE_STOP --Hurry--> KILLING --TimerFired--> DOWN
 
 In brackets is what a service without such hooks leaves out. A test holds that this shows what the table can do.
@@ -51,8 +52,9 @@ from asyncinit.core import going_down as down
 from asyncinit.core.difference import in_force
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.move import Handler, Move, ignore, reject
+from asyncinit.core.restart import TRIGGER_WINDOW, triggered
 from asyncinit.core.service import GOING_DOWN, WITHOUT_RUN, Phase, Service
-from asyncinit.core.status import State
+from asyncinit.core.status import Code, Reason, State
 
 ALL_EVENTS: tuple[type[Event], ...] = Event.__args__
 
@@ -85,10 +87,19 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
 
 
 def _start_from_rest(m: Move, _event: Event) -> None:
-    m.s.wanted, m.s.leaving = True, False
+    if m.s.listening:
+        m.do(ev.ForgetConnection(m.s.name))
+        m.s.triggers, too_many = triggered(m.s.triggers, m.now)
+        if too_many:
+            text = f"{len(m.s.triggers)} starts by connections within {TRIGGER_WINDOW:g} s; it ends without taking them"
+            down.rest(m, State.FAILED, Reason(Code.START_LIMIT_HIT, text))
+            return
+    m.s.wanted, m.s.leaving, m.s.armed = True, False, m.s.spec.on_demand
     m.s.attempt, m.s.recent, m.s.settled, m.s.hurried = 0, (), False, False
     m.s.reason, m.s.run_exit = None, None
     m.enter(Phase.WAITING)
+    if m.s.spec.sockets:
+        m.do(ev.OpenSockets(m.s.name))
 
 
 def _start_now(m: Move, _event: Event) -> None:
@@ -114,14 +125,33 @@ def _come_back(m: Move, _event: Event) -> None:
 
 def _want_down(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Stop)
-    m.s.wanted, m.s.leaving, m.s.reason = False, True, event.reason
+    m.s.wanted, m.s.leaving, m.s.armed, m.s.reason = False, True, False, event.reason
+
+
+def _listen(m: Move, event: Event) -> None:
+    """Listen at rest: be armed. What listens already does so with what is declared by now."""
+    assert isinstance(event, ev.Listen)
+    if m.s.spec.on_demand and not m.s.stuck:
+        m.s.wanted, m.s.settled, m.s.armed, m.s.triggers = False, True, True, ()
+        down.rest(m, State.LISTENING, event.reason)
+
+
+def _be_idle(m: Move, event: Event) -> None:
+    """Listen while it is ready: nobody uses it, so it goes down, and listens."""
+    assert isinstance(event, ev.Listen)
+    if m.s.spec.on_demand and not m.s.leaving:
+        m.s.wanted, m.s.leaving, m.s.armed, m.s.reason = False, True, True, event.reason
 
 
 def _down_at_once(m: Move, event: Event) -> None:
     """Stop where nothing runs: in WAITING, BACKOFF, or at rest after a completion."""
     assert isinstance(event, ev.Stop)
     m.do(ev.DisarmTimer(m.s.name))
-    m.s.wanted, m.s.leaving, m.s.next_start, m.s.settled = False, False, None, True
+    if m.s.listening:
+        m.do(ev.ForgetConnection(m.s.name))
+    if m.s.spec.sockets:
+        m.do(ev.CloseSockets(m.s.name))
+    m.s.wanted, m.s.leaving, m.s.next_start, m.s.settled, m.s.armed = False, False, None, True, False
     if not (m.s.phase is Phase.DOWN and m.s.rest is State.FAILED):
         m.s.rest, m.s.reason = State.INACTIVE, event.reason
     m.enter(Phase.DOWN)
@@ -140,7 +170,14 @@ def _redeclared(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Redeclared)
     s = m.s
     s.gone = False
-    if s.phase in WITHOUT_RUN:
+    s.armed = event.spec.on_demand and (s.wanted or s.armed)
+    if s.listening and event.spec.on_demand:
+        s.spec = event.spec
+        m.do(ev.AwaitConnection(s.name))
+    elif s.listening:  # it was to be there for whoever connects, and now is to be there
+        s.spec = event.spec
+        _start_from_rest(m, event)
+    elif s.phase in WITHOUT_RUN:
         s.spec, s.next_spec = event.spec, None
     else:
         _adopt(m, in_force(s.spec, event.spec, stopping=s.phase in GOING_DOWN))
@@ -195,7 +232,14 @@ _LATE: tuple[type[Event], ...] = (
     ev.Hurry,
 )
 # Wishes of people and of the engine that find nothing to do.
-_MOOT: tuple[type[Event], ...] = (ev.MayStart, ev.MayStop, ev.DependencyFailed, ev.ReloadRequested)
+_MOOT: tuple[type[Event], ...] = (
+    ev.MayStart,
+    ev.MayStop,
+    ev.Listen,
+    ev.ListenFailed,
+    ev.DependencyFailed,
+    ev.ReloadRequested,
+)
 _NOTHING = _LATE + _MOOT
 
 # What holds in every phase between MayStart and the beginning of a stop.
@@ -237,6 +281,8 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
             ev.Start: _start_from_rest,
             ev.Stop: _down_at_once,
             ev.Recycle: _start_from_rest,
+            ev.Listen: _listen,
+            ev.ListenFailed: down.listen_failed,
             ev.MayStart: up.revive,
             ev.TreeGone: down.unstuck,
         },
@@ -273,6 +319,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
     Phase.UP: _row(
         {
             **_RUNNING,
+            ev.Listen: _be_idle,
             ev.ReloadRequested: up.reload,
             ev.Reloading: up.reloading,
             ev.Stopping: down.stops_itself,

@@ -11,6 +11,10 @@ from asyncinit.core.status import Code, ExitStatus, Reason
 _SPIN_DELAY = 0.01
 _SPIN_BACKOFF = 2.0
 
+# As systemd's sockets have it: more starts by connections than this within so many seconds are a loop.
+TRIGGER_LIMIT = 20
+TRIGGER_WINDOW = 2.0
+
 _ABNORMAL = frozenset({Code.SIGNAL, Code.CORE_DUMP, Code.TIMEOUT, Code.WATCHDOG, Code.OOM_KILL, Code.HEALTH})
 _CAUSES = {Code.OOM_KILL: Cause.OOM, Code.HEALTH: Cause.HEALTH, Code.WATCHDOG: Cause.WATCHDOG}
 
@@ -43,6 +47,15 @@ def _among(outcomes: Outcomes, failure: Reason | None, status: ExitStatus | None
     if failure is not None and failure.code in _CAUSES and _CAUSES[failure.code] in outcomes.causes:
         return True
     return status is not None and status.within(outcomes)
+
+
+def triggered(triggers: tuple[float, ...], now: float) -> tuple[tuple[float, ...], bool]:
+    """Return the starts by a connection that still count, with one at `now`, and whether that are too many.
+
+    A service that ends well without taking the connection that started it would be started again at once, for ever.
+    """
+    recent = (*(moment for moment in triggers if moment > now - TRIGGER_WINDOW), now)
+    return recent, len(recent) > TRIGGER_LIMIT
 
 
 def delay(restart: Restart, attempt: int, draw: float) -> float:

@@ -62,7 +62,8 @@ class Service(Struct):
     `restarts` all of them, `recent` those inside the restart window. `settled`: since it was asked to start, a first
     attempt has come to an end, well or badly. `stop_begun` is when its last stop began, asked for or not (a wait for
     others before it is none of it), `pace` is what its stop gets of its time limits. `stuck`: something of it survived
-    SIGKILL. `hurried`: no more waiting, no more hooks.
+    SIGKILL. `hurried`: no more waiting, no more hooks. `armed`: on demand, so that it listens when it has ended well or
+    was idle; `triggers` are the moments of the last starts that came from there.
 
     `spec` is what holds for the present run, `next_spec` what takes its place once nothing runs (None: the same).
     `gone`: it is not declared any more, and forgotten as soon as it is at rest.
@@ -94,6 +95,8 @@ class Service(Struct):
     stuck: bool = False
     killed: bool = False
     hurried: bool = False
+    armed: bool = False
+    triggers: tuple[float, ...] = ()
     next_spec: ServiceSpec | None = None
     gone: bool = False
 
@@ -128,6 +131,11 @@ class Service(Struct):
     def at_rest(self) -> bool:
         """Tell whether nothing of it runs and nothing will by itself."""
         return self.phase is Phase.DOWN
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether it is down until somebody connects, or something needs it."""
+        return self.phase is Phase.DOWN and self.rest is State.LISTENING
 
     @property
     def satisfied(self) -> bool:

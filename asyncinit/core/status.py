@@ -86,6 +86,7 @@ class State(StrEnum):
     """What users see of a service's life: derived from the core's phases, stable across versions."""
 
     INACTIVE = "inactive"
+    LISTENING = "listening"
     WAITING = "waiting"
     STARTING = "starting"
     READY = "ready"

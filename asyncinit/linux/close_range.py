@@ -37,14 +37,17 @@ def close_on_exec_from(first: int) -> None:
         descriptors.cloexec_from(first)
 
 
-def close_all_but(keep: int) -> None:
-    """Close every descriptor from 3 up but `keep` (3 or more); for a forked child."""
+def close_all_but(*keep: int) -> None:
+    """Close every descriptor from 3 up but those in `keep` (3 or more); for a forked child."""
+    first = 3
     try:
-        if keep > 3:
-            call("syscall", _NUMBER, 3, keep - 1, 0)
-        call("syscall", _NUMBER, keep + 1, _LAST, 0)
+        for fd in sorted(set(keep)):
+            if fd > first:
+                call("syscall", _NUMBER, first, fd - 1, 0)
+            first = fd + 1
+        call("syscall", _NUMBER, first, _LAST, 0)
     except (OSError, ImportError):  # refused, or this Python has no ctypes
-        descriptors.close_others(3, (keep,))
+        descriptors.close_others(3, keep)
 
 
 def has_close_range() -> bool:

@@ -16,6 +16,7 @@ from asyncinit.config.sections import (
     ready,
     reload,
     restart,
+    sockets,
     stop,
     timer,
 )
@@ -36,6 +37,7 @@ TABLES: dict[str, type] = {
     "hooks": hooks.HooksTable,
     "hook": hooks.HookTable,
     "timer": timer.TimerTable,
+    "sockets": sockets.SocketTable,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

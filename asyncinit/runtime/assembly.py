@@ -11,12 +11,14 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from asyncinit.config.show import show
 from asyncinit.config.spec import Configuration, LogLevel
-from asyncinit.core.events import Announce
+from asyncinit.core.events import Announce, ListenFailed
+from asyncinit.core.status import Reason
 from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
@@ -43,6 +45,10 @@ from asyncinit.runtime.requests import Requests
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import SignalSource
 from asyncinit.runtime.snapshot import overview
+from asyncinit.runtime.sockets.activation import Activation
+from asyncinit.runtime.sockets.holding import Sockets
+from asyncinit.runtime.sockets.idle import IdleStop
+from asyncinit.runtime.sockets.watch import Watch
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
 from asyncinit.runtime.timing.schedules import Schedules
@@ -52,7 +58,8 @@ from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
 from asyncinit.runtime.workshop import Workshop
 
-# Two pipes, a notification socket, readiness, and one for the spawn; clients, hooks and probes share the rest.
+# Two pipes, a notification socket, readiness, and one for the spawn, or its sockets; clients, hooks and probes share
+# the rest.
 _FILES_PER_SERVICE = 6
 _FILES = 512
 # A reader that has stalled may keep the last words for so long at most.
@@ -97,6 +104,7 @@ class Assembly:
         self.schedules = self._make_schedules(environment, project)
         self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
         self._follow_changes()
+        self.idle_stop = self._make_idle_stop()
         self._main = main_command(configuration)
         self.shutdown = self._make_shutdown()
         self.insight = self._make_insight()
@@ -137,6 +145,8 @@ class Assembly:
         engine = self.supervisor.engine
         members = Members(self._loop, self.reaper, self.timers, self._warn)
         offloader = Offloader(self._loop, self.reaper, self.timers)
+        watch = Watch(self._loop)
+        sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
         return Workshop(
             loop=self._loop,
             timers=self.timers,
@@ -144,6 +154,9 @@ class Assembly:
             spawner=Spawner(self._loop, self.reaper),
             offloader=offloader,
             preparation=Preparation(self._loop, offloader, environment),
+            sockets=sockets,
+            watch=watch,
+            activation=Activation(watch, sockets, self._connected, self._cannot_listen),
             members=members,
             ending=Ending(self._loop, self.reaper, self.timers, members, self._warn_of),
             capture=Capture(self._loop, self.journal),
@@ -190,6 +203,21 @@ class Assembly:
             timeout=lambda: self._configuration.init.shutdown_timeout,
         )
 
+    def _make_idle_stop(self) -> IdleStop:
+        engine = self.supervisor.engine
+        idle_stop = IdleStop(
+            self.workshop.watch,
+            self.timers,
+            self.workshop.offloader,
+            self.workshop.sockets,
+            engine,
+            stop=lambda name, reason: self.supervisor.request(lambda now: engine.idle_stop(name, reason, now)),
+            complain=self._warn_of,
+        )
+        self.announcer.follow(idle_stop.take)
+        self.performer.on_adopted.append(idle_stop.adopt)
+        return idle_stop
+
     def _make_requests(self) -> Requests:
         return Requests(
             self.supervisor,
@@ -219,6 +247,7 @@ class Assembly:
         if armed:
             self.schedules.set(armed, at_start=True)
         self.supervisor.request(lambda now: self.supervisor.engine.start(names, now))
+        self.supervisor.request(lambda now: self.supervisor.engine.boot(names, now))
         self.shutdown.started = True
         self.shutdown.look()
         self._tell_upward()
@@ -264,7 +293,8 @@ class Assembly:
 
         # What removes directories or writes a report is a child too, and the sweep would end it.
         timer = self.timers.at(deadline, go_on)
-        self.performer.when_tidy(lambda: self.afterwards.when_idle(go_on))
+        both = partial(self.workshop.sockets.when_tidy, partial(self.afterwards.when_idle, go_on))
+        self.performer.when_tidy(both)
 
     def _end_strays(self, seconds: float, swept: Callable[[list[str]], None]) -> None:
         strays = self.workshop.members.strays()
@@ -279,6 +309,12 @@ class Assembly:
         self.chronicle.changed(change, now)
         self.afterwards.recorder.changed(change)
         self.shutdown.report.changed(change, now)
+
+    def _connected(self, name: str) -> None:
+        self.supervisor.request(lambda now: self.supervisor.engine.start([name], now))
+
+    def _cannot_listen(self, name: str, reason: Reason) -> None:
+        self.supervisor.post(name, ListenFailed(reason))
 
     def _tell_upward(self) -> None:
         engine = self.supervisor.engine

@@ -76,7 +76,9 @@ class ActJob:
             return self._reloaded(service)
         if service.leaving or service.phase not in {Phase.UP, Phase.RELOADING, Phase.DOWN, Phase.BACKOFF}:
             return None
-        return _answer(service, service.satisfied or service.state is State.COMPLETED, words.outcome(service))
+        return _answer(
+            service, service.satisfied or service.state in {State.COMPLETED, State.LISTENING}, words.outcome(service)
+        )
 
     def _stopped(self, service: Service) -> ActionResult | None:
         if service.wanted:

@@ -29,6 +29,7 @@ class Performer:
     """Perform effects with the `workshop`'s tools; answers go to the `supervisor`.
 
     Who remembers something by the names of services puts into `on_forgotten` what forgets one that is gone for good.
+    Whom a declaration concerns while the service runs puts into `on_adopted` what is called with one that has another.
     """
 
     def __init__(self, workshop: Workshop, supervisor: Supervisor) -> None:
@@ -43,6 +44,7 @@ class Performer:
         self._last_words: dict[str, str] = {}
         self.on_internal_error: Callable[[], None] = lambda: None
         self.on_forgotten: list[Callable[[str], None]] = []
+        self.on_adopted: list[Callable[[str], None]] = []
         supervisor.performer = self
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -100,6 +102,14 @@ class Performer:
         match effect:
             case ev.Prepare():
                 self._prepare(name)
+            case ev.OpenSockets():
+                shop.sockets.open(self._service(name).spec, lambda _answer: None)
+            case ev.CloseSockets():
+                shop.sockets.close(name)
+            case ev.AwaitConnection():
+                shop.activation.begin(self._service(name).spec)
+            case ev.ForgetConnection():
+                shop.activation.end(name)
             case ev.Spawn():
                 self._run(name).spawn()
             case ev.AwaitReady():
@@ -218,6 +228,8 @@ class Performer:
         run = self._runs.get(name)
         if run is not None:  # a target has none
             run.adopt(spec)
+        for tell in self.on_adopted:
+            tell(name)
 
     def _forget(self, name: str) -> None:
         if self._engine.forget(name):
@@ -261,6 +273,8 @@ def _failed(effect: Effect, text: str) -> Event | None:
     match effect:
         case ev.Prepare():
             return ev.Prepared(reason)
+        case ev.AwaitConnection():
+            return ev.ListenFailed(reason)
         case ev.Spawn():
             return ev.SpawnFailed(reason)
         case ev.RunHooks():

@@ -196,7 +196,7 @@ class Requests:
     def _look(self) -> None:
         if not self._settled:
             last_first = reversed(self._engine.services.values())
-            self._settled = all(s.settled or s.state is State.INACTIVE for s in last_first)
+            self._settled = all(s.settled or s.state in {State.INACTIVE, State.LISTENING} for s in last_first)
         for job in list(self._jobs):
             job.look()
         self._jobs = [job for job in self._jobs if not job.over]

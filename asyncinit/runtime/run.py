@@ -30,6 +30,7 @@ from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared,
 from asyncinit.runtime.ready.notify import NotifySocket
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.ready.readiness import Readiness, make_readiness
+from asyncinit.runtime.sockets.passing import passed
 from asyncinit.runtime.workshop import Workshop
 
 # sd_notify's variable and asyncinit's own.
@@ -67,6 +68,7 @@ class Run:
         self._readiness: Readiness | None = None
         self._channel: Channel | None = None
         self._preparation: Cancellable | None = None
+        self._without: tuple[NotApplied, ...] = ()
         self._commands = Commands(workshop, spec, self.token, complain)
         self._foreign: ForeignMain | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -79,7 +81,21 @@ class Run:
     # Coming up
 
     def prepare(self) -> None:
-        """Make the notification socket, have everything prepared, run the pre_start hooks; posts Prepared."""
+        """Open its sockets, have everything prepared, run the pre_start hooks; posts Prepared."""
+        if self.spec.sockets:
+            self._preparation = self._shop.sockets.open(self.spec, self._sockets_open)
+        else:
+            self._prepare()
+
+    def _sockets_open(self, answer: list[NotApplied] | SpawnError) -> None:
+        self._preparation = None
+        if isinstance(answer, SpawnError):
+            self._post(ev.Prepared(Reason(Code.RESOURCES, str(answer))))
+            return
+        self._without = tuple(answer)
+        self._prepare()
+
+    def _prepare(self) -> None:
         # With the token of an asyncinit around us, that one still finds what a crash of ours leaves behind.
         own = {_TOKEN: ",".join(filter(None, (self.token, os.environ.get(_TOKEN))))}
         if self._shop.control_address:
@@ -109,7 +125,7 @@ class Run:
         self.prepared = result
         if self._notify is not None:
             self._notify.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
-        for missing in result.not_applied:
+        for missing in self.not_applied:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         hooks = self.spec.hooks.pre_start
         if hooks:
@@ -142,9 +158,11 @@ class Run:
         assert self.spec.command is not None
         self._make_readiness()
         extra = self._readiness.descriptors if self._readiness is not None else ()
+        sockets = passed(self._shop.sockets.held(self.spec.name))
         plan = replace(
-            self.prepared.plan(self.spec.command, "command"),
-            extra=extra,
+            self.prepared.plan(self.spec.command, "command", None, sockets.variables),
+            extra=(*sockets.descriptors, *extra),
+            pid_variables=sockets.pid_variables,
             session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
@@ -223,7 +241,7 @@ class Run:
     @property
     def not_applied(self) -> tuple[NotApplied, ...]:
         """What `prefer` had to leave out."""
-        return self.prepared.not_applied if self.prepared is not None else ()
+        return (*self._without, *(self.prepared.not_applied if self.prepared is not None else ()))
 
     @property
     def last_words(self) -> str:

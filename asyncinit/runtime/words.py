@@ -11,7 +11,7 @@ from asyncinit.core.service import Service
 from asyncinit.core.status import ExitStatus, Reason, State, signal_name
 
 
-def transition(
+def transition(  # noqa: PLR0912 - one branch a state
     service: Service, effect: Announce, took: float, now: float, waits: Sequence[str] = ()
 ) -> tuple[str, LogLevel]:
     """Return the line for a service that has changed its state, and how important it is.
@@ -42,8 +42,11 @@ def transition(
             after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
-            if effect.old is State.COMPLETED:
-                text, level = "no longer completed", LogLevel.DEBUG
+            if effect.old in {State.COMPLETED, State.LISTENING}:
+                text, level = f"no longer {effect.old}", LogLevel.DEBUG
+        case State.LISTENING:
+            ended = f"stopped after {duration(took)}; " if effect.old is State.STOPPING else ""
+            text, level = f"{ended}listening on {few([str(one) for one in service.spec.sockets])}", LogLevel.INFO
         case State.STOPPING:
             once = f", once {few(waits)} {'is' if len(waits) == 1 else 'are'} down" if waits else ""
             text, level = f"stopping{because}{once}", LogLevel.INFO
@@ -85,6 +88,8 @@ def outcome(service: Service) -> str:
         return f"skipped{reason}"
     if service.state is State.INACTIVE:
         return f"stopped{reason}"
+    if service.state is State.LISTENING:
+        return f"listening{reason}"
     return f"{service.state}{reason}"
 
 

@@ -17,6 +17,9 @@ from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.process.spawner import Spawner
+from asyncinit.runtime.sockets.activation import Activation
+from asyncinit.runtime.sockets.holding import Sockets
+from asyncinit.runtime.sockets.watch import Watch
 from asyncinit.runtime.timers import Timers
 from asyncinit.runtime.tree.ending import Ending
 from asyncinit.runtime.tree.members import Members
@@ -36,6 +39,9 @@ class Workshop:
     spawner: Spawner
     offloader: Offloader
     preparation: Preparation
+    sockets: Sockets
+    watch: Watch
+    activation: Activation
     members: Members
     ending: Ending
     capture: Capture

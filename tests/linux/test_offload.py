@@ -123,7 +123,7 @@ def test_its_own_children_end_with_it(running: Running) -> None:
 
     # The pipe's end is what tells that the last process is gone, so it must be kept from being closed.
     real = offload.close_all_but
-    offload.close_all_but = lambda _keep: None  # type: ignore[assignment]
+    offload.close_all_but = lambda *_keep: None  # type: ignore[assignment]
     try:
         answers: list[object] = []
         running.offloader.run(hang, type(None), 0.2, answers.append)

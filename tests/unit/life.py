@@ -19,6 +19,8 @@ from asyncinit.config.spec import (
     RestartPolicy,
     ServiceSpec,
     ServiceType,
+    Socket,
+    SocketKind,
     Stop,
     StopStep,
 )
@@ -31,6 +33,7 @@ from tests.unit.world import service
 
 HOOKED = Hooks(*((Hook(Command((stage,)), timeout=4.0),) for stage in ("prepare", "announce", "drain", "tidy")))
 WENT_WRONG = Reason(Code.EXIT_CODE, "exited with 1")
+SOCKETS = (Socket(SocketKind.TCP, "127.0.0.1:80", "http"),)
 STAGES = {
     Phase.POST_START: ev.HookStage.POST_START,
     Phase.PRE_STOP: ev.HookStage.PRE_STOP,
@@ -105,6 +108,7 @@ def _specs() -> dict[str, ServiceSpec]:
         "pid file": service("x", ready=replace(told, kind=ReadyKind.PID_FILE)),
         "oneshot": service("x", type=ServiceType.ONESHOT, restart=never),
         "oneshot with hooks": service("x", type=ServiceType.ONESHOT, hooks=HOOKED, restart=never),
+        "on demand": service("x", sockets=SOCKETS, on_demand=True),
         "target": service("x", type=ServiceType.TARGET),
     }
 
@@ -118,6 +122,8 @@ def services(phase: Phase) -> Iterator[Service]:
     wishes = [(True, False), (True, True), (False, True)]
     if phase in {Phase.WAITING, Phase.BACKOFF}:
         wishes = [(True, False)]
+    if phase is Phase.BACKOFF:
+        yield Service(SPECS["on demand"], phase, armed=True, epoch=7, attempt=1, deadline=50.0, next_start=50.0)
     for spec, (wanted, leaving) in product(SPECS.values(), wishes):
         target, oneshot = spec.type is ServiceType.TARGET, spec.type is ServiceType.ONESHOT
         forks = spec.ready.kind is ReadyKind.PID_FILE
@@ -128,6 +134,7 @@ def services(phase: Phase) -> Iterator[Service]:
         if phase in {Phase.POST_START, Phase.PRE_STOP, Phase.POST_STOP} and not spec.hooks.post_start:
             continue
         begun = Service(spec, phase, wanted, leaving, epoch=7, attempt=1, start_deadline=50.0, deadline=50.0)
+        begun = replace(begun, armed=spec.on_demand and wanted)
         if not target:
             begun = replace(begun, main=10)
         match phase:
@@ -153,6 +160,10 @@ def services(phase: Phase) -> Iterator[Service]:
 
 def _at_rest(begun: Service) -> Iterator[Service]:
     rest = replace(begun, leaving=False, main=None)
+    if begun.spec.on_demand:
+        listening = replace(rest, wanted=False, armed=True, rest=State.LISTENING)
+        yield listening
+        yield replace(listening, triggers=(19.5,) * 20)
     yield replace(rest, wanted=False)
     yield replace(rest, rest=State.COMPLETED)
     yield replace(rest, rest=State.INACTIVE, reason=NOT_HERE)
@@ -181,7 +192,7 @@ def events(kind: type[ev.Event], service: Service) -> Iterator[ev.Event]:
         yield kind(replace(service.spec, description="other", umask=0o22, hooks=HOOKED))  # type: ignore[call-arg]
     elif kind is ev.Unmet:
         yield ev.Unmet(NOT_HERE)
-    elif kind in {ev.DependencyFailed, ev.SpawnFailed}:
+    elif kind in {ev.DependencyFailed, ev.SpawnFailed, ev.ListenFailed}:
         yield kind(NO_DATABASE)  # type: ignore[call-arg]
     else:
         yield kind()  # type: ignore[call-arg]

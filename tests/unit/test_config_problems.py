@@ -50,7 +50,7 @@ MISTAKES = {
     ),
     "later table": (COMMAND + "[health]\nhttp = 1", "2: health: is not supported by this version of asyncinit"),
     "later key": (COMMAND + 'watchdog = "5s"', "2: watchdog: is not supported by this version of asyncinit"),
-    "later list of tables": (COMMAND + "[[sockets]]", "2: sockets: is not supported by this version of asyncinit"),
+    "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
     "later key of a table": (COMMAND + "ready.all = []", "2: ready.all: is not supported by this version of asyncinit"),
     "a header for the service": (
         "[service]\n" + COMMAND,
@@ -182,12 +182,86 @@ MISTAKES = {
     ),
     "prefer": (
         COMMAND + 'prefer = ["usr"]',
-        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, supplementary_groups, '
-        'tty, umask, user, working_directory; did you mean "user"?',
+        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, sockets, '
+        'supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
     ),
     "prefer something later": (
         COMMAND + 'prefer = ["security.no_new_privileges"]',
         '2: prefer[0]: names "security.no_new_privileges", which is not supported by this version of asyncinit',
+    ),
+    "a socket of no kind": (
+        COMMAND + '[[sockets]]\nname = "http"',
+        "2: sockets[0]: does not say where it is (expected one of tcp, udp, unix, unix_datagram)",
+    ),
+    "a socket of two kinds": (
+        COMMAND + '[[sockets]]\ntcp = "127.0.0.1:80"\nudp = "127.0.0.1:80"',
+        "4: sockets[0].udp: cannot stand beside tcp: each of [[sockets]] is one socket",
+    ),
+    "a socket's port alone": (
+        COMMAND + '[[sockets]]\ntcp = "8080"',
+        '3: sockets[0].tcp: has no port (found "8080"); did you mean "127.0.0.1:8080"?',
+    ),
+    "a socket's name for a host": (
+        COMMAND + '[[sockets]]\ntcp = "web.example:80"',
+        "3: sockets[0].tcp: has a host that is no IP address: a name may mean several, or none yet "
+        '(found "web.example:80")',
+    ),
+    "a socket's relative path": (
+        COMMAND + '[[sockets]]\nunix = "web.sock"',
+        '3: sockets[0].unix: is not absolute (found "web.sock"); did you mean "/run/web.sock"?',
+    ),
+    "a socket's name with a colon": (
+        COMMAND + '[[sockets]]\ntcp = "127.0.0.1:80"\nname = "a:b"',
+        '4: sockets[0].name: found "a:b", expected up to 255 printable ASCII characters without ":"',
+    ),
+    "a mode of a port": (
+        COMMAND + '[[sockets]]\ntcp = "127.0.0.1:80"\nmode = "0600"',
+        "4: sockets[0].mode: means nothing for a socket of kind tcp",
+    ),
+    "a backlog of datagrams": (
+        COMMAND + '[[sockets]]\nunix_datagram = "/run/log"\nbacklog = 3',
+        "4: sockets[0].backlog: means nothing for a socket of kind unix_datagram",
+    ),
+    "one socket twice": (
+        COMMAND + '[[sockets]]\ntcp = "127.0.0.1:80"\n[[sockets]]\ntcp = "127.0.0.1:80"',
+        '5: sockets[1].tcp: is "127.0.0.1:80", which another of [[sockets]] is already',
+    ),
+    "a socket as one table": (
+        COMMAND + '[sockets]\ntcp = "127.0.0.1:80"',
+        "2: sockets: found a table, expected a list; did you mean [[sockets]]?",
+    ),
+    "an unknown key of a socket": (
+        COMMAND + '[[sockets]]\ntcp = "127.0.0.1:80"\nbacklogs = 3',
+        "4: sockets[0].backlogs: is not a key of [[sockets]]; did you mean backlog?",
+    ),
+    "the word of another init for a socket": (
+        COMMAND + 'listen = "127.0.0.1:80"',
+        "2: listen: is not a known key; did you mean [[sockets]]?",
+    ),
+    "on demand without a socket": (
+        COMMAND + "on_demand = true",
+        "2: on_demand: is for a service that has [[sockets]], on which a first connection can come",
+    ),
+    "an idle stop of what nothing starts": (
+        COMMAND + 'idle_stop = "5m"',
+        "2: idle_stop: is for a service with on_demand = true: nothing would start it again",
+    ),
+    "sockets of a oneshot": (
+        COMMAND + 'type = "oneshot"\n[[sockets]]\ntcp = "127.0.0.1:80"',
+        "3: sockets: cannot be used here: a oneshot completes, and serves nobody",
+    ),
+    "a readiness on a socket's descriptor": (
+        COMMAND + 'ready.notify_fd = 3\n[[sockets]]\ntcp = "127.0.0.1:80"',
+        "2: ready.notify_fd: is the descriptor of one of its [[sockets]], which are 3 to 3; did you mean 4?",
+    ),
+    "a readiness that its socket has from the start": (
+        COMMAND + 'ready.tcp = "127.0.0.1:80"\n[[sockets]]\ntcp = "127.0.0.1:80"',
+        "2: ready.tcp: is one of its [[sockets]], which takes connections before the service runs: it tells "
+        "nothing; did you mean notify or http?",
+    ),
+    "a socket in a folder that goes away": (
+        COMMAND + 'directories.runtime = ["web"]\n[[sockets]]\nunix = "/run/web/s"',
+        "4: sockets[0].unix: is in /run/web of directories.runtime, which is removed whenever the service ends",
     ),
     "one hook as a list": (
         COMMAND + 'hooks.pre_start = ["/bin/a", "-v"]',

@@ -17,6 +17,8 @@ from asyncinit.config.spec import (
     RestartPolicy,
     ServiceSpec,
     ServiceType,
+    Socket,
+    SocketKind,
 )
 from asyncinit.core import events as ev
 from asyncinit.core.lifecycle import step
@@ -27,6 +29,7 @@ from tests.unit.reference_world import codes, section, tables, words
 PAGE = "design/life-cycle.md"
 COMMAND = Command(("program",))
 HOOKS = (Hook(COMMAND),)
+SOCKETS = (Socket(SocketKind.TCP, "127.0.0.1:80", "http"),)
 WHY = Reason(Code.DEPENDENCY, "a reason")
 STAGES = {
     Phase.POST_START: ev.HookStage.POST_START,
@@ -47,11 +50,14 @@ def specs() -> Iterator[ServiceSpec]:
                 yield ServiceSpec(
                     "a", command=COMMAND, hooks=hooks, restart=restart, ready=ready, reload=Reload(command=COMMAND)
                 )
+            yield ServiceSpec("a", command=COMMAND, restart=restart, sockets=SOCKETS, on_demand=True)
 
 
 def possible(s: Service) -> Iterator[ev.Event]:
     """What can happen to a service as it is: wishes at any time, answers to what was asked for, the engine's gates."""
-    yield from (ev.Start(), ev.Stop(), ev.Recycle())
+    yield from (ev.Start(), ev.Stop(), ev.Recycle(), ev.Listen())
+    if s.listening:
+        yield ev.ListenFailed(WHY)
     if s.phase is Phase.WAITING:
         yield ev.DependencyFailed(WHY)
     if s.phase is Phase.WAITING or s.revivable:
@@ -87,7 +93,7 @@ def answers(s: Service) -> Iterator[ev.Event]:
 
 def shape(s: Service) -> tuple[object, ...]:
     """What decides where a service can go from here."""
-    wishes = (s.wanted, s.leaving, s.revivable, s.hurried, s.stuck)
+    wishes = (s.wanted, s.leaving, s.revivable, s.hurried, s.stuck, s.armed)
     return (s.phase, s.rest, s.main is None, s.failure is None, s.run_exit, s.step, *wishes)
 
 
@@ -146,7 +152,7 @@ def test_the_states_of_the_phases_are_those_of_the_code() -> None:
     spec = ServiceSpec("a", command=COMMAND)
     (table,) = tables(PAGE, "Where a service can be")
     claims = {words(phase)[0]: words(state) for phase, state in table.rows}
-    assert claims.pop("DOWN") == [State.INACTIVE, State.COMPLETED, State.FAILED]
+    assert claims.pop("DOWN") == [State.INACTIVE, State.LISTENING, State.COMPLETED, State.FAILED]
     assert claims == {phase.name: [Service(spec, phase).state] for phase in Phase if phase is not Phase.DOWN}
     for phase in Phase:
         assert (Service(spec, phase, leaving=True).state is State.STOPPING) == (phase in STOPPABLE | GOING_DOWN)

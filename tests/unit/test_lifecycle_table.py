@@ -25,11 +25,13 @@ LETTERS = dict(zip("DWPSAURBTKCZ", Phase, strict=True))
 # What an event leads to: these phases; "=": it is heard, and the phase stays; ".": ignored; "!": cannot happen.
 GRID = """
                   D    W    P    S    A    U    R    B    T    K    C    Z
-Start             W    .    =    =    =    =    =    =    =    =    =    W
+Start            =W    .    =    =    =    =    =    =    =    =    =    W
 Stop              =    D    =    =    =    =    =    =    =    =    =    D
-Recycle           W    .    =    =    =    =    =    =    =    =    =    W
+Recycle          =W    .    =    =    =    =    =    =    =    =    =    W
 MayStart         =PU   PU   .    .    .    .    .    .    .    .    .    .
 MayStop           .    .    T    T    T   DWBT  BT   =    =    .    =    .
+Listen            =    .    .    .    .    =    .    .    .    .    .    .
+ListenFailed     =Z    .    .    .    .    .    .    .    .    .    .    .
 DependencyFailed  .    D    .    .    .    .    .    .    .    .    .    .
 Prepared          .    .    ST   .    .    .    .    .    .    .    .    .
 Unmet             .    .    DW   .    .    .    .    .    .    .    .    .
@@ -41,7 +43,7 @@ MainChanged       .    .    .    =    =    =    =    =    =    =    .    .
 Exited            .    .    .   =AT   T    T    T    T    =    =    .    .
 TreeGone          =    =    .    =T   =T   =T   =T   .   DWCZ DWCZ  .    .
 HooksDone         .    .    .    .    UT   .    .    T    .    .   DWZ   .
-TimerFired        .    .    T    T    T    =    .    T    =K   D   DWZ   W
+TimerFired        .    .    T    T    T    =    .    T    =K   D   DWZ   DW
 ReloadRequested   .    .    .    .    .    =R   .    .    .    .    .    .
 Reloading         .    .    .    .    .    R    .    .    .    .    .    .
 ReloadDone        .    .    .    .    .    .    U    .    .    .    .    .

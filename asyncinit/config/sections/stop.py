@@ -47,8 +47,7 @@ def resolve(declared: StopTable, default_timeout: float) -> spec.Stop:
         scope=spec.Scope(declared.scope),
         timeout=default_timeout if isinstance(timeout, UnsetType) else values.duration(timeout),
         escalate=tuple(
-            spec.StopStep(ends.signal_number(step.signal), values.duration(step.timeout))
-            for step in declared.escalate
+            spec.StopStep(ends.signal_number(step.signal), values.duration(step.timeout)) for step in declared.escalate
         ),
     )
 

@@ -23,6 +23,7 @@ from asyncinit.config.spec.ending import (
 from asyncinit.config.spec.limits import INFINITE, REAL_TIME, IoClass, Limits, Rlimit, Scheduler
 from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
+from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
 from asyncinit.config.spec.whole import (
     Configuration,
@@ -57,6 +58,10 @@ __all__ = [
     "StopStep",
     "Stop",
     "Reload",
+    "SocketKind",
+    "BACKLOG",
+    "Socket",
+    "Handover",
     "ServiceType",
     "INFINITE",
     "IoClass",

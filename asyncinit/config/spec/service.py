@@ -12,7 +12,8 @@ from asyncinit.config.spec.command import Command, Hooks
 from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
 from asyncinit.config.spec.limits import Limits
-from asyncinit.config.spec.ready import Ready
+from asyncinit.config.spec.ready import NONE, Ready
+from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
 
 
@@ -52,6 +53,7 @@ class ServiceSpec(Struct, frozen=True):
 
     `tty` is False, True (a pseudo-terminal of its own) or the path of a terminal device. `user` and `group` are names
     or decimal ids, None for our own. `command` is None for a target alone. `origin` is the file it came from.
+    `on_demand`: started by the first connection to one of `sockets`, and stopped `idle_stop` seconds after the last.
     `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails with what it
     waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an instance of a
     template that is there because others name it: they start it, and nothing else does.
@@ -90,6 +92,10 @@ class ServiceSpec(Struct, frozen=True):
     reload: Reload = Reload()
     hooks: Hooks = Hooks()
     timer: Timer | None = None
+    sockets: tuple[Socket, ...] = ()
+    on_demand: bool = False
+    idle_stop: float = NONE
+    handover: Handover = Handover.NONE
     inherit_stdio: bool = False
     foreground: bool = False
     origin: str = ""

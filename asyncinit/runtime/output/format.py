@@ -122,6 +122,7 @@ class TerminalFormat:
     _STATE_COLOURS: Mapping[object, bytes] = {
         State.READY: b"\x1b[32m",
         State.COMPLETED: b"\x1b[32m",
+        State.LISTENING: b"\x1b[32m",
         State.FAILED: b"\x1b[31m",
         State.UNHEALTHY: b"\x1b[33m",
         State.BACKOFF: b"\x1b[33m",

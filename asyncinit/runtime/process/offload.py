@@ -58,17 +58,18 @@ class Offloader:
         result: type[T],
         timeout: float,
         done: Callable[[T | SpawnError], None],
+        keep: tuple[int, ...] = (),
     ) -> Job[T]:
         """Call `function` in a child and `done`, once, with its result or with the step that failed.
 
         `function` is given a callback to name its steps by, and returns what msgspec can encode and decode as
         `result`; a SpawnError that it raises arrives as it is, an OSError with the step's name. After `timeout`
-        seconds the child is killed. `done` is never called before this has returned; it is told, too, that no child
-        could be made.
+        seconds the child is killed. Of our descriptors it has `keep` (3 or more). `done` is never called before this
+        has returned; it is told, too, that no child could be made.
         """
         job = Job(self, result, done)
         try:
-            pid, pipe = _fork(function)
+            pid, pipe = _fork(function, keep)
         except SpawnError as error:
             job.fail(error)
         else:
@@ -200,7 +201,7 @@ class Job(Generic[T]):
             return SpawnError(self._step, errno.EPROTO, f"its result cannot be read: {error}")
 
 
-def _fork(function: Callable[[StepCallback], object]) -> tuple[int, int]:
+def _fork(function: Callable[[StepCallback], object], keep: tuple[int, ...]) -> tuple[int, int]:
     """Return the pid of a child that calls `function`, and the pipe to read from."""
     try:
         reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -210,7 +211,7 @@ def _fork(function: Callable[[StepCallback], object]) -> tuple[int, int]:
         parent = os.getpid()
         pid = child.fork()
         if pid == 0:
-            _serve(function, writer, parent)
+            _serve(function, writer, parent, keep)
     except BaseException:
         os.close(reader)
         raise
@@ -220,7 +221,7 @@ def _fork(function: Callable[[StepCallback], object]) -> tuple[int, int]:
     return pid, reader
 
 
-def _serve(function: Callable[[StepCallback], object], writer: int, parent: int) -> NoReturn:
+def _serve(function: Callable[[StepCallback], object], writer: int, parent: int, keep: tuple[int, ...]) -> NoReturn:
     """In the child: call the function, send what comes of it, and end."""
     step = "prepare the process"
 
@@ -234,7 +235,7 @@ def _serve(function: Callable[[StepCallback], object], writer: int, parent: int)
         set_parent_death_signal(signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        writer = _only(writer)
+        writer = _only(writer, keep)
         import msgspec  # before the function gives up the right to read it
 
         signals.reset_in_child()
@@ -253,8 +254,8 @@ def _failure(step: str, error: BaseException) -> SpawnError:
     return SpawnError(step, 0, str(error) if isinstance(error, AsyncinitError) else f"{type(error).__name__}: {error}")
 
 
-def _only(writer: int) -> int:
-    """Close all descriptors but `writer`, and put /dev/null on 0 to 2, where there is one; return the new number."""
+def _only(writer: int, keep: tuple[int, ...]) -> int:
+    """Close all descriptors but `writer` and `keep`, put /dev/null on 0 to 2 if there is one; return the new number."""
     if writer < 3:
         import fcntl
 
@@ -265,7 +266,7 @@ def _only(writer: int) -> int:
             os.dup2(null, number)
     except OSError:
         os.closerange(0, 3)
-    close_all_but(writer)
+    close_all_but(writer, *keep)
     return writer
 
 

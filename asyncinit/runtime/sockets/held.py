@@ -1,0 +1,32 @@
+"""A socket that is open, as plain data."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from asyncinit.config.spec import Socket
+
+
+class Held(Struct):
+    """A socket that is open: what was asked for, its expanded address, its descriptor, and the identity of its file."""
+
+    wanted: Socket
+    address: str
+    fd: int
+    file: tuple[int, int] | None = None
+
+    @property
+    def binding(self) -> tuple[object, ...]:
+        """What cannot be changed without binding anew."""
+        return binding_of(self.wanted, self.address)
+
+
+class Frozen(Struct):
+    """The open sockets of each service, for a re-exec."""
+
+    services: dict[str, list[Held]]
+
+
+def binding_of(wanted: Socket, address: str) -> tuple[object, ...]:
+    """Return what of a socket cannot be changed without binding anew."""
+    return (wanted.kind, address, wanted.reuse_port, wanted.ipv6_only, wanted.freebind)

@@ -1,0 +1,235 @@
+"""The sockets of one service on their way: made here, bound in a child where that takes a path or a question."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from asyncinit.config.spec import ServiceSpec, Socket
+from asyncinit.errors import SpawnError
+from asyncinit.runtime.process import environment
+from asyncinit.runtime.process.environment import UnsetVariableError
+from asyncinit.runtime.process.identity import identify
+from asyncinit.runtime.process.offload import StepCallback
+from asyncinit.runtime.process.prepare import Cancellable, NotApplied
+from asyncinit.runtime.sockets import binding, census
+from asyncinit.runtime.sockets.held import Held, binding_of
+
+if TYPE_CHECKING:
+    from asyncinit.runtime.sockets.holding import Sockets
+
+TIMEOUT = 30.0
+"""Seconds to bind all paths of a service: file systems that answer at all answer within."""
+
+Opened = Callable[[list[NotApplied] | SpawnError], None]
+
+
+class _Bound(Struct):
+    """What a child tells of one socket, by its place among those it was given: its file, or what failed."""
+
+    index: int
+    file: tuple[int, int] | None = None
+    errno: int = 0
+    detail: str = ""
+    holder: int = 0
+    holder_name: str = ""
+
+
+class Request:
+    """Somebody waits for the sockets of a service."""
+
+    def __init__(self, done: Opened) -> None:
+        self._done: Opened | None = done
+
+    def cancel(self) -> None:
+        """Stop waiting; the sockets are opened all the same."""
+        self._done = None
+
+    def answer(self, answer: list[NotApplied] | SpawnError) -> None:
+        """Tell what came of it."""
+        done, self._done = self._done, None
+        if done is not None:
+            done(answer)
+
+
+class Opening:
+    """The sockets of one service on their way: made here, bound in a child where that takes a path or a question."""
+
+    def __init__(self, house: Sockets, spec: ServiceSpec, requests: list[Request]) -> None:
+        self.spec = spec
+        self.requests = requests
+        self._house = house
+        self._made: list[Held] = []  # new, and ours to close until they are handed over
+        self._all: list[Held | SpawnError] = []  # in the order of the declaration
+        self._job: Cancellable | None = None
+
+    def begin(self) -> None:
+        """Make what is missing; the house is told in a later turn of the loop."""
+        try:
+            wanted = [(one, self._address(one)) for one in self.spec.sockets]
+        except UnsetVariableError as error:
+            failure = SpawnError("open its sockets", 0, str(error))
+            self._job = self._house.loop.call_soon(self._finish, list(self._house.held(self.spec.name)), failure)
+            return
+        kept = {one.binding: one for one in self._house.held(self.spec.name)}
+        chosen = [kept.pop(binding_of(one, address), None) for one, address in wanted]
+        self._house.discard(self.spec.name, list(kept.values()))
+        for (one, address), old in zip(wanted, chosen, strict=True):
+            self._all.append(self._make(one, address) if old is None else self._adjust(old, one))
+        # Files of what is not declared any more, files to be made or changed, and addresses that somebody else has.
+        dead = [one for one in kept.values() if one.file is not None]
+        todo = [(number, one) for number, one in enumerate(self._all) if self._needs_child(one)]
+        if todo or dead:
+            self._ask_child(wanted, dict(todo), dead)
+        else:
+            self._job = self._house.loop.call_soon(self._conclude)
+
+    def cancel(self) -> None:
+        """Give up, and close what was made; nobody is told."""
+        if self._job is not None:
+            self._job.cancel()
+        self._close_made()
+
+    def _close_made(self) -> None:
+        for one in self._made:
+            os.close(one.fd)
+        self._made = []
+
+    def _address(self, one: Socket) -> str:
+        if "$" not in one.address:
+            return one.address
+        known = environment.ground(self.spec, self._house.inherited, None, {}, {})
+        return environment.expand(one.address, environment.path_environment(self.spec, known), one.key)
+
+    def _make(self, one: Socket, address: str) -> Held | SpawnError:
+        other = None if one.reuse_port else self._house.whose(one, address, self.spec.name)
+        if other is not None:
+            return SpawnError(binding.step_of(one, address), errno.EADDRINUSE, f"the service {other} has it")
+        try:
+            held = Held(one, address, binding.make(one, address).detach())
+        except SpawnError as error:
+            return error
+        self._made.append(held)
+        return held
+
+    def _adjust(self, old: Held, one: Socket) -> Held:
+        """Return an open socket with what may be changed while it is open."""
+        if old.wanted.backlog != one.backlog:
+            with socket.socket(fileno=os.dup(old.fd)) as same:
+                binding.listen(same, one)
+        return replace(old, wanted=one)
+
+    def _needs_child(self, one: Held | SpawnError) -> bool:
+        if isinstance(one, SpawnError):
+            return one.errno == errno.EADDRINUSE and not one.detail
+        if not binding.has_path(one.wanted, one.address):
+            return False
+        before = next((old for old in self._house.held(self.spec.name) if old.fd == one.fd), None)
+        return before is None or _adornment(before.wanted) != _adornment(one.wanted)
+
+    def _ask_child(
+        self, wanted: list[tuple[Socket, str]], todo: dict[int, Held | SpawnError], dead: list[Held]
+    ) -> None:
+        spec = self.spec
+
+        def work(step: StepCallback) -> list[_Bound]:
+            for one in dead:
+                assert one.file is not None
+                step(f"remove {one.address}")
+                binding.remove_path(one.address, one.file)
+            return [_bind(spec, number, wanted[number], one, step) for number, one in todo.items()]
+
+        keep = tuple(one.fd for one in todo.values() if isinstance(one, Held))
+        self._job = self._house.offloader.run(work, list[_Bound], TIMEOUT, self._bound, keep)
+
+    def _bound(self, answer: list[_Bound] | SpawnError) -> None:
+        if isinstance(answer, SpawnError):
+            self._finish([one for one in self._all if isinstance(one, Held) and one not in self._made], answer)
+            return
+        for one in answer:
+            held = self._all[one.index]
+            if one.errno or one.detail:
+                self._all[one.index] = self._told(one, held)
+            elif isinstance(held, Held) and one.file is not None:
+                held.file = one.file
+        self._conclude()
+
+    def _told(self, told: _Bound, held: Held | SpawnError) -> SpawnError:
+        """Return what a child tells of a failure, with the service of who has the address."""
+        step = binding.step_of(held.wanted, held.address) if isinstance(held, Held) else held.step
+        detail = told.detail
+        if told.holder:
+            service = self._house.owner_of(told.holder)
+            whose = f" of the service {service}" if service is not None else ""
+            detail = f"pid {told.holder} ({told.holder_name}){whose} has it"
+        return SpawnError(step, told.errno, detail)
+
+    def _conclude(self) -> None:
+        left_out = []
+        good: list[Held] = []
+        failure: SpawnError | None = None
+        for one, result in zip(self.spec.sockets, self._all, strict=True):
+            if isinstance(result, Held):
+                good.append(result)
+            elif "sockets" in self.spec.prefer:
+                left_out.append(NotApplied(one.key, str(result)))
+            else:
+                failure = failure or result
+        if failure is not None:
+            self._finish([one for one in good if one not in self._made], failure)
+            return
+        new = {one.fd for one in good}
+        self._made = [one for one in self._made if one.fd not in new]
+        self._finish(good, left_out)
+
+    def _finish(self, held: list[Held], answer: list[NotApplied] | SpawnError) -> None:
+        lost = self._made
+        self._close_made()
+        self._house.opened(self.spec, held, answer)
+        self._house.remove_files(self.spec.name, lost)
+
+
+def _adornment(wanted: Socket) -> tuple[object, ...]:
+    return (wanted.user, wanted.group, wanted.mode)
+
+
+def _bind(
+    spec: ServiceSpec, index: int, wanted: tuple[Socket, str], one: Held | SpawnError, step: StepCallback
+) -> _Bound:
+    """In a child: bind or adorn one socket, or find out who has its address."""
+    socket_spec, address = wanted
+    number = one.errno if isinstance(one, SpawnError) else 0
+    detail = ""
+    if isinstance(one, Held):
+        try:
+            step(f"find the owner of {address}")
+            owner = _owner(spec, socket_spec)
+            step(binding.step_of(socket_spec, address))
+            if one.file is None:
+                return _Bound(index, binding.bind_path(one.fd, socket_spec, address, owner))
+            binding.adorn(address, one.file, socket_spec, owner)
+            return _Bound(index, one.file)
+        except SpawnError as error:
+            return _Bound(index, None, error.errno, f"{error}")
+        except OSError as error:
+            number = error.errno or 0
+            known = error.strerror not in (None, os.strerror(number))
+            detail = str(error.strerror) if known else ""
+    if number != errno.EADDRINUSE or detail:
+        return _Bound(index, None, number, detail)
+    pid, name = census.holder(socket_spec, address)
+    return _Bound(index, None, number, "", pid, name)
+
+
+def _owner(spec: ServiceSpec, wanted: Socket) -> tuple[int, int]:
+    """Return who owns a socket's file; -1: whoever makes it. Raises SpawnError for who does not exist."""
+    user = wanted.user if wanted.user is not None else spec.user
+    group = wanted.group if wanted.group is not None else (None if wanted.user is not None else spec.group)
+    identity = identify(user, group, None, ask=True).credentials
+    return (-1, -1) if identity is None else (identity.uid, identity.gid)
