@@ -18,6 +18,7 @@ from asyncinit.control.types import (
     ServiceStatus,
     SystemState,
     SystemStatus,
+    TimerStatus,
     timestamp,
 )
 from asyncinit.core.status import Code, State
@@ -45,6 +46,7 @@ def service(name: str, state: State = State.READY, **changes: object) -> Service
         "waiting_on": [],
         "next_start": None,
         "status_text": None,
+        "armed": False,
         "requires": [],
         "not_applied": [],
         "file": f"services.d/{name}.toml",
@@ -134,6 +136,7 @@ class FakeOperations:
     state: SystemState = SystemState.RUNNING
     listeners: dict[int, Callable[[EventEntry], None]] = field(default_factory=dict)
     recent: list[EventEntry] = field(default_factory=list)
+    timers_given: list[TimerStatus] = field(default_factory=list)
     on_shutdown: Callable[[], None] | None = None
 
     def system(self) -> SystemStatus:
@@ -193,6 +196,16 @@ class FakeOperations:
         for name in names:
             self._check(name)
         self.signals.append((number, names))
+
+    def timers(self, names: Sequence[str] | None = None) -> list[TimerStatus]:
+        found = {timer.name: timer for timer in self.timers_given}
+        if names is None:
+            return list(found.values())
+        for name in names:
+            self._check(name)
+            if name not in found:
+                raise RefusedError(f"{name} has no timer")
+        return [found[name] for name in names]
 
     def show(self, name: str) -> str:
         self._check(name)

@@ -101,9 +101,10 @@ def remark(service: dict[str, Any]) -> str:
 def tell_ready(answer: dict[str, Any], asked: bool, quiet: bool) -> int:
     """Return 0 if all are ready, else say on stderr what is not and return 1.
 
-    Services that nobody started count only if they were `asked` for by name.
+    Services that nobody started, or that a timer starts now and then, count only if they were `asked` for by name.
     """
-    missing = [one for one in answer["services"] if one["state"] not in UP and (asked or one["state"] != "inactive")]
+    counted = [one for one in answer["services"] if asked or not (one["state"] == "inactive" or one["armed"])]
+    missing = [one for one in counted if one["state"] not in UP]
     system = answer["asyncinit"]
     if not missing and (asked or system["ready"]):
         return 0

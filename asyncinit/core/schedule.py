@@ -50,9 +50,9 @@ class Memory(Struct, frozen=True):
     None if it has. `owed` (monotonic): when a run that was missed while asyncinit was not there is made up for.
     """
 
-    done: float
-    named_done: float
-    counted_from: float
+    done: float = 0.0
+    named_done: float = 0.0
+    counted_from: float = 0.0
     delay: float = 0.0
     first: float | None = None
     owed: float | None = None

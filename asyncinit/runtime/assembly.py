@@ -51,6 +51,7 @@ from asyncinit.runtime.sockets.idle import IdleStop
 from asyncinit.runtime.sockets.watch import Watch
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
+from asyncinit.runtime.timing.alarm import WallAlarm
 from asyncinit.runtime.timing.schedules import Schedules
 from asyncinit.runtime.timing.stamps import Stamps
 from asyncinit.runtime.tree.ending import Ending
@@ -177,7 +178,8 @@ class Assembly:
             self.journal.event(name, f"its timer will not remember its last run: {text}", level)
 
         stamps = Stamps(self.workshop.offloader, environment, complain, project)
-        schedules = Schedules(self._loop, self.supervisor, self.announcer, self.timers, stamps, environment)
+        alarm = WallAlarm(self._loop, self.timers, time.time, self._warn)
+        schedules = Schedules(self.supervisor, self.announcer, self.timers, alarm, stamps, environment)
         self.workshop.triggers = schedules.variables
         return schedules
 

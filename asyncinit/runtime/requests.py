@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from asyncinit.config.spec import Scope
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
 from asyncinit.core.phrases import few
@@ -22,6 +24,9 @@ from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.snapshot import Seen, service_status, system_status
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timing.schedules import Schedules
+
+# A key that `prefer` may name, and that no run of the service knows of.
+_PERSISTENT = "timer.persistent"
 
 
 class Processes(Protocol):
@@ -80,7 +85,10 @@ class Requests:
 
     def _status(self, name: str) -> ServiceStatus:
         elapse = self._schedules.next(name)
-        return service_status(self._engine, name, self._processes.seen(name), self._now(), elapse)
+        status = service_status(self._engine, name, self._processes.seen(name), self._now(), elapse)
+        if _PERSISTENT in self._engine.services[name].spec.prefer and self._schedules.without_stamp(name):
+            return replace(status, not_applied=[*status.not_applied, _PERSISTENT])
+        return status
 
     def timers(self, names: Sequence[str] | None = None) -> list[TimerStatus]:
         """Return every service's timer, by name; or those of `names`, in that order."""

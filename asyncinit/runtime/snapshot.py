@@ -74,6 +74,7 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
         waiting_on=waiting,
         next_start=_wall(next_start),
         status_text=seen.status_text or None,
+        armed=name in engine.armed,
         requires=list(service.spec.requires) + list(service.spec.binds_to),
         not_applied=seen.not_applied,
         file=service.spec.origin or None,

@@ -31,6 +31,7 @@ class Init:
         environment: Mapping[str, str] | None = None,
         pid1: bool = True,
         prefix: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "asyncinit"),
         **popen: Any,
     ) -> None:
         self.folder = folder
@@ -41,7 +42,7 @@ class Init:
         config = folder / "asyncinit.toml"
         config.write_text(f'[init]\ncontrol_socket = "{self.socket}"\n{settings}\n')
         self._out = folder / "output"
-        words = [PYTHON, "-m", "asyncinit", "run", "--config", str(config), "--log-format", "json", "-v", *arguments]
+        words = [PYTHON, *program, "run", "--config", str(config), "--log-format", "json", "-v", *arguments]
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -51,7 +51,8 @@ class ServiceStatus(Wire, frozen=True):
     `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
     ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
     (starting). `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself.
-    `not_applied`: keys of `prefer` that could not be had here. `file`: where it is declared.
+    `armed`: its timer will start it. `not_applied`: keys of `prefer` that could not be had here. `file`: where it is
+    declared.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ServiceStatus(Wire, frozen=True):
     waiting_on: list[str]
     next_start: str | None
     status_text: str | None
+    armed: bool
     requires: list[str]
     not_applied: list[str]
     file: str | None

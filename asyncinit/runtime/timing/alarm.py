@@ -17,8 +17,9 @@ from asyncinit.runtime.timers import Timer, Timers
 class WallAlarm:
     """Call `ring` once the wall clock has reached what `set` said, and `clock_set` when somebody has set the clock.
 
-    `clock` gives wall-clock seconds. Without a descriptor to be had from the kernel it goes by the monotonic clock:
-    then it notices only at its deadline that the clock was set, which `say` is told once.
+    Both are for whose alarm it is to fill in; `clock` gives wall-clock seconds. Without a descriptor to be had from the
+    kernel it goes by the monotonic clock: then it notices only at its deadline that the clock was set, which `say` is
+    told once.
     """
 
     def __init__(
@@ -26,16 +27,13 @@ class WallAlarm:
         loop: asyncio.AbstractEventLoop,
         timers: Timers,
         clock: Callable[[], float],
-        *,
-        ring: Callable[[], None],
-        clock_set: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._timers = timers
         self._clock = clock
-        self._ring = ring
-        self._clock_set = clock_set
+        self.ring: Callable[[], None] = lambda: None
+        self.clock_set: Callable[[], None] = lambda: None
         self._say = say
         self._fd = -1
         self._stand_in: Timer | None = None
@@ -68,14 +66,14 @@ class WallAlarm:
 
     def _readable(self) -> None:
         if timerfd.take(self._fd):
-            self._clock_set()
+            self.clock_set()
         else:
             self._look()
 
     def _look(self) -> None:
         if self._clock() >= self._deadline:
             self._deadline = math.inf
-            self._ring()
+            self.ring()
         else:  # the clock was set, and nobody could tell us
             self.set(self._deadline)
 

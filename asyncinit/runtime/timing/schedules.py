@@ -7,7 +7,6 @@ Carried over a re-exec: what each timer remembers, with the delay that chance ha
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 import time
@@ -28,6 +27,7 @@ from asyncinit.core.service import Service
 from asyncinit.core.status import State
 from asyncinit.runtime import timers, words
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timing.alarm import WallAlarm
 from asyncinit.runtime.timing.stamps import Stamps
@@ -55,22 +55,23 @@ class _Armed:
         return slot_after(expression, self.zone, moment)
 
 
-class FrozenTimer(Struct, frozen=True):
+class TimerState(Struct):
     """What is carried of one timer."""
 
-    memory: Memory | None
-    queued: bool
-    skipped: int
-    last: float | None
-    variables: dict[str, str]
+    timer: Timer = Timer()
+    memory: Memory | None = None
+    queued: bool = False
+    skipped: int = 0
+    last: float | None = None
+    variables: dict[str, str] = {}
 
 
-class FrozenSchedules(Struct, frozen=True):
+class SchedulesState(Struct):
     """What is carried of all timers; `unwritten` are stamps that may not be on disk yet."""
 
-    timers: dict[str, FrozenTimer]
-    boot: float
-    unwritten: dict[str, float]
+    timers: dict[str, TimerState] = {}
+    boot: float = 0.0
+    unwritten: dict[str, float] = {}
 
 
 class Schedules:
@@ -81,10 +82,10 @@ class Schedules:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
         supervisor: Supervisor,
         announcer: Announcer,
         deadlines: timers.Timers,
+        alarm: WallAlarm,
         stamps: Stamps,
         environment: Mapping[str, str],
         *,
@@ -102,14 +103,8 @@ class Schedules:
         self._boot = deadlines.now()
         self._armed: dict[str, _Armed] = {}
         self._timer: timers.Timer | None = None
-        self._alarm = WallAlarm(
-            loop,
-            deadlines,
-            wall,
-            ring=self._look,
-            clock_set=self._clock_set,
-            say=lambda text: announcer.system(text, LogLevel.WARNING),
-        )
+        self._alarm = alarm
+        alarm.ring, alarm.clock_set = self._look, self._clock_set
         announcer.follow(self._take)
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -138,8 +133,7 @@ class Schedules:
             else:
                 self._begin(armed, None, self._boot if at_start else None)
         self._supervisor.request(self._tell_engine)
-        if unknown:
-            self._stamps.read(unknown, lambda found: self._stamps_read(unknown, found, at_start))
+        self._read_stamps(unknown, at_start)
         self._look()
 
     def _tell_engine(self, _now: float) -> list[Effect]:
@@ -157,6 +151,10 @@ class Schedules:
             text = f"the time zone {timer.time_zone} cannot be read any more; its timer goes by UTC"
             self._announcer.note(name, text, LogLevel.ERROR)
             return UTC
+
+    def _read_stamps(self, names: list[str], at_start: bool) -> None:
+        if names:
+            self._stamps.read(names, lambda found: self._stamps_read(names, found, at_start))
 
     def _stamps_read(self, names: list[str], found: Mapping[str, float], at_start: bool) -> None:
         for name in names:
@@ -303,27 +301,28 @@ class Schedules:
         self._armed.clear()
         self._wait()
 
-    def freeze(self) -> FrozenSchedules:
+    def freeze(self, _keep: Keep) -> SchedulesState:
         """Return what a re-exec carries; there is no descriptor in it."""
         frozen = {
-            name: FrozenTimer(armed.memory, armed.queued, armed.skipped, armed.last, armed.variables)
-            for name, armed in self._armed.items()
+            name: TimerState(one.timer, one.memory, one.queued, one.skipped, one.last, one.variables)
+            for name, one in self._armed.items()
         }
-        return FrozenSchedules(frozen, self._boot, self._stamps.freeze())
+        return SchedulesState(frozen, self._boot, self._stamps.freeze())
 
-    def thaw(self, frozen: FrozenSchedules, wanted: Mapping[str, Timer]) -> None:
-        """Go on where `freeze` left off, with the timers that are to be armed now."""
-        self._boot = frozen.boot
-        for name, moment in frozen.unwritten.items():
+    def thaw(self, state: SchedulesState) -> None:
+        """Go on where `freeze` left off."""
+        self._boot = state.boot
+        for name, moment in state.unwritten.items():
             self._stamps.write(name, moment)
-        for name, one in frozen.timers.items():
-            timer = wanted.get(name)
-            if timer is not None and one.memory is not None:
-                armed = _Armed(timer, self._zone(name, timer), None, Deadlines(), one.queued, one.skipped, one.last)
-                armed.variables = one.variables
+        for name, one in state.timers.items():
+            armed = _Armed(one.timer, self._zone(name, one.timer))
+            armed.queued, armed.skipped, armed.last, armed.variables = one.queued, one.skipped, one.last, one.variables
+            if one.memory is not None:
                 self._remember(armed, one.memory)
-                self._armed[name] = armed
-        self.set(wanted)
+            self._armed[name] = armed
+        self._supervisor.request(self._tell_engine)
+        self._read_stamps([name for name, one in state.timers.items() if one.memory is None], at_start=True)
+        self._wait()
 
 
 def _in_words(timer: Timer) -> list[str]:

@@ -8,7 +8,6 @@ Carried over a re-exec: what is not written yet.
 
 from __future__ import annotations
 
-import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +24,7 @@ TIMEOUT = 10.0
 """Seconds for reading all stamps, or for writing one."""
 
 _LONGEST = 200  # bytes of a stamp that are looked at
+_NO_MOMENT = 1e11  # the year 5138
 
 
 class Found(Struct):
@@ -130,7 +130,7 @@ def _read_all(folder: Callable[[], str], names: Iterable[str], step: StepCallbac
 
 def _moment(text: bytes) -> float:
     moment = float(text.split(maxsplit=1)[0])
-    if not 0 <= moment < math.inf:
+    if not 0 <= moment < _NO_MOMENT:
         raise ValueError(moment)
     return moment
 
