@@ -69,7 +69,7 @@ def shutdown(invocation: Invocation) -> int:
         server.call("Shutdown")
         if events is not None:
             try:
-                _tell_progress(event for reply in events for event in reply["events"])
+                tell_progress(event for reply in events for event in reply["events"])
             except NotRunningError:
                 pass  # it has ended: what we waited for
             finally:
@@ -94,14 +94,14 @@ def _act(method: str, invocation: Invocation, only: bool | None = None) -> int:
                 if not told:
                     _tell_affected(method, answer["affected"])
                     told = True
-                _tell_progress(answer["progress"])
+                tell_progress(answer["progress"])
                 results = answer["results"]
         except CallError as error:
             failed = error.parameters.get("results")
             if not isinstance(failed, list):
                 raise
             results = failed
-        return _tell_results(results)
+        return tell_results(results)
 
 
 def _tell_affected(method: str, names: list[str]) -> None:
@@ -110,7 +110,7 @@ def _tell_affected(method: str, names: list[str]) -> None:
         sys.stdout.flush()
 
 
-def _tell_progress(events: Iterable[dict[str, Any]]) -> None:
+def tell_progress(events: Iterable[dict[str, Any]]) -> None:
     """Show on a terminal what happens while we wait; a script only wants the end."""
     if not screen.is_terminal():
         for _ in events:
@@ -122,7 +122,8 @@ def _tell_progress(events: Iterable[dict[str, Any]]) -> None:
         print(screen.paint(line, screen.DIM if screen.wants_colour() else None), flush=True)
 
 
-def _tell_results(results: list[dict[str, Any]]) -> int:
+def tell_results(results: list[dict[str, Any]]) -> int:
+    """Show what came of each, what did not go well on stderr; return the exit status."""
     width = max((len(result["name"]) for result in results), default=0)
     colour = screen.wants_colour()
     failed = False

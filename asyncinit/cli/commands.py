@@ -105,6 +105,18 @@ COMMANDS: tuple[Command, ...] = (
         (_NAMES,),
     ),
     Command(
+        "reload-config",
+        "reload_config:reload_config",
+        "Have asyncinit read its configuration again: what is new starts, what is gone stops, what has to restarts.\n\n"
+        "What is unchanged keeps running, untouched. An error in any file is printed, and nothing is changed at all.",
+        (
+            Option("--dry-run", "Change nothing; show what would be."),
+            Option("--exit-code", "Exit with 5 if anything has changed (or would), with 0 if not."),
+            Option("--no-wait", "Do not wait until it is done."),
+            _JSON,
+        ),
+    ),
+    Command(
         "signal",
         "act:signal",
         "Send a signal (TERM, SIGUSR1, RTMIN+3, 15) to the main processes of services.",

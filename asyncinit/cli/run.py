@@ -29,12 +29,13 @@ def run(invocation: Invocation) -> NoReturn:
 
         wrapper.run(wrapped)
     from asyncinit.runtime import entry
+    from asyncinit.runtime.configuring.reading import RunOptions
 
     entry.run(
-        entry.RunOptions(
+        RunOptions(
             config=values["config"],
-            services=values["services"],
-            command=wrapped.command,
+            services=tuple(values["services"]),
+            command=tuple(wrapped.command),
             scope=wrapped.scope,
             rewrite=wrapped.rewrite,
             exit_codes=wrapped.exit_codes,

@@ -9,6 +9,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_THERE = 3
 EXIT_NOT_ALLOWED = 4
+EXIT_CHANGED = 5
 
 
 class ClientError(Exception):

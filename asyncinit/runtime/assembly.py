@@ -10,13 +10,12 @@ import os
 import random
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from asyncinit.config.show import show
-from asyncinit.config.spec import Configuration, LogLevel
+from asyncinit.config.spec import Configuration, InitSpec, LogLevel, SpawnMethod
 from asyncinit.core.events import Announce, ListenFailed
 from asyncinit.core.status import Reason
 from asyncinit.errors import TransitionError
@@ -27,6 +26,8 @@ from asyncinit.runtime import at_start
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.chronicle import Chronicle, Record
+from asyncinit.runtime.configuring.configured import Configured
+from asyncinit.runtime.configuring.reading import RunOptions
 from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.crashes.afterwards import Afterwards
 from asyncinit.runtime.foreground import Foreground
@@ -68,7 +69,7 @@ _LAST_WORDS = 0.5
 
 
 class Assembly:
-    """A running asyncinit; `ready_fd` is --ready-fd's descriptor, `rewrite` maps what is forwarded to CMD (0: not).
+    """A running asyncinit, started with `options`.
 
     `project` is the folder whose services are run, where that is not the system's.
     """
@@ -77,16 +78,14 @@ class Assembly:
         self,
         loop: asyncio.AbstractEventLoop,
         configuration: Configuration,
+        options: RunOptions,
         *,
-        ready_fd: int | None = None,
-        rewrite: Mapping[int, int] = MappingProxyType({}),
         project: str | None = None,
     ) -> None:
         self._loop = loop
-        self._configuration = configuration
         self._status = 0
         init = configuration.init
-        self._rewrite = rewrite
+        self._rewrite = options.rewrite
         environment = {os.fsdecode(name): os.fsdecode(value) for name, value in original_environment().items()}
         loop.set_exception_handler(self._loop_failed)
 
@@ -100,14 +99,17 @@ class Assembly:
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
         self.chronicle = Chronicle(Record(self.timers.now()))
-        self.workshop = self._make_workshop(environment)
+        self.workshop = self._make_workshop(environment, init.spawn)
+        self._raise_open_files(len(configuration.services))
         self.performer = Performer(self.workshop, self.supervisor)
         self.schedules = self._make_schedules(environment, project)
         self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
         self._follow_changes()
         self.idle_stop = self._make_idle_stop()
         self._main = main_command(configuration)
-        self.shutdown = self._make_shutdown()
+        self.shutdown = self._make_shutdown(init)
+        self.upward = Upward(loop, environment, options.ready_fd, self._warn)
+        self.configured = self._make_configured(configuration, options)
         self.insight = self._make_insight()
         self.requests = self._make_requests()
         self.control = ControlServer(
@@ -119,13 +121,13 @@ class Assembly:
             project=project,
         )
         self.workshop.control_address = self.control.address
-        self.upward = Upward(loop, environment, ready_fd, self._warn)
         self.shutdown.on_begin = self.upward.stopping
         self.performer.on_internal_error = self._internal_error
         self.supervisor.watch(self._tell_upward)
         self._told_ready = False
         resumed = self.workshop.foreground.resumed
-        orders = Orders(self.shutdown, self.announcer, self._tell_overview, self._forward, resumed)
+        reload = self.configured.reload_for
+        orders = Orders(self.shutdown, self.announcer, self._tell_overview, reload, self._forward, resumed)
         self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
 
     def _follow_changes(self) -> None:
@@ -142,7 +144,7 @@ class Assembly:
             self.afterwards.recorder.forget,
         )
 
-    def _make_workshop(self, environment: dict[str, str]) -> Workshop:
+    def _make_workshop(self, environment: dict[str, str], spawn_method: SpawnMethod) -> Workshop:
         engine = self.supervisor.engine
         members = Members(self._loop, self.reaper, self.timers, self._warn)
         offloader = Offloader(self._loop, self.reaper, self.timers)
@@ -167,8 +169,7 @@ class Assembly:
             aftermath=Aftermath(engine, members, self.reaper, self.timers, self.announcer, self.chronicle),
             foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,
-            spawn_method=self._configuration.init.spawn,
-            open_files=raise_open_files(_FILES + _FILES_PER_SERVICE * len(self._configuration.services)),
+            spawn_method=spawn_method,
         )
 
     def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
@@ -183,12 +184,12 @@ class Assembly:
         self.workshop.triggers = schedules.variables
         return schedules
 
-    def _make_shutdown(self) -> Shutdown:
+    def _make_shutdown(self, init: InitSpec) -> Shutdown:
         return Shutdown(
             self.supervisor,
             self.timers,
             announcer=self.announcer,
-            init=self._configuration.init,
+            init=init,
             sweep=self._sweep,
             finish=self._finish,
             decisive=self._main,
@@ -202,7 +203,7 @@ class Assembly:
             self.performer,
             self.afterwards.store,
             begun=time.time(),
-            timeout=lambda: self._configuration.init.shutdown_timeout,
+            timeout=lambda: self.configured.configuration.init.shutdown_timeout,
         )
 
     def _make_idle_stop(self) -> IdleStop:
@@ -220,6 +221,20 @@ class Assembly:
         self.performer.on_adopted.append(idle_stop.adopt)
         return idle_stop
 
+    def _make_configured(self, configuration: Configuration, options: RunOptions) -> Configured:
+        configured = Configured(
+            configuration,
+            options,
+            main=self._main,
+            supervisor=self.supervisor,
+            offloader=self.workshop.offloader,
+            announcer=self.announcer,
+            upward=self.upward,
+            take_over=self._take_over,
+        )
+        configured.on_change.append(lambda _plan: self._set_timers())
+        return configured
+
     def _make_requests(self) -> Requests:
         return Requests(
             self.supervisor,
@@ -230,8 +245,9 @@ class Assembly:
             self.schedules,
             now=self.timers.now,
             since=time.time(),
-            show=lambda name: show(self._configuration, name),
             insight=self.insight,
+            show=lambda name: show(self.configured.configuration, name),
+            configured=self.configured,
         )
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -239,13 +255,13 @@ class Assembly:
 
     def begin(self) -> None:
         """Start what is enabled, or what [init] start names."""
-        services, names = self._configuration.services, at_start.started(self._configuration)
+        services, names = self.configured.configuration.services, at_start.started(self.configured.configuration)
         role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
         self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
         self._loop.call_soon(self._start, names)
 
     def _start(self, names: tuple[str, ...]) -> None:
-        armed = at_start.armed(self._configuration)
+        armed = at_start.armed(self.configured.configuration)
         if armed:
             self.schedules.set(armed, at_start=True)
         self.supervisor.request(lambda now: self.supervisor.engine.start(names, now))
@@ -276,6 +292,23 @@ class Assembly:
 
     # -----------------------------------------------------------------------------------------------------------------
     # What the parts are told by
+
+    def _take_over(self, configuration: Configuration) -> None:
+        """Have what is not a service's hold from now on."""
+        init = configuration.init
+        self.journal.set_names(sorted(configuration.services))
+        self.journal.set_level(init.log_level)
+        self.shutdown.init = init
+        self.workshop.spawn_method = init.spawn
+        self.control.let_read(init.control_read)
+        self._raise_open_files(len(configuration.services))
+
+    def _set_timers(self) -> None:
+        self.schedules.set(at_start.armed(self.configured.configuration))
+
+    def _raise_open_files(self, services: int) -> None:
+        changed = raise_open_files(_FILES + _FILES_PER_SERVICE * services)
+        self.workshop.open_files = self.workshop.open_files or changed
 
     def _sweep(self, seconds: float, done: Callable[[], None]) -> None:
         def swept(survivors: list[str]) -> None:
@@ -336,7 +369,7 @@ class Assembly:
         if self._main is not None:
             number = self._rewrite.get(number, number)
             if number:
-                scope = self._configuration.services[self._main].stop.scope
+                scope = self.supervisor.engine.services[self._main].spec.stop.scope
                 self.performer.signal(self._main, number, scope)
 
     def _warn(self, text: str) -> None:

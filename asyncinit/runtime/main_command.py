@@ -23,14 +23,15 @@ _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 
 
 def with_command(
-    configuration: Configuration, argv: Sequence[str], scope: str, rewrite: Mapping[int, int]
+    configuration: Configuration, argv: Sequence[str], scope: str, rewrite: Mapping[int, int], name: str | None = None
 ) -> Configuration:
     """Return the configuration with `argv` as an essential service, started when all that is started is ready.
 
-    It has our terminal, our descriptors 0 to 2 and our environment. `rewrite` maps the stop signal too.
+    It has our terminal, our descriptors 0 to 2 and our environment. `rewrite` maps the stop signal too; `name` is the
+    one that it has already, None: one that is free.
     """
     services = dict(configuration.services)
-    name = command_name(argv[0], services)
+    name = name or command_name(argv[0], services)
     stop = Stop(signal=rewrite.get(SIGTERM) or SIGTERM, scope=Scope(scope), timeout=3600.0)
     services[name] = ServiceSpec(
         name,

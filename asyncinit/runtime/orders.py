@@ -22,19 +22,25 @@ _IDLE = frozenset({signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG
 
 
 class Orders:
-    """Handle signals. `overview` tells every service's state; `forward` passes one to CMD, `resumed` continues it."""
+    """Handle signals.
+
+    `overview` tells every service's state; `reload` has the configuration read again, for the reason that it is given;
+    `forward` passes a signal to CMD, `resumed` continues it.
+    """
 
     def __init__(
         self,
         shutdown: Shutdown,
         announcer: Announcer,
         overview: Callable[[], None],
+        reload: Callable[[str], None],
         forward: Callable[[int], None],
         resumed: Callable[[], None],
     ) -> None:
         self._shutdown = shutdown
         self._announcer = announcer
         self._overview = overview
+        self._reload = reload
         self._forward = forward
         self._resumed = resumed
         self._had = _has_terminal()
@@ -48,7 +54,7 @@ class Orders:
         elif number == signal.SIGHUP and (info.from_kernel or (self._had and not _has_terminal())):
             self._shutdown.request(f"{text}: the terminal is gone")
         elif number == signal.SIGHUP:
-            self._announcer.system(f"{text}: this version cannot reload its configuration; restart it for that")
+            self._reload(text)
         elif number == signal.SIGUSR1:
             self._announcer.system(f"{text}: this version writes no log files; there is nothing to reopen")
         elif number == signal.SIGUSR2:

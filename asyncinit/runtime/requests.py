@@ -17,6 +17,7 @@ from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.configuring.configured import Configured, Outcome
 from asyncinit.runtime.control.operations import Insight, RefusedError, Verb
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
@@ -55,6 +56,7 @@ class Requests:
         since: float,
         show: Callable[[str], str],
         insight: Insight,
+        configured: Configured,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -67,6 +69,7 @@ class Requests:
         self._since = since
         self._show = show
         self._insight = insight
+        self._configured = configured
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -141,10 +144,13 @@ class Requests:
                 self._supervisor.request(lambda now: self._engine.restart(chosen, now, only=only))
             case Verb.RELOAD:
                 self._supervisor.request(lambda now: self._engine.reload(chosen, now))
-        # Registered only now, so that `done` never comes before this has returned, and looked at once the loop turns.
-        self._jobs.append(job)
-        self._supervisor.later(self._look)
+        self._register(job)
         return job
+
+    def _register(self, *jobs: ActJob) -> None:
+        # Only now, so that `done` never comes before this has returned, and looked at once the loop turns.
+        self._jobs.extend(jobs)
+        self._supervisor.later(self._look)
 
     def signal(self, number: int, names: Sequence[str]) -> None:
         """Send a signal to the main processes of `names`."""
@@ -158,6 +164,43 @@ class Requests:
             except OSError as error:
                 text = f"cannot send {signal_name(number)} to {name}: {error.strerror}"
                 raise RefusedError(text) from error
+
+    def reload_config(self, dry_run: bool, answer: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have the configuration read again and taken over, or with `dry_run` compared."""
+        if self._engine.shutting_down:
+            raise RefusedError("cannot reload the configuration: asyncinit is shutting down")
+        return self._configured.reload(dry_run, answer)
+
+    def until_settled(
+        self,
+        up: Sequence[str],
+        down: Sequence[str],
+        affected: Sequence[str],
+        done: Callable[[list[ActionResult]], None],
+    ) -> Callable[[], None]:
+        """Call `done` when `up` are up or have failed, `down` are down, and `affected` have come to rest."""
+        results: list[ActionResult] = []
+        waiting = 2
+
+        def settled(some: list[ActionResult]) -> None:
+            nonlocal waiting
+            waiting -= 1
+            results.extend(some)
+            if not waiting:
+                done(sorted(results, key=lambda result: result.name))
+
+        left = [name for name in down if name in self._engine.services]
+        jobs = (
+            ActJob(self._engine, Verb.RESTART, up, affected, settled),
+            ActJob(self._engine, Verb.STOP, left, (), settled),
+        )
+        self._register(*jobs)
+
+        def cancel() -> None:
+            for job in jobs:
+                job.cancel()
+
+        return cancel
 
     def shutdown(self, reason: str) -> None:
         """Begin the shutdown."""

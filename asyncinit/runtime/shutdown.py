@@ -31,9 +31,10 @@ Sweep = Callable[[float, Callable[[], None]], None]
 class Shutdown:
     """Watch the engine and end the run when it is over.
 
-    `sweep(seconds, done)` ends every process that is left under us; `finish(code)` leaves the loop with the exit code.
-    `decisive` is the service whose status is asyncinit's own (CMD), `not_executed` gives 126 or 127 where its program
-    could not be executed. `reason` is why it was begun, `report` who used up the time.
+    `init` is what [init] says now. `sweep(seconds, done)` ends every process that is left under us; `finish(code)`
+    leaves the loop with the exit code. `decisive` is the service whose status is asyncinit's own (CMD), `not_executed`
+    gives 126 or 127 where its program could not be executed. `reason` is why it was begun, `report` who used up the
+    time.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Shutdown:
         self._engine = supervisor.engine
         self._timers = timers
         self._announcer = announcer
-        self._init = init
+        self.init = init
         self._sweep = sweep
         self._finish = finish
         self._decisive = decisive
@@ -87,7 +88,7 @@ class Shutdown:
         self._supervisor.request(self._shut_down)
 
     def _shut_down(self, now: float) -> list[Effect]:
-        timeout = self._init.shutdown_timeout
+        timeout = self.init.shutdown_timeout
         effects = self._engine.shut_down(now, timeout)
         self._timers.at(self._engine.stop_deadline, self._budget_spent)
         # The last kills get their moment even where there is no time at all.
@@ -118,11 +119,11 @@ class Shutdown:
                 self._begin(f"{service.name} is essential and {words.outcome(service)}")
             elif engine.gave_up is not GiveUp.NONE:
                 self._begin(f"{engine.gave_up_on} has failed for good (its on_give_up is {engine.gave_up.value})")
-            elif engine.idle and not self._init.keep_running:
+            elif engine.idle and not self.init.keep_running:
                 self._begin("nothing is left to run")
         if engine.shutting_down and engine.all_down and not self._sweeping:
             self._sweeping = True
-            left = max(0.0, min(self._asked_at + self._init.shutdown_timeout - self._timers.now(), 2.0))
+            left = max(0.0, min(self._asked_at + self.init.shutdown_timeout - self._timers.now(), 2.0))
             self._sweep(left, self._end)
 
     def _end(self) -> None:
@@ -159,7 +160,7 @@ class Shutdown:
             killed=bool(engine.killed),
             requested=self._requested,
         )
-        return exit_code(facts, self._init.exit_codes)
+        return exit_code(facts, self.init.exit_codes)
 
     def _summary(self, code: int) -> str:
         took = self._timers.now() - self._asked_at

@@ -37,9 +37,12 @@ class Upward:
     ) -> None:
         self._notifier = _Notifier(loop, environment.get("NOTIFY_SOCKET", ""), complain)
         self._descriptor = None if ready_fd is None else _ReadyDescriptor(loop, ready_fd, complain)
+        self._is_ready = False
+        self._is_reloading = False
 
     def ready(self, status: str = "") -> None:
         """Tell that all is up (again): READY=1, and a newline on the descriptor the first time."""
+        self._is_ready, self._is_reloading = True, False
         self._notifier.send("READY=1" + _status_line(status))
         if self._descriptor is not None:
             self._descriptor.tell()
@@ -49,11 +52,19 @@ class Upward:
         self._notifier.send(_status_line(text).lstrip("\n"))
 
     def reloading(self) -> None:
-        """Tell that the configuration is read again; `ready` shall follow."""
-        self._notifier.send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        """Tell that the configuration is read again; `reloaded` shall follow. Before all is ready it says nothing."""
+        if self._is_ready and not self._is_reloading:
+            self._is_reloading = True
+            self._notifier.send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def reloaded(self) -> None:
+        """Tell that this is over: READY=1, if it was told that it began."""
+        if self._is_reloading:
+            self.ready()
 
     def stopping(self, status: str = "") -> None:
         """Tell that the shutdown has begun."""
+        self._is_reloading = False
         self._notifier.send("STOPPING=1" + _status_line(status))
 
     def exit_status(self, code: int) -> None:

@@ -112,6 +112,7 @@ class Told:
             self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             overview=lambda: self.done.append("The state of every service"),
+            reload=lambda _reason: self.done.append("Read the configuration again"),
             forward=lambda _number: self.done.append("forwarded"),
             resumed=lambda: self.done.append("It goes on"),
         )

@@ -15,9 +15,23 @@ from asyncinit.control.types.acts import (
     ShutdownParameters,
     SignalParameters,
 )
+from asyncinit.control.types.configuring import (
+    ChangeEffect,
+    ChangeKind,
+    ReloadConfigParameters,
+    ReloadConfigReply,
+    ServiceChange,
+)
 from asyncinit.control.types.crashes import CrashesParameters, CrashesReply, CrashReport, LeftOver, ResourceUse
 from asyncinit.control.types.diagnosis import Check, DoctorReply, Grade, Outlived, ProcessEntry, Standing
-from asyncinit.control.types.errors import ActionFailed, Failed, NoSuchService, NotAllowed, Refused
+from asyncinit.control.types.errors import (
+    ActionFailed,
+    Failed,
+    InvalidConfiguration,
+    NoSuchService,
+    NotAllowed,
+    Refused,
+)
 from asyncinit.control.types.insight import (
     ExecPlanParameters,
     ExecPlanReply,
@@ -67,6 +81,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Logs": (LogsParameters, LogsReply),
     "Events": (EventsParameters, EventsReply),
     "Show": (ShowParameters, ShowReply),
+    "ReloadConfig": (ReloadConfigParameters, ReloadConfigReply),
     "Shutdown": (ShutdownParameters, Nothing),
     "Explain": (ExplainParameters, ExplainReply),
     "Crashes": (CrashesParameters, CrashesReply),
@@ -91,6 +106,7 @@ ERRORS: dict[str, type[Wire]] = {
     "NotAllowed": NotAllowed,
     "Refused": Refused,
     "ActionFailed": ActionFailed,
+    "InvalidConfiguration": InvalidConfiguration,
     "Failed": Failed,
 }
 """Every error of the interface and what it carries."""
@@ -119,6 +135,9 @@ TYPES: dict[str, type] = {
     "ProcessEntry": ProcessEntry,
     "Check": Check,
     "Outlived": Outlived,
+    "ChangeKind": ChangeKind,
+    "ChangeEffect": ChangeEffect,
+    "ServiceChange": ServiceChange,
 }
 """Every named type of the interface (reason codes are strings there: Varlink has no "-" in names)."""
 
@@ -173,10 +192,16 @@ __all__ = [
     "Check",
     "Outlived",
     "DoctorReply",
+    "ChangeKind",
+    "ChangeEffect",
+    "ServiceChange",
+    "ReloadConfigParameters",
+    "ReloadConfigReply",
     "NoSuchService",
     "NotAllowed",
     "Refused",
     "ActionFailed",
+    "InvalidConfiguration",
     "Failed",
     "METHODS",
     "READ_METHODS",

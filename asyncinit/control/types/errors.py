@@ -32,6 +32,12 @@ class ActionFailed(Wire, frozen=True):
     affected: list[str]
 
 
+class InvalidConfiguration(Wire, frozen=True):
+    """The files cannot be used, and nothing was changed: `problems` has all that is wrong, a line each."""
+
+    problems: list[str]
+
+
 class Failed(Wire, frozen=True):
     """asyncinit could not answer; the fault is its own, and its log says more."""
 

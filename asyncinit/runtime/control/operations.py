@@ -26,6 +26,7 @@ from asyncinit.control.types import (
     TimerStatus,
 )
 from asyncinit.errors import AsyncinitError
+from asyncinit.runtime.configuring.configured import Outcome
 from asyncinit.runtime.output.entries import Entry, EventRecord
 
 
@@ -113,7 +114,29 @@ class Insight(Protocol):
         """Look at everything; `done` is called later."""
 
 
-class Operations(Protocol):
+class ConfigurationOperations(Protocol):
+    """What can be asked of the configuration as a whole."""
+
+    def reload_config(self, dry_run: bool, answer: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have the configuration read again and taken over, or with `dry_run` compared; raises RefusedError.
+
+        `answer` is told what came of it, never before this has returned; what is returned ends that somebody waits.
+        """
+
+    def until_settled(
+        self,
+        up: Sequence[str],
+        down: Sequence[str],
+        affected: Sequence[str],
+        done: Callable[[list[ActionResult]], None],
+    ) -> Callable[[], None]:
+        """Call `done` once, when `up` are up or have failed, `down` are down, and `affected` have come to rest.
+
+        Never before this has returned; what is returned ends the waiting.
+        """
+
+
+class Operations(ConfigurationOperations, Protocol):
     """What can be asked of a running asyncinit."""
 
     def system(self) -> SystemStatus:

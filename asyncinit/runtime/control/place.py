@@ -27,9 +27,21 @@ class Place:
         self.address = address
         self._identity = None if address.startswith("@") else _identity(address)
 
+    @property
+    def _has_file(self) -> bool:
+        return self._identity is not None and _identity(self.address) == self._identity
+
+    def open_to(self, everybody: bool) -> None:
+        """Let others than the owner connect, or no more (an abstract socket has no mode: the server checks alone)."""
+        if self._has_file:
+            try:
+                os.chmod(self.address, _mode(everybody))
+            except OSError:
+                pass  # a file system that became read-only: who cannot connect cannot be answered either
+
     def close(self) -> None:
         """Stop listening and remove the socket file."""
-        if self._identity is not None and _identity(self.address) == self._identity:
+        if self._has_file:
             try:
                 os.unlink(self.address)
             except OSError:
@@ -104,13 +116,17 @@ def _bind_file(listener: socket.socket, path: str, open_to_all: bool) -> None:
     with _locked(folder):
         _clear(path)
         # A socket file is born with the mode of the socket itself less the umask: no moment with another one.
-        os.fchmod(listener.fileno(), 0o666 if open_to_all else 0o600)
+        os.fchmod(listener.fileno(), _mode(open_to_all))
         umask = os.umask(0)
         try:
             reach(path, listener.bind)
         finally:
             os.umask(umask)
         listener.listen(BACKLOG)
+
+
+def _mode(open_to_all: bool) -> int:
+    return 0o666 if open_to_all else 0o600
 
 
 @contextmanager

@@ -89,6 +89,12 @@ class ControlServer:
         self._accepting = False
         self._begin_accepting()
 
+    def let_read(self, control_read: str) -> None:
+        """Have another rule for who may look hold from now on, as [init] control_read says it."""
+        self._access = Access(control_read, self._say)
+        if self._place is not None:
+            self._place.open_to(self._access.open_to_all)
+
     def close(self) -> None:
         """Give followers their last lines, drop all clients, stop listening, remove the socket file."""
         self._stop_accepting()

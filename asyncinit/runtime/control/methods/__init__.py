@@ -14,6 +14,7 @@ from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import ActingMethods
 from asyncinit.runtime.control.methods.answers import Table, fail
+from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
 from asyncinit.runtime.control.methods.insight import InsightMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
@@ -29,6 +30,7 @@ class Methods:
             ActingMethods(operations),
             FollowingMethods(loop, operations),
             InsightMethods(operations),
+            ConfiguringMethods(operations),
         )
         self._table: Table = {name: method for group in groups for name, method in group.table.items()}
 

@@ -1,0 +1,212 @@
+"""The configuration that holds; another one is read, checked and takes its place, or changes nothing at all.
+
+The files are read in a child, for a file system may hang, and in bounded time. One reading at a time: who asks while
+one is under way gets the next, since files may have changed after they were read; all that ask meanwhile share that
+one. So a storm of requests costs two readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from asyncinit.config.spec import Configuration, LogLevel
+from asyncinit.core.difference import InitChange, between_inits, init_in_force
+from asyncinit.core.reconfiguration import Reconfiguration
+from asyncinit.errors import SpawnError
+from asyncinit.runtime import at_start
+from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared
+from asyncinit.runtime.configuring.telling import told
+from asyncinit.runtime.process.offload import Job, Offloader, StepCallback
+from asyncinit.runtime.reexec.coding import decode, encode
+from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.supervisor import Supervisor
+from asyncinit.runtime.upward import Upward
+
+# Thousands of files take less than a second; what takes longer hangs.
+READ_TIMEOUT = 30.0
+
+_SHUTTING_DOWN = "cannot reload the configuration: asyncinit is shutting down"
+
+
+class Reloaded(Struct, frozen=True):
+    """What another configuration changes, or would change."""
+
+    plan: Reconfiguration
+    init: InitChange
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything is different now; what takes another asyncinit is not."""
+        return bool(self.plan) or bool(self.init.now)
+
+
+class Unusable(Struct, frozen=True):
+    """Nothing is changed: `errors` has all that is wrong with the files, or `text` why they could not be read."""
+
+    errors: tuple[str, ...] = ()
+    text: str = ""
+
+
+Outcome = Reloaded | Unusable
+Answer = Callable[[Outcome], None]
+
+
+class ConfiguredState(Struct):
+    """What is carried over a re-exec; `under_way`: somebody had asked for another reading."""
+
+    options: RunOptions = RunOptions()
+    main: str | None = None
+    under_way: bool = False
+
+
+class _Wish(Struct):
+    dry_run: bool
+    answer: Answer | None
+
+
+class Configured:
+    """What is declared now, read as `options` say; `main` is the service that CMD is.
+
+    `take_over` is told of the configuration that holds from now on, before the services are; those in `on_change` of
+    what was done to the services, after it.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        options: RunOptions,
+        *,
+        main: str | None,
+        supervisor: Supervisor,
+        offloader: Offloader,
+        announcer: Announcer,
+        upward: Upward,
+        take_over: Callable[[Configuration], None],
+    ) -> None:
+        self.configuration = configuration
+        self._options = options
+        self._main = main
+        self._supervisor = supervisor
+        self._engine = supervisor.engine
+        self._offloader = offloader
+        self._announcer = announcer
+        self._upward = upward
+        self._take_over = take_over
+        self._wishes: list[_Wish] = []
+        self._next: list[_Wish] = []
+        self._job: Job[bytes] | None = None
+        self.on_change: list[Callable[[Reconfiguration], None]] = []
+
+    def freeze(self, _keep: Keep) -> ConfiguredState:
+        """Return what is carried over a re-exec; the configuration itself is carried beside it."""
+        return ConfiguredState(self._options, self._main, self._job is not None)
+
+    def thaw(self, state: ConfiguredState) -> None:
+        """Go on as the asyncinit that was started so; read again what was being read."""
+        self._options, self._main = state.options, state.main
+        if state.under_way:
+            self._ask(_Wish(False, None))
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def reload(self, dry_run: bool, answer: Answer) -> Callable[[], None]:
+        """Read the files again and take over what they say; with `dry_run` only say what that would do.
+
+        `answer` comes once, never before this has returned, unless what is returned is called: then nobody is told, but
+        what was begun goes on.
+        """
+        wish = _Wish(dry_run, answer)
+        self._ask(wish)
+
+        def forget() -> None:
+            wish.answer = None
+
+        return forget
+
+    def reload_for(self, reason: str) -> None:
+        """The same for nobody who waits: what comes of it is told in the log alone."""
+        if self._engine.shutting_down:
+            self._announcer.system(f"{reason}: {_SHUTTING_DOWN}", LogLevel.WARNING)
+        else:
+            self._announcer.system(f"{reason}: reading the configuration again")
+            self._ask(_Wish(False, None))
+
+    def _ask(self, wish: _Wish) -> None:
+        self._next.append(wish)
+        if self._job is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._wishes, self._next = self._next, []
+        if any(not wish.dry_run for wish in self._wishes):
+            self._upward.reloading()
+        self._job = self._offloader.run(self._read, bytes, READ_TIMEOUT, self._found)
+
+    def _read(self, begin: StepCallback) -> bytes:
+        """In the child: return what is declared."""
+        begin("read the configuration")
+        return encode(read_declared(self._options, self._main))
+
+    def _found(self, answer: bytes | SpawnError) -> None:
+        try:
+            self._understand(answer)
+        finally:
+            self._job = None
+            self._upward.reloaded()
+            if self._next:
+                self._begin()
+
+    def _understand(self, answer: bytes | SpawnError) -> None:
+        wishes, self._wishes = self._wishes, []
+        dry = [wish for wish in wishes if wish.dry_run]
+        real = [wish for wish in wishes if not wish.dry_run]
+        reading = Reading() if isinstance(answer, SpawnError) else decode(answer, Reading)
+        if self._engine.shutting_down:
+            self._refuse(wishes, real, Unusable(text=_SHUTTING_DOWN))
+        elif isinstance(answer, SpawnError):
+            self._refuse(wishes, real, Unusable(text=str(answer)))
+        elif reading.configuration is None:
+            self._refuse(wishes, real, Unusable(reading.errors))
+        else:
+            if dry:
+                _tell(dry, self._compare(reading.configuration, reading.warnings))
+            if real:
+                self._apply(reading.configuration, reading.warnings, real)
+
+    def _compare(self, new: Configuration, warnings: tuple[str, ...]) -> Reloaded:
+        init = between_inits(self.configuration.init, new.init)
+        return Reloaded(self._engine.plan(new.services, at_start.started(new)), init, warnings)
+
+    def _apply(self, new: Configuration, warnings: tuple[str, ...], wishes: list[_Wish]) -> None:
+        outcome = self._compare(new, warnings)
+        self.configuration = replace(new, init=init_in_force(self.configuration.init, new.init))
+        for text, level in told(outcome.plan, outcome.init, warnings):
+            self._announcer.system(text, level)
+        self._take_over(self.configuration)
+        self._supervisor.request(lambda now: self._engine.reconfigure(outcome.plan, now))
+        for callback in self.on_change:
+            callback(outcome.plan)
+        _tell(wishes, outcome)
+
+    def _refuse(self, wishes: list[_Wish], real: list[_Wish], outcome: Unusable) -> None:
+        _tell(wishes, outcome)
+        if not real:
+            return  # who only asks is told; nobody else needs to know
+        if outcome.errors:
+            number = f"{len(outcome.errors)} problem{'' if len(outcome.errors) == 1 else 's'}"
+            self._announcer.system(f"the configuration has {number}, and nothing is changed", LogLevel.ERROR)
+            for line in outcome.errors:
+                self._announcer.system(line, LogLevel.ERROR)
+        else:
+            self._announcer.system(f"{outcome.text}; nothing is changed", LogLevel.ERROR)
+
+
+def _tell(wishes: list[_Wish], outcome: Outcome) -> None:
+    for wish in wishes:
+        if wish.answer is not None:
+            wish.answer(outcome)

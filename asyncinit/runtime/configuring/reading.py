@@ -1,0 +1,92 @@
+"""Read what is declared, as `asyncinit run` was told to: at the start, and again in a child; changes nothing.
+
+What the command line and the environment say is laid over what the files say, each time alike.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from asyncinit.config.load import read
+from asyncinit.config.resolve import Mode
+from asyncinit.config.spec import NONE, Configuration, InitSpec, LogFormat, LogLevel
+from asyncinit.core.outcome import BAD_CONFIGURATION, USAGE
+from asyncinit.errors import AsyncinitError
+from asyncinit.runtime.main_command import with_command
+from asyncinit.wrapper.options import UsageError, parse_grace
+
+_GRACE_VARIABLE = "ASYNCINIT_GRACE"
+_LEVELS = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
+
+
+class RunOptions(Struct, frozen=True):
+    """What `asyncinit run` was told; `verbosity` counts -v less -q, `log_format` None is the configuration's.
+
+    `mode` is what asyncinit runs: told by being PID 1 or not.
+    """
+
+    mode: Mode = Mode.CONTAINER
+    config: str | None = None
+    services: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    scope: str = "group"
+    rewrite: Mapping[int, int] = {}
+    exit_codes: Mapping[int, int] = {}
+    ready_fd: int | None = None
+    log_format: str | None = None
+    verbosity: int = 0
+
+
+class Reading(Struct, frozen=True):
+    """What came of it: a configuration with its warnings, or (`configuration` None) all that is wrong, a line each.
+
+    `status` is the exit status of a start that is refused for it.
+    """
+
+    configuration: Configuration | None = None
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    status: int = BAD_CONFIGURATION
+
+
+def read_declared(options: RunOptions, main: str | None = None, instances: Collection[str] = ()) -> Reading:
+    """Read the files; never raises for what is in them. `main` is the name that CMD has as a service already.
+
+    `instances` are instances of templates that shall be there beside those that are declared.
+    """
+    try:
+        empty = bool(options.command)
+        loaded = read(options.config, options.services, options.mode, may_be_empty=empty, instances=instances)
+    except AsyncinitError as error:
+        return Reading(errors=(f"asyncinit: {error}",))
+    if loaded.errors:
+        return Reading(errors=tuple(map(str, loaded.problems)))
+    configuration = loaded.configuration
+    if main is not None and main in configuration.services:
+        origin = configuration.services[main].origin
+        return Reading(errors=(f"{origin}: {main} cannot be added: it is the name of the command that runs",))
+    try:
+        configuration = replace(configuration, init=_settings(configuration.init, options))
+    except UsageError as error:
+        return Reading(errors=(f"asyncinit: {error}",), status=USAGE)
+    if options.command:
+        configuration = with_command(configuration, options.command, options.scope, options.rewrite, main)
+    return Reading(configuration, tuple(str(problem) for problem in loaded.problems))
+
+
+def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
+    """Lay the command line and the environment over [init]; raises UsageError."""
+    text = os.environ.get(_GRACE_VARIABLE, "")
+    grace = NONE if text == "none" else parse_grace(text)
+    level = _LEVELS.index(init.log_level) + options.verbosity
+    return replace(
+        init,
+        shutdown_timeout=init.shutdown_timeout if grace is None else grace,
+        log_format=LogFormat(options.log_format) if options.log_format else init.log_format,
+        log_level=_LEVELS[max(0, min(level, len(_LEVELS) - 1))],
+        exit_codes={**init.exit_codes, **options.exit_codes},
+    )
