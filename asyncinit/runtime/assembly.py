@@ -264,7 +264,6 @@ class Assembly:
         armed = at_start.armed(self.configured.configuration)
         if armed:
             self.schedules.set(armed, at_start=True)
-        self.supervisor.request(lambda now: self.supervisor.engine.start(names, now))
         self.supervisor.request(lambda now: self.supervisor.engine.boot(names, now))
         self.shutdown.started = True
         self.shutdown.look()
