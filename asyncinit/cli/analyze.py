@@ -116,17 +116,18 @@ def chain_to(services: list[dict[str, Any]], name: str | None) -> list[dict[str,
 
 
 def held_by(one: dict[str, Any], by_name: dict[str, Any]) -> str | None:
-    """Return the last of those for which a service waited."""
+    """Return the last of those for which a service waited: its readiness, or the end of its first attempt."""
     if one["preparing"] is None:
         return None
-    earlier = [by_name[other] for other in one["after"] if other in by_name]
-    # What came later than that is no cause: it was only waited for until its first attempt had ended.
-    ends = [(min(_ends(other)), other["name"]) for other in earlier if _ends(other)]
-    return max(((end, other) for end, other in ends if end <= one["preparing"] + 1e-6), default=(0.0, None))[1]
-
-
-def _ends(one: dict[str, Any]) -> list[float]:
-    return [moment for moment in (one["ready"], one["ended"]) if moment is not None]
+    # What came later is no cause: the service had begun by then.
+    ends = [
+        (moment, other)
+        for other in one["after"]
+        if other in by_name
+        for moment in (by_name[other]["ready"], by_name[other]["ended"])
+        if moment is not None and moment <= one["preparing"] + 1e-6
+    ]
+    return max(ends, default=(0.0, None))[1]
 
 
 def _chain_lines(chain: list[dict[str, Any]]) -> str:

@@ -25,22 +25,23 @@ _LETTER = 7.3
 _LONGEST_NAME = 40
 _TICKS = 10
 
+# Plain rules first, and only then those that not every viewer understands.
 _STYLE = """
-  svg { --paper: #ffffff; --ink: #1f2933; --dim: #6b7785; --grid: #e4e8ec; --band: #f6f8fa;
-        --waiting: #cfd6dd; --preparing: #e2b659; --starting: #4c8fd6; --ready: #bfe3cd; --failed: #d9605a;
-        --edge: #a9b3bd; --chain: #d1495b; }
+  text { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; fill: #1f2933; }
+  .title { font-size: 19px; font-weight: 600; } .strong { font-weight: 600; }
+  .end { text-anchor: end; } .mid { text-anchor: middle; } .dim { fill: #6b7785; }
+  .paper { fill: #ffffff; } .band { fill: #f6f8fa; } .grid { stroke: #e4e8ec; }
+  .waiting { fill: #cfd6dd; } .preparing { fill: #e2b659; } .starting { fill: #4c8fd6; }
+  .ready { fill: #bfe3cd; } .failed { fill: #d9605a; }
+  .edge { fill: none; stroke: #a9b3bd; stroke-width: 1; } .edge-head { fill: #a9b3bd; }
+  .chain { fill: none; stroke: #d1495b; stroke-width: 2; } .chain-head { fill: #d1495b; }
   @media (prefers-color-scheme: dark) {
-    svg { --paper: #14181d; --ink: #e3e8ed; --dim: #94a1ae; --grid: #2a323a; --band: #191f25;
-          --waiting: #45505b; --preparing: #b98a2e; --starting: #4c8fd6; --ready: #2c5840; --failed: #c9534d;
-          --edge: #5c6874; --chain: #f0788a; } }
-  text { font: 12px ui-sans-serif, system-ui, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); }
-  .title { font-size: 19px; font-weight: 600; } .dim { fill: var(--dim); } .end { text-anchor: end; }
-  .mid { text-anchor: middle; } .strong { font-weight: 600; }
-  .paper { fill: var(--paper); } .band { fill: var(--band); } .grid { stroke: var(--grid); }
-  .waiting { fill: var(--waiting); } .preparing { fill: var(--preparing); } .starting { fill: var(--starting); }
-  .ready { fill: var(--ready); } .failed { fill: var(--failed); }
-  .edge { fill: none; stroke: var(--edge); stroke-width: 1; } .edge-head { fill: var(--edge); }
-  .chain { fill: none; stroke: var(--chain); stroke-width: 2; } .chain-head { fill: var(--chain); }
+    text { fill: #e3e8ed; } .dim { fill: #94a1ae; }
+    .paper { fill: #14181d; } .band { fill: #191f25; } .grid { stroke: #2a323a; }
+    .waiting { fill: #45505b; } .preparing { fill: #b98a2e; } .ready { fill: #2c5840; } .failed { fill: #c9534d; }
+    .edge { stroke: #5c6874; } .edge-head { fill: #5c6874; }
+    .chain { stroke: #f0788a; } .chain-head { fill: #f0788a; }
+  }
 """
 _LEGEND = (
     ("waiting", "waits for others"),
@@ -152,10 +153,13 @@ class _Plot:
         prepared = until if one["preparing"] is None else one["preparing"]
         started = until if one["starting"] is None else one["starting"]
         self._bar("waiting", one["waiting"], prepared, y, thin=True)
-        self._bar("preparing", prepared, min(started, until), y)
-        self._bar("starting" if one["ready"] is not None or end is None else "failed", started, until, y)
+        if one["preparing"] is not None:
+            self._bar("preparing", prepared, min(started, until), y)
+            self._bar("starting" if one["ready"] is not None or end is None else "failed", started, until, y)
         if one["ready"] is not None:
             self._bar("ready", one["ready"], self._last, y, thin=True)
+        if one["ready"] is not None and one["ended"] is not None:
+            self._bar("failed", one["ended"], one["ended"], y)  # its first attempt
         taken = took(one)
         if taken is not None and end is not None:
             label = f'<text class="dim" x="{self._x(self._last) + 8:.1f}" y="{y + 4:.1f}">'
@@ -166,7 +170,7 @@ class _Plot:
         if end < begin:
             return
         height = 4 if thin else _BAR
-        width = max(self._x(end) - self._x(begin), 0.0 if thin else 1.5)
+        width = max(self._x(end) - self._x(begin), 0.0 if thin else 2.0)
         x = self._x(begin)
         top = y - height / 2
         self._add(f'<rect class="{kind}" x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height}" rx="1.5"/>')
@@ -177,8 +181,9 @@ class _Plot:
         if holder is None or ((one["name"], holder) in self._chain) is not strong:
             return
         end = self._by_name[holder]
-        moment = end["ready"] if end["ready"] is not None else end["ended"]
-        begin_x, begin_y = self._x(min(moment, one["preparing"])), self._y(holder)
+        moments = [moment for moment in (end["ready"], end["ended"]) if moment is not None]
+        moment = max(moment for moment in moments if moment <= one["preparing"] + 1e-6)
+        begin_x, begin_y = self._x(moment), self._y(holder)
         x, y = self._x(one["preparing"]), self._y(one["name"])
         down = 1 if y > begin_y else -1
         tip = y - down * (_BAR / 2 + 1)

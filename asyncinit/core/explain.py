@@ -37,6 +37,9 @@ _STOP_PHASES: Mapping[Phase, str] = {
 _KEYS = (("requires", "requires"), ("binds_to", "is bound to"), ("wants", "wants"), ("after", "starts after"))
 
 
+Lookup = Callable[[str], str | None]
+
+
 class Link(Struct, frozen=True):
     """One service of the chain; `text` reads after its name: "is waiting: requires db, which is in backoff"."""
 
@@ -55,11 +58,20 @@ class Explanation(Struct, frozen=True):
 
 
 def explain(
-    engine: Engine, name: str, now: float, obstacle: Callable[[str], str | None] = lambda _name: None
+    engine: Engine,
+    name: str,
+    now: float,
+    *,
+    obstacle: Lookup = lambda _name: None,
+    trigger: Lookup = lambda _name: None,
 ) -> Explanation:
-    """Explain the state of `name` at `now`; `obstacle` gives what a starting service's readiness waits for."""
+    """Explain the state of `name` at `now`.
+
+    The core does not know all: `obstacle` gives what a starting service's readiness waits for ("tcp 127.0.0.1:8080:
+    connection refused"), `trigger` what will start one that is at rest ("in 3 h its timer starts backup").
+    """
     order, more = _chain(engine, name)
-    view = _View(engine, now, obstacle)
+    view = _View(engine, now, obstacle, trigger)
     links = tuple(Link(one, engine.services[one].state, view.state_of(engine.services[one])) for one in order)
     steps: dict[str, None] = {}
     # What has to come first is at the far end of the chain, but a stop that goes on waits for nobody there.
@@ -96,10 +108,11 @@ def _causes(engine: Engine, name: str) -> list[str]:
 class _View:
     """The engine at one moment, put into words."""
 
-    def __init__(self, engine: Engine, now: float, obstacle: Callable[[str], str | None]) -> None:
+    def __init__(self, engine: Engine, now: float, obstacle: Lookup, trigger: Lookup) -> None:
         self._engine = engine
         self._now = now
         self._obstacle = obstacle
+        self._trigger = trigger
 
     # -----------------------------------------------------------------------------------------------------------------
     # What it is
@@ -345,10 +358,19 @@ class _View:
             goal = _goal(cause, service) if cause is not None else "there"
             yield f"once {service.reason.service} is {goal}, {service.name} starts by itself"
         else:
-            yield f"nothing by itself; `asyncinit start {service.name}` starts it"
+            yield self._trigger(service.name) or f"nothing by itself; `asyncinit start {service.name}` starts it"
+
+    def _rest_completed(self, service: Service) -> Iterator[str]:
+        trigger = self._trigger(service.name)
+        if trigger is not None and not self._engine.shutting_down:
+            yield trigger
 
     def _rest_down(self, service: Service) -> Iterator[str]:
         if self._engine.shutting_down:
+            return
+        trigger = self._trigger(service.name)
+        if trigger is not None:
+            yield trigger
             return
         who = [n for n, needs in self._engine.graph.needs.items() if service.name in needs]
         by = f", and so does starting {few(who)}" if who else ""
@@ -389,6 +411,6 @@ NEXT: Mapping[State, Callable[[_View, Service], Iterator[str]]] = {
     State.RELOADING: _View._nothing,
     State.STOPPING: _View._stop_goes_on,
     State.BACKOFF: _View._start_again,
-    State.COMPLETED: _View._nothing,
+    State.COMPLETED: _View._rest_completed,
     State.FAILED: _View._rest_failed,
 }

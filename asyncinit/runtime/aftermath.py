@@ -10,9 +10,11 @@ import time
 from itertools import islice
 
 from asyncinit.core.engine import Engine
+from asyncinit.core.phrases import few
 from asyncinit.core.service import STOPPABLE
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.chronicle import Chronicle
+from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.timers import Timers
 from asyncinit.runtime.tree.listing import Member
@@ -33,6 +35,7 @@ class Aftermath:
         timers: Timers,
         announcer: Announcer,
         chronicle: Chronicle,
+        journal: Journal,
     ) -> None:
         self._engine = engine
         self._members = members
@@ -40,6 +43,7 @@ class Aftermath:
         self._timers = timers
         self._announcer = announcer
         self._chronicle = chronicle
+        self._journal = journal
 
     def main_ended(self, name: str) -> None:
         """Note that the main process of a service has just ended, what it used, and who has outlived it."""
@@ -48,6 +52,10 @@ class Aftermath:
         unasked = service.phase in STOPPABLE and not service.leaving
         left = self._survivors(name) if unasked else []
         self._chronicle.ended(name, self._reaper.usage, left, self._timers.now(), time.time())
+        if left:
+            names = few([f"{member.name} (pid {member.pid})" for member in left])
+            verb = "outlives" if len(left) == 1 else "outlive"
+            self._journal.event(name, f"{names} {verb} its main process; ending what is left")
 
     def _survivors(self, name: str) -> list[Member]:
         """Return the live members of a service but for hooks and probes, which asyncinit itself has made."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from asyncinit.config.spec import LogLevel, ServiceType
-from asyncinit.control.types import EventEntry, timestamp
+from asyncinit.control.types import EventEntry, sendable, timestamp
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
@@ -131,7 +131,7 @@ class Announcer:
                 old=effect.old,
                 new=effect.new,
                 reason=reason_status(effect.reason),
-                text=text,
+                text=sendable(text),
                 pid=service.main,
                 exit=ended,
                 restarts=service.restarts,

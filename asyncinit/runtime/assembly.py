@@ -25,7 +25,7 @@ from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime import at_start
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.chronicle import Chronicle, Record
+from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
 from asyncinit.runtime.configuring.reading import RunOptions
 from asyncinit.runtime.control.server import ControlServer
@@ -98,7 +98,7 @@ class Assembly:
         )
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
-        self.chronicle = Chronicle(Record(self.timers.now()))
+        self.chronicle = Chronicle(self.timers.now())
         self.workshop = self._make_workshop(environment, init.spawn)
         self._raise_open_files(len(configuration.services))
         self.performer = Performer(self.workshop, self.supervisor)
@@ -166,7 +166,9 @@ class Assembly:
             journal=self.journal,
             announcer=self.announcer,
             chronicle=self.chronicle,
-            aftermath=Aftermath(engine, members, self.reaper, self.timers, self.announcer, self.chronicle),
+            aftermath=Aftermath(
+                engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal
+            ),
             foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,
             spawn_method=spawn_method,
@@ -204,6 +206,7 @@ class Assembly:
             self.afterwards.store,
             begun=time.time(),
             timeout=lambda: self.configured.configuration.init.shutdown_timeout,
+            elapses=self.schedules.next,
         )
 
     def _make_idle_stop(self) -> IdleStop:

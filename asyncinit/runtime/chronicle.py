@@ -77,15 +77,23 @@ class Record(Struct):
 
 
 class Chronicle:
-    """Write down what happens; `record` is that of before a re-exec, or a new one."""
+    """Write down what happens, from `begun` on.
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self._open = sum(not start.over for start in record.starts.values())
+    Carried over a re-exec: all of it.
+    """
+
+    def __init__(self, begun: float) -> None:
+        self.record = Record(begun)
+        self._open = 0
 
     def freeze(self) -> Record:
-        """Return what goes over a re-exec; a Chronicle made of it goes on."""
+        """Return what a re-exec carries; there is no descriptor in it."""
         return self.record
+
+    def thaw(self, record: Record) -> None:
+        """Go on with what was there before a re-exec."""
+        self.record = record
+        self._open = sum(not start.over for start in record.starts.values())
 
     def run_of(self, name: str) -> CurrentRun:
         """Return the present run of a service, or its last."""
@@ -151,8 +159,10 @@ class Chronicle:
 
     def forget(self, name: str) -> None:
         """Forget a service that is not declared any more."""
-        for book in (self.record.runs, self.record.starts, self.record.outlived):
-            book.pop(name, None)
+        start = self.record.starts.pop(name, None)
+        self._open -= start is not None and not start.over
+        self.record.runs.pop(name, None)
+        self.record.outlived.pop(name, None)
 
     def _run(self, name: str) -> CurrentRun:
         return self.record.runs.setdefault(name, CurrentRun())

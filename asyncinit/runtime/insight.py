@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -25,11 +26,13 @@ from asyncinit.control.types import (
     StartTimes,
     StartupReply,
     StopShare,
+    sendable,
     timestamp,
 )
 from asyncinit.core import budget
 from asyncinit.core.engine import Engine
 from asyncinit.core.explain import explain
+from asyncinit.core.phrases import duration
 from asyncinit.core.shutdown_plan import plan
 from asyncinit.errors import SpawnError
 from asyncinit.linux.process import is_subreaper
@@ -55,7 +58,11 @@ class Runs(Protocol):
 
 
 class Insight:
-    """What can be asked; `begun` is the wall clock's time at which asyncinit began, `warnings` its configuration's."""
+    """What can be asked.
+
+    `begun` is the wall clock's time at which asyncinit began, `timeout` gives [init] shutdown_timeout, `elapses` the
+    wall clock's time at which a service's timer starts it. `warnings` are those of the configuration.
+    """
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class Insight:
         *,
         begun: float,
         timeout: Callable[[], float],
+        elapses: Callable[[str], float | None],
     ) -> None:
         self._engine = engine
         self._shop = workshop
@@ -73,6 +81,7 @@ class Insight:
         self._crashes = crashes
         self._begun = begun
         self._timeout = timeout
+        self._elapses = elapses
         self.warnings: Sequence[str] = ()
 
     @property
@@ -81,9 +90,20 @@ class Insight:
 
     def explain(self, name: str) -> ExplainReply:
         """Return why a service is in its state, and what would follow."""
-        found = explain(self._engine, name, self._shop.timers.now(), lambda one: self._runs.seen(one).waiting_text)
-        chain = [ExplainLink(service=link.service, state=link.state, text=link.text) for link in found.chain]
-        return ExplainReply(chain=chain, next=list(found.next), more=found.more)
+        found = explain(
+            self._engine,
+            name,
+            self._shop.timers.now(),
+            obstacle=lambda one: self._runs.seen(one).waiting_text,
+            trigger=self._trigger,
+        )
+        chain = [ExplainLink(service=link.service, state=link.state, text=sendable(link.text)) for link in found.chain]
+        return ExplainReply(chain=chain, next=[sendable(step) for step in found.next], more=found.more)
+
+    def _trigger(self, name: str) -> str | None:
+        """Return what will start a service that is at rest, in words."""
+        elapses = self._elapses(name)
+        return None if elapses is None else f"in {duration(max(0.0, elapses - time.time()))} its timer starts {name}"
 
     def crashes(self, names: Sequence[str] | None, number: int | None) -> CrashesReply:
         """Return crash reports, oldest first."""
@@ -228,7 +248,7 @@ def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool) -> ExecPlan
         try:
             text.encode()
         except UnicodeEncodeError:
-            left_out.append(name.encode(errors="replace").decode())
+            left_out.append(sendable(name))
         else:
             environment.append(text)
     who = prepared.credentials
@@ -239,7 +259,7 @@ def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool) -> ExecPlan
         gid=None if who is None else who.gid,
         groups=None if who is None or who.groups is None else list(who.groups),
         user=spec.user or "",
-        working_directory=prepared.working_directory,
+        working_directory=None if prepared.working_directory is None else sendable(prepared.working_directory),
         umask=prepared.umask,
         running=running,
     )

@@ -14,6 +14,7 @@ from asyncinit.control.types import (
     ServiceStatus,
     SystemState,
     SystemStatus,
+    sendable,
     timestamp,
 )
 from asyncinit.core.engine import Engine
@@ -51,7 +52,9 @@ class Seen(Protocol):
 
 def reason_status(reason: Reason | None) -> ReasonStatus | None:
     """Return a reason as it goes over the wire."""
-    return None if reason is None else ReasonStatus(code=reason.code, text=reason.text, service=reason.service)
+    if reason is None:
+        return None
+    return ReasonStatus(code=reason.code, text=sendable(reason.text), service=reason.service)
 
 
 def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: float | None = None) -> ServiceStatus:

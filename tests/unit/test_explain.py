@@ -21,7 +21,7 @@ from asyncinit.config.spec import (
 )
 from asyncinit.core import events as ev
 from asyncinit.core.explain import NEXT, STATES, Explanation, explain
-from asyncinit.core.status import State
+from asyncinit.core.status import Code, Reason, State
 from tests.unit.world import World, service
 
 NEVER = Restart(RestartPolicy.NEVER)
@@ -35,9 +35,10 @@ class Asked(World):
     def __init__(self, *specs: ServiceSpec) -> None:
         super().__init__({spec.name: spec for spec in specs})
         self.obstacles: dict[str, str] = {}
+        self.triggers: dict[str, str] = {}
 
     def why(self, name: str) -> Explanation:
-        return explain(self.engine, name, self.now, self.obstacles.get)
+        return explain(self.engine, name, self.now, obstacle=self.obstacles.get, trigger=self.triggers.get)
 
     def text(self, name: str) -> str:
         """What a service is said to be."""
@@ -387,3 +388,33 @@ def test_bound_to_what_is_lost() -> None:
     why = here.why("web")
     assert why.chain[0].text.startswith("is stopping because it is bound to db, which ")
     assert why.chain[1].service == "db"
+
+
+def test_what_starts_it_by_itself() -> None:
+    """Who has a timer is not said to need anybody; while asyncinit goes down nothing is started."""
+    here = Asked(
+        service("backup", type=ServiceType.ONESHOT, enabled=False, restart=NEVER),
+        service("report", type=ServiceType.ONESHOT, restart=NEVER),
+        service("web"),
+    )
+    here.triggers = {name: f"in 3 h its timer starts {name}" for name in ("backup", "report")}
+    assert here.next("backup") == ["in 3 h its timer starts backup"]
+    here.begun("backup", "report", "web")
+    here.exit("backup", 0)
+    here.exit("report", 1)
+    here.settle()
+    assert here.next("backup") == ["in 3 h its timer starts backup"]
+    assert here.next("report") == ["in 3 h its timer starts report"]
+    here.shut_down(9.0)
+    assert here.next("backup") == here.next("report") == []
+
+
+def test_skipped() -> None:
+    """A condition that does not hold is no failure, and is told."""
+    here = Asked(service("web"))
+    here.start("web")
+    here.bodies["web"].answers.clear()
+    here.tell("web", ev.Unmet(Reason(Code.CONDITION, "path_exists /x does not hold")))
+    assert here.text("web") == (
+        "is down: it was skipped, because a condition does not hold (path_exists /x does not hold)"
+    )

@@ -67,7 +67,7 @@ from asyncinit.control.types.status import (
     TimersReply,
     TimerStatus,
 )
-from asyncinit.control.types.wire import INTERFACE, Nothing, Wire, timestamp
+from asyncinit.control.types.wire import INTERFACE, Nothing, Wire, sendable, timestamp
 from asyncinit.core.status import State
 
 METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
@@ -144,6 +144,7 @@ TYPES: dict[str, type] = {
 __all__ = [
     "INTERFACE",
     "timestamp",
+    "sendable",
     "Wire",
     "Nothing",
     "SystemState",

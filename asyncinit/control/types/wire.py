@@ -17,6 +17,11 @@ def timestamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{fraction:03d}Z"
 
 
+def sendable(text: str) -> str:
+    """Return text as JSON can have it: bytes of arguments and paths that are no UTF-8 are replaced."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all types here: immutable, written by name, and strict about what it does not know."""
 

@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 from asyncinit.config.spec import InitSpec, LogLevel
-from asyncinit.control.types import CrashReport
+from asyncinit.control.types import CrashReport, sendable
 from asyncinit.core.engine import Engine
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.crashes import termination
 from asyncinit.runtime.crashes.folder import CrashFolder
-from asyncinit.runtime.crashes.recorder import CrashRecorder
-from asyncinit.runtime.crashes.store import CrashStore
+from asyncinit.runtime.crashes.recorder import CrashRecorder, Opened
+from asyncinit.runtime.crashes.store import CrashStore, Remembered
 from asyncinit.runtime.crashes.termination import TerminationMessage
 from asyncinit.runtime.workshop import Workshop
 
@@ -32,8 +34,19 @@ class Decision(Protocol):
         """The service that is the reason of the exit status."""
 
 
+class FrozenAfterwards(Struct, frozen=True):
+    """What goes over a re-exec: the reports, and the failures that are not finished."""
+
+    reports: Remembered
+    open: dict[str, Opened]
+
+
 class Afterwards:
-    """The recorder of crashes, the places where its reports go, and the last word; `said`: see CrashRecorder."""
+    """The recorder of crashes, the places where its reports go, and the last word; `said`: see CrashRecorder.
+
+    Carried over a re-exec: what is in memory. A report that waits for the disk is not: `when_idle` tells when none
+    does.
+    """
 
     def __init__(self, workshop: Workshop, engine: Engine, init: InitSpec, said: Callable[[str], str | None]) -> None:
         self._shop = workshop
@@ -52,6 +65,15 @@ class Afterwards:
             deliver=self._deliver,
         )
         self._place = termination.place(init.termination_log, os.getpid())
+
+    def freeze(self) -> FrozenAfterwards:
+        """Return what a re-exec carries; there is no descriptor in it."""
+        return FrozenAfterwards(self.store.freeze(), dict(self.recorder.open))
+
+    def thaw(self, frozen: FrozenAfterwards) -> None:
+        """Go on with what was there before a re-exec."""
+        self.store.thaw(frozen.reports)
+        self.recorder.open.update(frozen.open)
 
     def _deliver(self, report: CrashReport) -> None:
         if self._folder is not None:
@@ -73,7 +95,12 @@ class Afterwards:
         if place is None:
             done()
             return
-        data = termination.encoded(self._message(status, decision))
+        try:
+            data = termination.encoded(self._message(status, decision))
+        except Exception as error:  # a message that cannot be made must not keep asyncinit from ending
+            self._complain(f"internal error: no termination message: {error!r}")
+            done()
+            return
 
         def written(result: SpawnError | None) -> None:
             if result is not None:
@@ -97,10 +124,10 @@ class Afterwards:
         lines = self._shop.journal.last(name, _LAST_LINES, since_start=True) if name is not None else []
         return TerminationMessage(
             exit_status=status,
-            reason=decision.reason,
+            reason=sendable(decision.reason),
             service=name,
             code=code,
-            text=text,
+            text=None if text is None else sendable(text),
             failed=self._engine.failed,
             killed=self._engine.killed,
             last_lines=[line.message.decode("utf-8", "replace") for line in lines],

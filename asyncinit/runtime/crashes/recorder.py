@@ -11,7 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
-from asyncinit.control.types import CrashReport, ExitInfo, LeftOver, LogEntry, ReasonStatus, ResourceUse, timestamp
+from msgspec import Struct
+
+from asyncinit.control.types import (
+    CrashReport,
+    ExitInfo,
+    LeftOver,
+    LogEntry,
+    ReasonStatus,
+    ResourceUse,
+    sendable,
+    timestamp,
+)
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
 from asyncinit.core.phrases import duration
@@ -29,22 +40,19 @@ LAST_BYTES = 8 * 1024
 _LONGEST_COMMAND = 4096
 
 
-class _Opened:
-    """A failure that was seen: what it was in then."""
+class Opened(Struct, frozen=True):
+    """A failure that was seen at `moment` (wall clock): what the service was in then."""
 
-    __slots__ = ("moment", "phase", "reason", "state")
-
-    def __init__(self, state: State, phase: str, reason: Reason, moment: float) -> None:
-        self.state = state
-        self.phase = phase
-        self.reason = reason
-        self.moment = moment
+    state: State
+    phase: str
+    reason: Reason
+    moment: float
 
 
 class CrashRecorder:
     """Follow the changes of all services; a finished report goes to `store` and to `deliver`.
 
-    `said` gives what a service says of itself, `now` monotonic seconds.
+    `said` gives what a service says of itself, `now` monotonic seconds. `open` are the reports that are not finished.
     """
 
     def __init__(
@@ -65,22 +73,22 @@ class CrashRecorder:
         self._now = now
         self._said = said
         self._deliver = deliver
-        self._open: dict[str, _Opened] = {}
+        self.open: dict[str, Opened] = {}
 
     def changed(self, effect: Announce) -> None:
         """Take a change of state."""
         name = effect.service
         if effect.new is State.STOPPING:
             self._look(effect)
-        elif name in self._open:
-            self._finish(effect, self._open.pop(name))
+        elif name in self.open:
+            self._finish(effect, self.open.pop(name))
         elif effect.new in {State.BACKOFF, State.FAILED} and _is_its_own(effect.reason):
             phase = self._chronicle.run_of(name).phase
-            self._finish(effect, _Opened(effect.old, phase, effect.reason, time.time()))
+            self._finish(effect, Opened(effect.old, phase, effect.reason, time.time()))
 
     def forget(self, name: str) -> None:
         """Forget a service that is not declared any more; its finished reports stay."""
-        self._open.pop(name, None)
+        self.open.pop(name, None)
 
     def _look(self, effect: Announce) -> None:
         """Open a report if this stop begins because of a failure."""
@@ -88,16 +96,18 @@ class CrashRecorder:
         if service.leaving or not _is_its_own(service.failure):
             return
         phase = effect.old.value if effect.old is not State.STARTING else self._chronicle.run_of(service.name).phase
-        self._open[service.name] = _Opened(effect.old, phase, service.failure, time.time())
+        self.open[service.name] = Opened(effect.old, phase, service.failure, time.time())
 
-    def _finish(self, effect: Announce, opened: _Opened) -> None:
+    def _finish(self, effect: Announce, opened: Opened) -> None:
         service = self._engine.services[effect.service]
         run = self._chronicle.run_of(service.name)
         report = CrashReport(
             id=self._store.next_id(),
             service=service.name,
             time=timestamp(opened.moment),
-            reason=ReasonStatus(code=opened.reason.code, text=opened.reason.text, service=opened.reason.service),
+            reason=ReasonStatus(
+                code=opened.reason.code, text=sendable(opened.reason.text), service=opened.reason.service
+            ),
             state=opened.state,
             phase=opened.phase,
             exit=_exit(effect.status, run),
@@ -106,13 +116,13 @@ class CrashRecorder:
             uptime=_span(run.spawned, run.ended),
             ready_for=_span(run.ready, run.ended),
             restarts=service.restarts - (effect.new is State.BACKOFF),
-            outcome=_outcome(service, effect, self._now()),
+            outcome=sendable(_outcome(service, effect, self._now())),
             given_up=effect.new is State.FAILED,
             usage=_usage(run.usage),
             left_over=[LeftOver(pid=pid, name=name, state=state) for pid, name, state in run.left],
             output=_newest(self._journal.last(service.name, LAST_LINES, since_start=True)),
             command=_command(service),
-            environment=list(run.environment),
+            environment=[sendable(name) for name in run.environment],
             status_text=self._said(service.name) or None,
             file=service.spec.origin or None,
         )
@@ -178,5 +188,5 @@ def _newest(lines: Sequence[Entry]) -> list[LogEntry]:
 def _command(service: Service) -> list[str]:
     """Return the command as it is declared: expanded, it may hold secrets of the environment."""
     command = service.spec.command
-    words = list(command.argv) if command is not None else []
+    words = [sendable(word) for word in command.argv] if command is not None else []
     return [word if len(word) <= _LONGEST_COMMAND else word[:_LONGEST_COMMAND] + "…" for word in words[:256]]

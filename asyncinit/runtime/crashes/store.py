@@ -24,18 +24,20 @@ class Remembered(msgspec.Struct):
 class CrashStore:
     """Keep the newest reports; the newest one in any case."""
 
-    def __init__(self, remembered: Remembered | None = None) -> None:
+    def __init__(self) -> None:
         self._reports: deque[tuple[CrashReport, int]] = deque()
         self._size = 0
         self._last_id = 0
-        if remembered is not None:
-            for report in remembered.reports:
-                self.add(report)
-            self._last_id = remembered.last_id
 
     def freeze(self) -> Remembered:
         """Return what goes over a re-exec."""
         return Remembered([report for report, _ in self._reports], self._last_id)
+
+    def thaw(self, remembered: Remembered) -> None:
+        """Go on with what was there before a re-exec."""
+        for report in remembered.reports:
+            self.add(report)
+        self._last_id = remembered.last_id
 
     def next_id(self) -> int:
         """Return the number of the next report."""
