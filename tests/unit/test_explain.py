@@ -20,7 +20,9 @@ from asyncinit.config.spec import (
     StopStep,
 )
 from asyncinit.core import events as ev
-from asyncinit.core.explain import NEXT, STATES, Explanation, explain
+from asyncinit.core.explain import Explanation, explain
+from asyncinit.core.prospects import NEXT
+from asyncinit.core.situation import STATES
 from asyncinit.core.status import Code, Reason, State
 from tests.unit.world import World, service
 
