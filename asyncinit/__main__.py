@@ -1,5 +1,7 @@
 """The entry: block every signal first, then become what argv says; knows the words of the command line, not more."""
 
+from __future__ import annotations
+
 # Before any other import. A signal that comes while PID 1 is still importing is lost if it is not blocked, and blocked
 # it waits for the signalfd. `_signal` is there since the interpreter's start; `signal` would import enum first. What
 # comes in the interpreter's own start (10 to 25 ms) is beyond us.
@@ -12,9 +14,19 @@ _MASK_BEFORE = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals(
 import os  # noqa: E402
 import sys  # noqa: E402
 
+# Where this is there, another asyncinit was this process before us, or asks what we think (`asyncinit.runtime.reexec`).
+_STATE = "ASYNCINIT_STATE"
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def main() -> int:
     """Be the init, the wrapper of one command, or the command that talks to a running asyncinit; return its status."""
+    state = os.environ.pop(_STATE, "")
+    if state:
+        _take_over(state)
     words = sys.argv[1:]
     _run_alone(words[1:] if words[:1] == ["run"] else words)
     if not _becomes_init(words):
@@ -22,6 +34,25 @@ def main() -> int:
     from asyncinit.cli.app import main as command
 
     return command(words)
+
+
+def _take_over(state: str) -> NoReturn:
+    """Go on where the program before was; where that fails, what runs goes on without us."""
+    from asyncinit import fallback  # before anything that may be broken
+    from asyncinit.linux.descriptors import cloexec_from
+
+    cloexec_from(3)
+    try:
+        from asyncinit.runtime.reexec.takeover import take_over
+
+        take_over(state)
+    except BaseException as error:
+        import traceback
+
+        traceback.print_exc()
+        if not state.isdecimal():
+            os._exit(1)  # we were only asked; the last line says why not
+        fallback.run(f"cannot go on after the re-exec: {type(error).__name__}: {error}")
 
 
 def _run_alone(words: list[str]) -> None:

@@ -77,6 +77,15 @@ def shutdown(invocation: Invocation) -> int:
     return 0
 
 
+def reexec(invocation: Invocation) -> int:
+    """Have asyncinit replaced by the program now installed, and wait until that has answered."""
+    with connect(invocation.socket) as server:
+        versions = server.call("Reexec")
+    before, after = versions["before"], versions["after"]
+    print(f"asyncinit {before} goes on as {after}" if before != after else f"asyncinit {after} was started anew")
+    return 0
+
+
 def _act(method: str, invocation: Invocation, only: bool | None = None) -> int:
     """Call an action and tell what came of it: what went well on stdout, what did not on stderr."""
     screen.accept_any_text()

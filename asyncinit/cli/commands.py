@@ -216,6 +216,12 @@ COMMANDS: tuple[Command, ...] = (
         "Stop everything and end asyncinit; asked again, there is no more waiting.",
         (Option("--no-wait", "Do not wait until it has ended."),),
     ),
+    Command(
+        "reexec",
+        "act:reexec",
+        "Replace asyncinit by the program now installed, while all services run on.\n\n"
+        "A child of the new program is asked first whether it can go on; if not, nothing happens.",
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from asyncinit.errors import AsyncinitError
 from asyncinit.linux import namespaces, process, signals, terminal
+from asyncinit.linux.program import started_as
 
 if TYPE_CHECKING:
     import signal as _signal
@@ -87,12 +88,6 @@ def without_unshare(arguments: Sequence[str]) -> list[str]:
         elif not word.startswith("--unshare="):
             kept.append(word)
     return kept + rest
-
-
-def started_as() -> list[str]:
-    """Return the words by which this very program was started (interpreter, its options, script or -m NAME)."""
-    words = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
-    return [sys.executable or "/proc/self/exe", *words[1:]]
 
 
 def _make(command: list[str]) -> int:

@@ -29,6 +29,11 @@ class Splitter:
     def __len__(self) -> int:
         return len(self._buffer)
 
+    @property
+    def unread(self) -> bytes:
+        """What was fed and not given back."""
+        return bytes(self._buffer)
+
     def feed(self, data: bytes) -> None:
         """Add what was read."""
         self._buffer += data

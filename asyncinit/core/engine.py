@@ -53,7 +53,7 @@ class Engine:
         self._queue: deque[tuple[str, Event]] = deque()
         self._concerned: dict[str, set[str]] = {}
         self._effects: list[Effect] = []
-        self._killed: dict[str, None] = {}
+        self.killed: list[str] = []
         self._start_holders = Holders(self._holds_start)
         self._stop_holders = Holders(self._holds_stop)
         self.shutting_down = False
@@ -182,6 +182,11 @@ class Engine:
                 self._concerned[name] = {name}
         return self._run(now)
 
+    def look_at_all(self, now: float) -> list[Effect]:
+        """Look at every gate, as after a re-exec (`core.carried`)."""
+        self._concerned = {name: {name} for name in self.services}
+        return self._run(now)
+
     # -----------------------------------------------------------------------------------------------------------------
     # What can be seen
 
@@ -224,11 +229,6 @@ class Engine:
     def failed(self) -> list[str]:
         """Return the services that have failed for good."""
         return [name for name, service in self.services.items() if service.state is State.FAILED]
-
-    @property
-    def killed(self) -> list[str]:
-        """Return the services that had to be killed in the shutdown, in that order."""
-        return list(self._killed)
 
     def waiting_on(self, name: str) -> list[str]:
         """Return the services that `name` waits for: to start, or (wanted down) to stop."""
@@ -382,8 +382,8 @@ class Engine:
     # Ends that concern the whole
 
     def _note_end(self, before: Service, after: Service) -> None:
-        if self.shutting_down and after.killed and not before.killed:
-            self._killed[after.name] = None
+        if self.shutting_down and after.killed and not before.killed and after.name not in self.killed:
+            self.killed.append(after.name)
         if not after.at_rest or before.at_rest or after.rest is State.INACTIVE or after.gone:
             return
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:

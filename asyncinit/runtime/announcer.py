@@ -10,6 +10,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
 
 from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.control.types import EventEntry, sendable, timestamp
@@ -20,6 +23,8 @@ from asyncinit.core.status import State
 from asyncinit.runtime import words
 from asyncinit.runtime.output.entries import Fields
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.reexec.coding import by_keys, from_keys
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.snapshot import exit_info, reason_status
 
 # So many changes are remembered for `events`; a line of each is about 200 bytes.
@@ -47,6 +52,14 @@ class Times:
     exit_time: float | None = None
 
 
+class AnnouncerState(Struct):
+    """What is carried over a re-exec; entries by their keys, as these are added to from version to version."""
+
+    recent: list[dict[str, Any]] = []
+    times: dict[str, Times] = {}
+    begun: float = 0.0
+
+
 class Announcer:
     """Take `Announce` effects; `now` gives monotonic seconds."""
 
@@ -59,6 +72,15 @@ class Announcer:
         self.recent: deque[EventEntry] = deque(maxlen=_REMEMBERED)
         self._times: dict[str, Times] = {}
         self._begun = now()
+
+    def freeze(self, _keep: Keep) -> AnnouncerState:
+        """Return what is carried over a re-exec."""
+        return AnnouncerState(by_keys(self.recent), dict(self._times), self._begun)
+
+    def thaw(self, state: AnnouncerState) -> None:
+        """Go on with what the program before has told."""
+        self._times, self._begun = state.times, state.begun
+        self.recent.extend(from_keys(state.recent, EventEntry))
 
     def times(self, name: str) -> Times:
         """Return the times of a service."""

@@ -9,9 +9,6 @@ import asyncio
 import os
 import random
 import time
-import traceback
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from asyncinit.config.show import show
@@ -22,7 +19,7 @@ from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime import at_start
+from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.chronicle import Chronicle
@@ -32,6 +29,7 @@ from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.crashes.afterwards import Afterwards
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.insight import Insight
+from asyncinit.runtime.last_sweep import LastSweep
 from asyncinit.runtime.main_command import main_command
 from asyncinit.runtime.orders import Orders
 from asyncinit.runtime.output.capture import Capture
@@ -42,6 +40,10 @@ from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.process.spawner import Spawner
+from asyncinit.runtime.reexec.coding import encode
+from asyncinit.runtime.reexec.gathering import gather, take_over
+from asyncinit.runtime.reexec.state import Settled, State
+from asyncinit.runtime.reexec.succession import Succession
 from asyncinit.runtime.requests import Requests
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import SignalSource
@@ -71,7 +73,8 @@ _LAST_WORDS = 0.5
 class Assembly:
     """A running asyncinit, started with `options`.
 
-    `project` is the folder whose services are run, where that is not the system's.
+    `project` is the folder whose services are run, where that is not the system's. Then call `begin`. After a re-exec
+    the state is in `carried`, and `go_on` is called instead.
     """
 
     def __init__(
@@ -81,11 +84,13 @@ class Assembly:
         options: RunOptions,
         *,
         project: str | None = None,
+        carried: State | None = None,
     ) -> None:
         self._loop = loop
         self._status = 0
         init = configuration.init
-        self._rewrite = options.rewrite
+        self.settled = Settled(project) if carried is None else carried.settled
+        first = carried is None
         environment = {os.fsdecode(name): os.fsdecode(value) for name, value in original_environment().items()}
         loop.set_exception_handler(self._loop_failed)
 
@@ -101,14 +106,16 @@ class Assembly:
         self.chronicle = Chronicle(self.timers.now())
         self.workshop = self._make_workshop(environment, init.spawn)
         self._raise_open_files(len(configuration.services))
+        self.succession = self._make_succession(environment)
         self.performer = Performer(self.workshop, self.supervisor)
-        self.schedules = self._make_schedules(environment, project)
+        self.schedules = self._make_schedules(environment, self.settled.project)
         self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
+        self.patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self._follow_changes()
         self.idle_stop = self._make_idle_stop()
         self._main = main_command(configuration)
         self.shutdown = self._make_shutdown(init)
-        self.upward = Upward(loop, environment, options.ready_fd, self._warn)
+        self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self._warn)
         self.configured = self._make_configured(configuration, options)
         self.insight = self._make_insight()
         self.requests = self._make_requests()
@@ -118,13 +125,13 @@ class Assembly:
             say=self._warn,
             control_socket=init.control_socket,
             control_read=init.control_read,
-            project=project,
+            project=self.settled.project,
+            carried=carried.control.place if carried is not None else None,
         )
         self.workshop.control_address = self.control.address
-        self.shutdown.on_begin = self.upward.stopping
+        self.shutdown.on_begin = self._shutdown_begins
         self.performer.on_internal_error = self._internal_error
         self.supervisor.watch(self._tell_upward)
-        self._told_ready = False
         resumed = self.workshop.foreground.resumed
         reload = self.configured.reload_for
         orders = Orders(self.shutdown, self.announcer, self._tell_overview, reload, self._forward, resumed)
@@ -132,14 +139,13 @@ class Assembly:
 
     def _follow_changes(self) -> None:
         """Have everybody told of changes who writes something down, and of services that are forgotten."""
-        engine, performer = self.supervisor.engine, self.performer
-        patience = Patience(engine, self.timers, self.journal, lambda name: performer.seen(name).waiting_text)
-        self.announcer.follow(patience.take)
+        performer = self.performer
+        self.announcer.follow(self.patience.take)
         self.announcer.on_change(self._write_down)
         performer.on_forgotten += (
             self.journal.forget,
             self.announcer.forget,
-            patience.forget,
+            self.patience.forget,
             self.chronicle.forget,
             self.afterwards.recorder.forget,
         )
@@ -174,6 +180,16 @@ class Assembly:
             spawn_method=spawn_method,
         )
 
+    def _make_succession(self, environment: dict[str, str]) -> Succession:
+        return Succession(
+            self.workshop.spawner,
+            self.timers,
+            self.announcer,
+            environment,
+            gather=lambda keep, tolerant: encode(gather(self, keep, tolerant)),
+            leave=self._loop.stop,
+        )
+
     def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
         def complain(name: str, text: str) -> None:
             spec = self.supervisor.engine.services[name].spec
@@ -186,13 +202,17 @@ class Assembly:
         self.workshop.triggers = schedules.variables
         return schedules
 
+    def _make_sweep(self) -> LastSweep:
+        tidy = (self.performer.when_tidy, self.workshop.sockets.when_tidy, self.afterwards.when_idle)
+        return LastSweep(self.workshop, tidy, self._warn)
+
     def _make_shutdown(self, init: InitSpec) -> Shutdown:
         return Shutdown(
             self.supervisor,
             self.timers,
             announcer=self.announcer,
             init=init,
-            sweep=self._sweep,
+            sweep=self._make_sweep().begin,
             finish=self._finish,
             decisive=self._main,
             not_executed=self.performer.not_executed,
@@ -251,6 +271,7 @@ class Assembly:
             insight=self.insight,
             show=lambda name: show(self.configured.configuration, name),
             configured=self.configured,
+            succession=self.succession,
         )
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -262,6 +283,17 @@ class Assembly:
         role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
         self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
         self._loop.call_soon(self._start, names)
+
+    def go_on(self, state: State) -> None:
+        """Go on with what the program before has left, in the place of `begin`."""
+        take_over(self, state)
+        if not self.shutdown.started:
+            self._loop.call_soon(self._start, at_start.started(state.configuration))
+
+    def escaped(self, error: BaseException) -> str:
+        """Have another program go on after an exception that has ended the loop; return why that cannot be."""
+        self.supervisor.settle()
+        return self.succession.escaped(error)
 
     def _start(self, names: tuple[str, ...]) -> None:
         armed = at_start.armed(self.configured.configuration)
@@ -310,36 +342,7 @@ class Assembly:
 
     def _raise_open_files(self, services: int) -> None:
         changed = raise_open_files(_FILES + _FILES_PER_SERVICE * services)
-        self.workshop.open_files = self.workshop.open_files or changed
-
-    def _sweep(self, seconds: float, done: Callable[[], None]) -> None:
-        def swept(survivors: list[str]) -> None:
-            for text in survivors:
-                self._warn(text)
-            done()
-
-        deadline = self.timers.now() + seconds
-        tidied = False
-
-        def go_on() -> None:
-            nonlocal tidied
-            if not tidied:
-                tidied = True
-                timer.cancel()
-                self._end_strays(max(0.0, deadline - self.timers.now()), swept)
-
-        # What removes directories or writes a report is a child too, and the sweep would end it.
-        timer = self.timers.at(deadline, go_on)
-        both = partial(self.workshop.sockets.when_tidy, partial(self.afterwards.when_idle, go_on))
-        self.performer.when_tidy(both)
-
-    def _end_strays(self, seconds: float, swept: Callable[[list[str]], None]) -> None:
-        strays = self.workshop.members.strays()
-        if strays:
-            self.chronicle.record.strays_ended += len(strays)
-            names = ", ".join(f"{member.name} ({member.pid})" for member in strays[:10])
-            self.announcer.system(f"ending processes that belong to no service: {names}")
-        self.workshop.ending.sweep(seconds, swept)
+        self.settled.open_files = self.workshop.open_files = self.settled.open_files or changed
 
     def _write_down(self, change: Announce) -> None:
         now = self.timers.now()
@@ -353,10 +356,14 @@ class Assembly:
     def _cannot_listen(self, name: str, reason: Reason) -> None:
         self.supervisor.post(name, ListenFailed(reason))
 
+    def _shutdown_begins(self) -> None:
+        self.upward.stopping()
+        self.succession.cancel()
+
     def _tell_upward(self) -> None:
         engine = self.supervisor.engine
-        if self.shutdown.started and not self._told_ready and not engine.shutting_down and engine.all_ready:
-            self._told_ready = True
+        if self.shutdown.started and not self.settled.told_ready and not engine.shutting_down and engine.all_ready:
+            self.settled.told_ready = True
             self.announcer.system("all services are ready")
             self.upward.ready()
 
@@ -369,7 +376,7 @@ class Assembly:
 
     def _forward(self, number: int) -> None:
         if self._main is not None:
-            number = self._rewrite.get(number, number)
+            number = self.configured.options.rewrite.get(number, number)
             if number:
                 scope = self.supervisor.engine.services[self._main].spec.stop.scope
                 self.performer.signal(self._main, number, scope)
@@ -389,10 +396,4 @@ class Assembly:
 
     def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception has escaped a callback: tell it, and go on."""
-        error = context.get("exception")
-        text = str(context.get("message", "an exception in a callback"))
-        if error is not None:
-            where = traceback.extract_tb(error.__traceback__)
-            last = f" ({where[-1].filename}:{where[-1].lineno})" if where else ""
-            text = f"{text}: {error!r}{last}"
-        self.journal.event(None, f"internal error: {text}", LogLevel.ERROR)
+        self.journal.event(None, f"internal error: {words.failed_callback(context)}", LogLevel.ERROR)

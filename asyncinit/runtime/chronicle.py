@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from asyncinit.core.events import Announce
 from asyncinit.core.status import State
 from asyncinit.linux.process import Usage
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.tree.listing import Member
 
 _FINISHED = frozenset({State.READY, State.COMPLETED})
@@ -68,7 +69,7 @@ class Record(Struct):
     `begun` is when asyncinit began, `finished` when nothing of its first start was open any more.
     """
 
-    begun: float
+    begun: float = 0.0
     finished: float | None = None
     runs: dict[str, CurrentRun] = field(default_factory=dict)
     starts: dict[str, FirstStart] = field(default_factory=dict)
@@ -77,21 +78,18 @@ class Record(Struct):
 
 
 class Chronicle:
-    """Write down what happens, from `begun` on.
-
-    Carried over a re-exec: all of it.
-    """
+    """Write down what happens, from `begun` on."""
 
     def __init__(self, begun: float) -> None:
         self.record = Record(begun)
         self._open = 0
 
-    def freeze(self) -> Record:
-        """Return what a re-exec carries; there is no descriptor in it."""
+    def freeze(self, _keep: Keep) -> Record:
+        """Return what is carried over a re-exec."""
         return self.record
 
     def thaw(self, record: Record) -> None:
-        """Go on with what was there before a re-exec."""
+        """Go on in the record of the program before."""
         self.record = record
         self._open = sum(not start.over for start in record.starts.values())
 

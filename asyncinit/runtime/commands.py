@@ -18,7 +18,8 @@ from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.hooks import Activity, CommandRun, CommandState, Done, HookRun, HooksState
-from asyncinit.runtime.process.prepare import Prepared
+from asyncinit.runtime.process.prepare import Cancellable, Prepared
+from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
 
@@ -131,6 +132,18 @@ class Commands:
         command_run.begin(plan, lambda pid: self._shop.members.born(self._spec.name, self._token, pid, leader=True))
         channel.close_ours()
         return command_run
+
+    def probe_context(self, prepared: Prepared) -> ProbeContext:
+        """Return what probes need, whose commands are the service's and whose looks at paths are made in a child."""
+        shop = self._shop
+
+        def run_command(command: Command, timeout: float, done: Done) -> Activity:
+            return self.run(prepared, command, "ready.command", timeout, done)
+
+        def look(looks: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Cancellable:
+            return shop.offloader.run(lambda _step: looks(), object, timeout, done)
+
+        return ProbeContext(shop.loop, shop.timers, run_command, look, shop.slow_paths)
 
     def _command_run(self, timeout: float, channel: Channel | None, done: Done) -> CommandRun:
         def ended(failure: Reason | None) -> None:

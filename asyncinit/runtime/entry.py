@@ -1,7 +1,8 @@
 """A life of `asyncinit run` in order: standard descriptors, configuration, loop, services, end; decides nothing else.
 
 Never returns: it leaves by `os._exit` once all is flushed, since the interpreter's own teardown takes as long as the
-whole shutdown of a few services. What escapes the loop ends in the minimal loop, which stops what is left.
+whole shutdown of a few services. What escapes the loop leads to a re-exec (`runtime.reexec`), and too often to the
+minimal loop. A program that takes over after a re-exec begins here too, with the state of the one before.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NoReturn
 
 from msgspec.structs import replace
 
-from asyncinit import minimal
+from asyncinit import fallback, minimal
 from asyncinit.config import places
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Configuration, LogLevel
@@ -23,9 +24,12 @@ from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
 from asyncinit.runtime.assembly import Assembly
 from asyncinit.runtime.configuring.reading import RunOptions, read_declared
+from asyncinit.runtime.reexec.state import State
 
 # Which loop is used where uvloop is installed; the tests run on both.
 _LOOP_VARIABLE = "ASYNCINIT_LOOP"
+# For what was not written yet when the minimal loop takes over.
+_LAST_WORDS = 0.5
 
 
 def run(options: RunOptions) -> NoReturn:
@@ -34,12 +38,23 @@ def run(options: RunOptions) -> NoReturn:
         descriptors.open_standard()
         options = replace(options, mode=Mode.CONTAINER if os.getpid() == 1 else Mode.DEV)
         configuration, warnings = _read(options)
-        status = _live(options, configuration, warnings)
+        loop = _new_loop()
+        house = _begin(loop, options, configuration, warnings)
     except BaseException:
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
         minimal.run(status=INTERNAL_ERROR, end=True)
-    os._exit(status)
+    _live(loop, house)
+
+
+def go_on(state: State) -> NoReturn:
+    """Supervise on from the state of the program before; raises whatever is in the way of it."""
+    loop = _new_loop()
+    house = Assembly(loop, state.configuration, state.configured.options, carried=state)
+    _become_subreaper()
+    house.insight.warnings = state.settled.warnings
+    house.go_on(state)
+    _live(loop, house)
 
 
 def _read(options: RunOptions) -> tuple[Configuration, tuple[str, ...]]:
@@ -51,16 +66,39 @@ def _read(options: RunOptions) -> tuple[Configuration, tuple[str, ...]]:
     return reading.configuration, reading.warnings
 
 
-def _live(options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]) -> int:
-    loop = _new_loop()
+def _begin(
+    loop: asyncio.AbstractEventLoop, options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]
+) -> Assembly:
     subreaper_problem = _become_subreaper()
     house = Assembly(loop, configuration, options, project=_project(options))
-    house.insight.warnings = warnings
+    house.settled.warnings = house.insight.warnings = warnings
     for text in filter(None, (*warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
     house.begin()
-    loop.run_forever()
-    return house.end()
+    return house
+
+
+def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:
+    """Turn the loop until the end, over as many re-execs as it takes."""
+    try:
+        while True:
+            try:
+                loop.run_forever()
+            except BaseException as error:
+                _replace(house, error)
+            if not house.succession.due:
+                os._exit(house.end())
+            house.succession.hand_over()
+    except BaseException as error:
+        traceback.print_exc()
+        fallback.run(f"internal error: {error!r}")
+
+
+def _replace(house: Assembly, error: BaseException) -> NoReturn:
+    """Have another program go on after an exception that nobody has caught."""
+    reason = house.escaped(error)
+    house.journal.flush(_LAST_WORDS)
+    fallback.run(reason)
 
 
 def _project(options: RunOptions) -> str | None:

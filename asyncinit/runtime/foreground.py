@@ -1,7 +1,7 @@
 """`-- CMD` beside services and the terminal: CMD is its foreground, and ^Z never leaves nobody in charge of it.
 
 Where a shell can resume us we stop with CMD, as one job, and services go on unsupervised until then; as PID 1, or
-where nobody could resume us, CMD is continued. Carried over a re-exec: nothing, the terminal keeps its foreground.
+where nobody could resume us, CMD is continued. Over a re-exec the terminal keeps its foreground.
 """
 
 from __future__ import annotations
@@ -9,11 +9,20 @@ from __future__ import annotations
 import os
 import signal
 
+from msgspec import Struct
+
 from asyncinit.linux.terminal import JobControl, foreground
 from asyncinit.runtime.process.plan import Session
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.reexec.keep import Keep
 
 _BY_TERMINAL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+
+
+class ForegroundState(Struct):
+    """What is carried over a re-exec: CMD, 0 if there is none."""
+
+    pid: int = 0
 
 
 class Foreground:
@@ -23,6 +32,15 @@ class Foreground:
         self._reaper = reaper
         self._jobs = JobControl()
         self._pid = 0
+
+    def freeze(self, _keep: Keep) -> ForegroundState:
+        """Return what is carried over a re-exec."""
+        return ForegroundState(self._pid)
+
+    def thaw(self, state: ForegroundState) -> None:
+        """Go on with the CMD of the program before."""
+        if state.pid:
+            self.begun(state.pid)
 
     def session(self) -> Session:
         """Return where CMD shall stand when it is spawned."""

@@ -12,7 +12,7 @@ from asyncinit.core.engine import Engine
 from asyncinit.core.service import IS_UP, Phase, Service
 from asyncinit.core.status import State
 from asyncinit.runtime import words
-from asyncinit.runtime.control.operations import Verb
+from asyncinit.runtime.control.operations import JobState, Verb
 
 
 class ActJob:
@@ -25,6 +25,7 @@ class ActJob:
         names: Sequence[str],
         affected: Sequence[str],
         done: Callable[[list[ActionResult]], None],
+        carried: JobState | None = None,
     ) -> None:
         self._engine = engine
         self._verb = verb
@@ -33,6 +34,13 @@ class ActJob:
         self._done: Callable[[list[ActionResult]], None] | None = done
         self._unfit = frozenset(n for n in names if verb is Verb.RELOAD and engine.services[n].phase not in IS_UP)
         self._idle = frozenset(n for n in names if verb is Verb.STOP and engine.services[n].at_rest)
+        if carried is not None:
+            self._unfit, self._idle = frozenset(carried.unfit), frozenset(carried.idle)
+
+    def freeze(self) -> JobState:
+        """Return what is carried over a re-exec."""
+        names, affected = list(self._names), list(self._affected)
+        return JobState(self._verb, names, affected, sorted(self._unfit), sorted(self._idle))
 
     @property
     def affected(self) -> tuple[str, ...]:

@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from msgspec import Struct
+
 from asyncinit.config.spec import LogLevel
 from asyncinit.control.types import EventEntry
 from asyncinit.core.engine import Engine
 from asyncinit.core.phrases import duration, few
 from asyncinit.core.status import State
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
 
 FIRST = 30.0
+
+
+class PatienceState(Struct):
+    """What is carried over a re-exec: since when each service is waited for, and after how long it is told next."""
+
+    waiting: dict[str, tuple[float, float]] = {}
 
 
 class Patience:
@@ -28,6 +37,16 @@ class Patience:
         self._journal = journal
         self._obstacle = obstacle
         self._waiting: dict[str, Timer] = {}
+        self._told_next: dict[str, tuple[float, float]] = {}
+
+    def freeze(self, _keep: Keep) -> PatienceState:
+        """Return what is carried over a re-exec."""
+        return PatienceState({name: self._told_next[name] for name in self._waiting})
+
+    def thaw(self, state: PatienceState) -> None:
+        """Go on waiting."""
+        for name, (since, after) in state.waiting.items():
+            self._arm(name, since, after)
 
     def take(self, entry: EventEntry) -> None:
         """Take a change of state."""
@@ -40,11 +59,13 @@ class Patience:
 
     def forget(self, name: str) -> None:
         """Wait for nothing more: the service is gone for good."""
+        self._told_next.pop(name, None)
         timer = self._waiting.pop(name, None)
         if timer is not None:
             timer.cancel()
 
     def _arm(self, name: str, since: float, after: float) -> None:
+        self._told_next[name] = since, after
         self._waiting[name] = self._timers.at(since + after, partial(self._say, name, since, after))
 
     def _say(self, name: str, since: float, after: float) -> None:

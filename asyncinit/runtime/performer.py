@@ -10,19 +10,48 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.config.spec import LogLevel, Scope, ServiceSpec
+from msgspec import Struct
+
+from asyncinit.config.spec import LogLevel, Scope, ServiceSpec, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
-from asyncinit.core.service import Phase, Service
-from asyncinit.core.status import Code, Reason
+from asyncinit.core.service import COMING_UP, GOING_DOWN, IS_UP, Phase, Service
+from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.announcer import Times
 from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.process.prepare import Prepared
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.run import Run
+from asyncinit.runtime.run_state import RunState
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timer
 from asyncinit.runtime.workshop import Workshop
+
+# Phases in which something of a service is there, or is about to be.
+_HAVE_A_RUN = COMING_UP | IS_UP | GOING_DOWN
+
+
+class PerformerState(Struct):
+    """What is carried over a re-exec: the runs, the services' timers (epoch and deadline), whose ends are waited for.
+
+    `removals` are the services whose runtime directories are being removed, which is begun again.
+    """
+
+    runs: dict[str, RunState] = {}
+    timers: dict[str, tuple[int, float]] = {}
+    awaited: list[str] = []
+    removals: dict[str, ServiceSpec] = {}
+    not_executed: dict[str, int] = {}
+    last_words: dict[str, str] = {}
+
+
+class _Removal:
+    """The directories of a run of `spec` are being removed; `waiting` is called when they are."""
+
+    def __init__(self, spec: ServiceSpec) -> None:
+        self.spec = spec
+        self.waiting: list[Callable[[], None]] = []
 
 
 class Performer:
@@ -37,8 +66,8 @@ class Performer:
         self._supervisor = supervisor
         self._engine = supervisor.engine
         self._runs: dict[str, Run] = {}
-        self._timers: dict[str, Timer] = {}
-        self._removals: dict[str, list[Callable[[], None]]] = {}
+        self._timers: dict[str, tuple[int, Timer]] = {}
+        self._removals: dict[str, _Removal] = {}
         self._tidy: list[Callable[[], None]] = []
         self._not_executed: dict[str, int] = {}
         self._last_words: dict[str, str] = {}
@@ -88,7 +117,7 @@ class Performer:
         """Carry out one effect."""
         try:
             self._perform(effect)
-        except Exception as error:
+        except BaseException as error:
             self.on_internal_error()
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in {type(effect).__name__}: {error!r} ({where.filename}:{where.lineno})"
@@ -127,11 +156,11 @@ class Performer:
             case ev.RunStopCommand():
                 command = self._service(name).spec.stop.command
                 assert command is not None
-                self._run(name).run_stop(command)
+                self._run(name).errands.run_stop(command)
             case ev.RunReload():
                 self._reload(name)
             case ev.WatchTree():
-                shop.members.watch_gone(name, partial(self._tree_gone, name))
+                self._watch(name)
             case ev.KillTree():
                 shop.ending.kill_tree(name)
             case ev.ArmTimer():
@@ -154,22 +183,28 @@ class Performer:
         return self._runs[name]
 
     def _prepare(self, name: str) -> None:
-        spec = self._service(name).spec
+        self._begin_when_tidy(name, self._new_run(name, self._service(name).spec))
 
+    def _new_run(self, name: str, spec: ServiceSpec, token: str | None = None) -> Run:
         def complain(text: str) -> None:
             self._shop.journal.event(name, text, LogLevel.WARNING)
 
-        run = Run(self._shop, spec, partial(self._supervisor.post, name), complain)
-        self._runs[name] = run
+        run = self._runs[name] = Run(self._shop, spec, partial(self._supervisor.post, name), complain, token)
+        return run
+
+    def _begin_when_tidy(self, name: str, run: Run) -> None:
         if name in self._removals:
             # The last run's directories are still being removed: the new ones must not be removed with them.
-            self._removals[name].append(partial(self._begin, name, run))
+            self._removals[name].waiting.append(partial(self._begin, name, run))
         else:
             run.prepare()
 
     def _begin(self, name: str, run: Run) -> None:
         if run is self._runs.get(name):
             run.prepare()
+
+    def _watch(self, name: str) -> None:
+        self._shop.members.watch_gone(name, partial(self._tree_gone, name))
 
     def _tree_gone(self, name: str) -> None:
         run = self._runs.get(name)
@@ -187,20 +222,21 @@ class Performer:
             variables = end_variables(code, service.run_exit)
         elif service.main is not None:
             variables = {"MAINPID": str(service.main)}
-        self._run(effect.service).run_hooks(effect.stage, effect.pace, variables)
+        self._run(effect.service).errands.run_hooks(effect.stage, effect.pace, variables)
 
     def _reload(self, name: str) -> None:
         reload = self._service(name).spec.reload
         if reload.command is not None:
-            self._run(name).run_reload(reload.command)
+            self._run(name).errands.run_reload(reload.command)
         else:
             self.signal(name, reload.signal, Scope.PROCESS)
 
     def _arm(self, name: str, epoch: int, deadline: float) -> None:
         self._disarm(name)
-        self._timers[name] = self._shop.timers.at(deadline, partial(self._fired, name, epoch))
+        self._timers[name] = epoch, self._shop.timers.at(deadline, partial(self._fired, name, epoch))
 
     def _fired(self, name: str, epoch: int) -> None:
+        self._timers.pop(name, None)
         run = self._runs.get(name)
         waiting = run.waiting_text if run is not None else None
         if self._service(name).phase is Phase.KILLING:
@@ -208,9 +244,9 @@ class Performer:
         self._supervisor.post(name, ev.TimerFired(epoch, waiting or ""))
 
     def _disarm(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
+        armed = self._timers.pop(name, None)
+        if armed is not None:
+            armed[1].cancel()
 
     def _clean_up(self, name: str) -> None:
         self._shop.members.unwatch(name)
@@ -222,7 +258,7 @@ class Performer:
         if run.not_executed is not None:
             self._not_executed[name] = run.not_executed
         if run.spec.directories.runtime and not run.skipped:
-            self._remove_directories(name, run)
+            self._remove_directories(name, run.spec)
 
     def _adopt(self, name: str, spec: ServiceSpec) -> None:
         run = self._runs.get(name)
@@ -239,20 +275,70 @@ class Performer:
             for forget in self.on_forgotten:
                 forget(name)
 
-    def _remove_directories(self, name: str, run: Run) -> None:
-        self._removals[name] = []
+    def _remove_directories(self, name: str, spec: ServiceSpec) -> None:
+        self._removals[name] = _Removal(spec)
 
         def removed(failure: SpawnError | None) -> None:
             if failure is not None:
                 self._shop.journal.event(name, str(failure), LogLevel.WARNING)
-            for waiting in self._removals.pop(name):
+            for waiting in self._removals.pop(name).waiting:
                 waiting()
             self._tell_tidy()
 
         try:
-            self._shop.preparation.remove_directories(run.spec, removed)
+            self._shop.preparation.remove_directories(spec, removed)
         except SpawnError as error:
             self._shop.loop.call_soon(removed, error)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Over a re-exec
+
+    def freeze(self, keep: Keep) -> PerformerState:
+        """Return what is carried over a re-exec; a run that cannot be told is left out, and told of."""
+        state = PerformerState(
+            timers={name: (epoch, timer.deadline) for name, (epoch, timer) in self._timers.items()},
+            awaited=self._shop.members.awaited,
+            removals={name: removal.spec for name, removal in self._removals.items()},
+            not_executed=dict(self._not_executed),
+            last_words=dict(self._last_words),
+        )
+        for name, run in self._runs.items():
+            try:
+                state.runs[name] = run.freeze(keep)
+            except Exception as error:
+                self._shop.journal.event(name, f"its run cannot be carried over: {error!r}", LogLevel.ERROR)
+        return state
+
+    def thaw(self, state: PerformerState) -> None:
+        """Go on with what the program before was about; the engine knows its services by now."""
+        self._not_executed, self._last_words = state.not_executed, state.last_words
+        for name, spec in state.removals.items():
+            self._remove_directories(name, spec)
+        for name, one in state.runs.items():
+            self._new_run(name, one.spec, one.token).thaw(one)
+        for name, (epoch, deadline) in state.timers.items():
+            self._arm(name, epoch, deadline)
+        for name in state.awaited:
+            self._watch(name)
+        for name, service in self._engine.services.items():
+            self._go_on(name, service)
+
+    def _go_on(self, name: str, service: Service) -> None:
+        """Do what a service needs that came without its run, or in the middle of an effect."""
+        if service.listening:
+            self._shop.activation.begin(service.spec)
+        run = self._runs.get(name)
+        if run is None and service.phase in _HAVE_A_RUN and service.spec.type is not ServiceType.TARGET:
+            run = self._new_run(name, service.spec)
+            run.main = service.main
+            if service.phase is not Phase.PREPARING:
+                self._shop.loop.call_soon(self._supervisor.post, name, _lost(service))
+        if run is None:
+            return
+        if service.phase is Phase.PREPARING and not run.under_way:
+            self._begin_when_tidy(name, run)
+        if service.awaiting_ready:
+            run.await_ready()
 
 
 class Seen:
@@ -265,6 +351,16 @@ class Seen:
         self.status_text = status_text or None
         self.waiting_text = waiting_text
         self.not_applied = not_applied
+
+
+def _lost(service: Service) -> Event:
+    """Return what is to be told of a service whose run was lost: nothing of it is known any more."""
+    match service.phase:
+        case Phase.PRE_STOP:
+            return ev.HooksDone(ev.HookStage.PRE_STOP)
+        case Phase.POST_STOP:
+            return ev.HooksDone(ev.HookStage.POST_STOP)
+    return ev.Exited(ExitStatus())
 
 
 def _failed(effect: Effect, text: str) -> Event | None:

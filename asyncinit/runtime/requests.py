@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.spec import Scope
@@ -18,9 +19,11 @@ from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.configuring.configured import Configured, Outcome
-from asyncinit.runtime.control.operations import Insight, RefusedError, Verb
+from asyncinit.runtime.control.operations import Insight, JobState, RefusedError, Verb
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.reexec.succession import Succession
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.snapshot import Seen, service_status, system_status
 from asyncinit.runtime.supervisor import Supervisor
@@ -40,6 +43,13 @@ class Processes(Protocol):
         """Send a signal; raises OSError."""
 
 
+class RequestsState(Struct):
+    """What is carried over a re-exec: when asyncinit was started (wall clock), and whether that start is over."""
+
+    since: float = 0.0
+    settled: bool = False
+
+
 class Requests:
     """Carry out what users ask for (`runtime.control.operations.Operations`)."""
 
@@ -57,6 +67,7 @@ class Requests:
         show: Callable[[str], str],
         insight: Insight,
         configured: Configured,
+        succession: Succession,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -70,9 +81,18 @@ class Requests:
         self._show = show
         self._insight = insight
         self._configured = configured
+        self._succession = succession
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
+
+    def freeze(self, _keep: Keep) -> RequestsState:
+        """Return what is carried over a re-exec; who waits is carried by the control server."""
+        return RequestsState(self._since, self._settled)
+
+    def thaw(self, state: RequestsState) -> None:
+        """Go on as the asyncinit that was started then."""
+        self._since, self._settled = state.since, state.settled
 
     # -----------------------------------------------------------------------------------------------------------------
     # Reading
@@ -147,10 +167,22 @@ class Requests:
         self._register(job)
         return job
 
+    def go_on(self, state: JobState, done: Callable[[list[ActionResult]], None]) -> ActJob:
+        """Wait on for an action that was begun before a re-exec."""
+        job = ActJob(self._engine, state.verb, state.names, state.affected, done, state)
+        self._register(job)
+        return job
+
     def _register(self, *jobs: ActJob) -> None:
         # Only now, so that `done` never comes before this has returned, and looked at once the loop turns.
         self._jobs.extend(jobs)
         self._supervisor.later(self._look)
+
+    def reexec(self, failed: Callable[[str], None]) -> None:
+        """Replace asyncinit by the program now installed."""
+        if self._engine.shutting_down:
+            raise RefusedError("cannot replace asyncinit: it is shutting down")
+        self._succession.request(failed)
 
     def signal(self, number: int, names: Sequence[str]) -> None:
         """Send a signal to the main processes of `names`."""

@@ -2,34 +2,31 @@
 
 Carries out what the performer asks for and posts what happens; decides nothing. A run is made when a service is
 prepared and given up when it is cleaned up; nothing of it outlives that but output that a stray still writes.
-
-Carried over a re-exec: token, main process, the descriptors of the channel and of the notification socket.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from asyncinit.config.spec import Command, Hook, ReadyKind, ServiceSpec
+from asyncinit.config.spec import ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
-from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.outcome import CANNOT_EXECUTE, NOT_FOUND
-from asyncinit.core.status import Code, ExitStatus, Reason, signal_name
+from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError, why
-from asyncinit.runtime.commands import Commands
+from asyncinit.runtime.errands import Errands
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.environment import expand
 from asyncinit.runtime.process.foreign_main import ForeignMain
-from asyncinit.runtime.process.hooks import Done
 from asyncinit.runtime.process.plan import ExecPlan, Session
 from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared, Unmet
 from asyncinit.runtime.ready.notify import NotifySocket
-from asyncinit.runtime.ready.probes import ProbeContext
-from asyncinit.runtime.ready.readiness import Readiness, make_readiness
+from asyncinit.runtime.ready.readiness import Readiness, ReadinessState, make_readiness
+from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.run_state import RunState
 from asyncinit.runtime.sockets.passing import passed
 from asyncinit.runtime.workshop import Workshop
 
@@ -39,12 +36,13 @@ _TOKEN = "ASYNCINIT_TOKEN"
 _SOCKET = "ASYNCINIT_SOCKET"
 # What a template's files have it replaced in already; programs may ask for it too.
 _INSTANCE = "INSTANCE"
-# A reload command that takes longer hangs; the service goes on with what it has.
-RELOAD_TIMEOUT = 90.0
 
 
 class Run:
-    """A run of `spec`; `post` takes its events, `complain` a line about it for people."""
+    """A run of `spec`; `post` takes its events, `complain` a line about it for people.
+
+    `token` marks its processes, None: a new one.
+    """
 
     def __init__(
         self,
@@ -52,13 +50,15 @@ class Run:
         spec: ServiceSpec,
         post: Callable[[ev.Event], None],
         complain: Callable[[str], None],
+        token: str | None = None,
     ) -> None:
         self._shop = workshop
         self.spec = spec
         self._post = post
         self._complain = complain
-        self.token = os.urandom(16).hex()
+        self.token = token or os.urandom(16).hex()
         self.main: int | None = None
+        self._born: int | None = None
         self.text = ""
         self.service_errno: int | None = None
         self.not_executed: int | None = None
@@ -69,7 +69,7 @@ class Run:
         self._channel: Channel | None = None
         self._preparation: Cancellable | None = None
         self._without: tuple[NotApplied, ...] = ()
-        self._commands = Commands(workshop, spec, self.token, complain)
+        self.errands = Errands(workshop, self, post, complain)
         self._foreign: ForeignMain | None = None
         self._unwatch: Callable[[], None] | None = None
 
@@ -105,7 +105,7 @@ class Run:
         own |= self._shop.triggers(self.spec.name)
         try:
             if self.spec.ready.kind is ReadyKind.NOTIFY:
-                self._notify = NotifySocket(self._shop.loop, self, self.belongs)
+                self._notify = self._notify or NotifySocket(self._shop.loop, self, self.belongs)
                 own[_NOTIFY_SOCKET] = self._notify.address
             self._preparation = self._shop.preparation.begin(self.spec, own, self._found)
         except OSError as error:
@@ -127,10 +127,8 @@ class Run:
             self._notify.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
         for missing in self.not_applied:
             self._complain(f"{missing.key} is not applied: {missing.text}")
-        hooks = self.spec.hooks.pre_start
-        if hooks:
-            stage = HookStage.PRE_START
-            self._commands.hooks(result, stage, hooks, UNHURRIED, lambda failure: self._post(ev.Prepared(failure)))
+        if self.spec.hooks.pre_start:
+            self.errands.run_hooks(HookStage.PRE_START)
         else:
             self._post(ev.Prepared())
 
@@ -146,7 +144,7 @@ class Run:
             self._spawn_failed(error)
             return
         self._drop_child_ends()
-        self.main = pid
+        self.main = self._born = pid
         if self.spec.foreground:
             self._shop.foreground.begun(pid)
         self._shop.members.born(self.spec.name, self.token, pid, leader=plan.session is Session.NEW)
@@ -177,7 +175,7 @@ class Run:
             return replace(plan, terminal=self._channel.terminal)
         return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)
 
-    def _make_readiness(self) -> None:
+    def _make_readiness(self, carried: ReadinessState | None = None) -> None:
         """What the child is spawned with (a descriptor), and what has to be known before it runs."""
         ready = self.spec.ready
         if ready.kind is ReadyKind.EXEC:
@@ -185,28 +183,18 @@ class Run:
         assert self.prepared is not None
         try:
             address = expand(ready.address, self.prepared.environment, f"ready.{ready.kind}")
-            self._readiness = make_readiness(self._probes(), ready, address, self, self.belongs)
+            context = self.errands.probe_context()
+            self._readiness = make_readiness(context, ready, address, self, self.belongs, carried)
         except OSError as error:
             raise SpawnError(f"look for readiness ({ready.kind})", error.errno or 0) from error
         if ready.kind is ReadyKind.LOG:
             self._unwatch = self._shop.capture.watch(self.spec.name, self._readiness.lines)
 
-    def _probes(self) -> ProbeContext:
-        shop = self._shop
-        return ProbeContext(shop.loop, shop.timers, self._probe_command, self._look_in_child, shop.slow_paths)
-
-    def _look_in_child(self, look: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Cancellable:
-        return self._shop.offloader.run(lambda _step: look(), object, timeout, done)
-
-    def _probe_command(self, command: Command, timeout: float, done: Callable[[Reason | None], None]) -> Cancellable:
-        assert self.prepared is not None
-        return self._commands.run(self.prepared, command, "ready.command", timeout, done)
-
     def _executed(self, failure: SpawnError | None) -> None:
         if failure is None:
             self._post(ev.Executed())
         else:
-            self.main = None
+            self.main = self._born = None
             self._spawn_failed(failure)
 
     def _spawn_failed(self, error: AsyncinitError) -> None:
@@ -237,6 +225,11 @@ class Run:
         if self._readiness is not None:
             self._readiness.cancel()
             self._readiness = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its preparation was begun, or is done."""
+        return self._preparation is not None or self.prepared is not None
 
     @property
     def not_applied(self) -> tuple[NotApplied, ...]:
@@ -305,6 +298,7 @@ class Run:
 
     def _own_exited(self, pid_status: ExitStatus) -> None:
         """The process that we spawned has ended; it may have made another one the main process just before."""
+        self._born = None
         if self._notify is not None:
             self._notify.drain()
         if self._foreign is None:
@@ -339,51 +333,56 @@ class Run:
             self._channel.drain()
         self._shop.members.forget(self.spec.name)
 
-    # -----------------------------------------------------------------------------------------------------------------
-    # Hooks and commands
-
-    def run_hooks(self, stage: HookStage, pace: Pace, variables: Mapping[str, str]) -> None:
-        """Run the hooks of a stage one after another; posts HooksDone."""
-        hooks: Sequence[Hook] = getattr(self.spec.hooks, stage.value)
-
-        def done(failure: Reason | None) -> None:
-            if failure is not None and stage in {HookStage.PRE_STOP, HookStage.POST_STOP}:
-                self._complain(f"{failure.text}; the stop goes on")
-            self._post(ev.HooksDone(stage, failure))
-
-        self._commands.hooks(self.prepared, stage, hooks, pace, done, variables)
-
-    def run_reload(self, command: Command) -> None:
-        """Run the reload command; posts ReloadDone."""
-        self._aside("reload", command, RELOAD_TIMEOUT, self._reload_ended)
-
-    def _reload_ended(self, failure: Reason | None) -> None:
-        if failure is not None:
-            failure = Reason(failure.code, f"reload command {failure.text}")
-            self._complain(failure.text)
-        self._post(ev.ReloadDone(failure))
-
-    def run_stop(self, command: Command) -> None:
-        """Run the stop command; its failure is only told."""
-        self._aside("stop", command, self.spec.stop.timeout, self._stop_ended)
-
-    def _stop_ended(self, failure: Reason | None) -> None:
-        if failure is not None and self.main is not None:  # else it has done what it is for
-            stop = self.spec.stop
-            self._complain(f"stop command {failure.text}; sending {signal_name(stop.signal)} instead")
-            self._shop.ending.signal_scope(self.spec.name, stop.signal, stop.scope, self.main)
-
-    def _aside(self, what: str, command: Command, timeout: float, done: Done) -> None:
-        assert self.prepared is not None
-        variables = {} if self.main is None else {"MAINPID": str(self.main)}
-        self._commands.aside(self.prepared, what, command, timeout, done, variables)
-
     def end_activities(self, kill: bool = True) -> None:
         """Call off the preparation, hook or command that runs, and `kill` it; nothing of it is posted any more."""
         if self._preparation is not None:
             self._preparation.cancel()
             self._preparation = None
-        self._commands.end(kill)
+        self.errands.end(kill)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Over a re-exec
+
+    def freeze(self, keep: Keep) -> RunState:
+        """Return what is carried over a re-exec."""
+        return RunState(
+            self.spec,
+            self.token,
+            self.main,
+            self._born,
+            self.text,
+            self.service_errno,
+            self.not_executed,
+            self.skipped,
+            self._without,
+            self._preparation is not None,
+            self.prepared,
+            self._channel.number if self._channel is not None else 0,
+            self._notify.freeze(keep) if self._notify is not None else None,
+            self._readiness.freeze(keep) if self._readiness is not None else None,
+            self._foreign.freeze(keep) if self._foreign is not None else None,
+            self.errands.freeze(keep),
+        )
+
+    def thaw(self, state: RunState) -> None:
+        """Go on with what the program before has begun; a readiness is looked for once `await_ready` is called."""
+        shop = self._shop
+        self.main, self._born, self.prepared = state.main, state.born, state.prepared
+        self.skipped, self._without = state.skipped, state.without
+        self.text, self.service_errno, self.not_executed = state.text, state.service_errno, state.not_executed
+        self._channel = shop.capture.channel(state.channel)
+        if state.notify is not None:
+            self._notify = NotifySocket(shop.loop, self, self.belongs, carried=state.notify)
+        if state.readiness is not None:
+            self._make_readiness(state.readiness)
+        if state.born is not None:
+            shop.spawner.adopt(state.born, self._executed, self._own_exited)
+        if state.foreign is not None:
+            pid, pidfd = state.foreign.pid, state.foreign.pidfd
+            self._foreign = ForeignMain(shop.loop, shop.reaper, shop.timers, pid, self._main_exited, pidfd)
+        self.errands.thaw(state.commands)
+        if state.preparing:
+            self.prepare()
 
 
 def _spawn_reason(error: AsyncinitError) -> Reason:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from msgspec import Struct, field
+
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
 from asyncinit.core.events import Effect
 from asyncinit.core.outcome import Facts, exit_code
 from asyncinit.core.phrases import duration
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.shutdown_report import ShutdownReport
+from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.shutdown_report import ReportState, ShutdownReport
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
 
@@ -26,6 +29,18 @@ _LAST_KILLS = 0.2
 _SLOW = 1.0
 
 Sweep = Callable[[float, Callable[[], None]], None]
+
+
+class ShutdownState(Struct):
+    """What is carried over a re-exec; the last sweep, if it was under way, is begun again."""
+
+    started: bool = False
+    asked_at: float = math.inf
+    requested: bool = False
+    reason: str = ""
+    over: bool = False
+    internal_error: bool = False
+    report: ReportState = field(default_factory=ReportState)
 
 
 class Shutdown:
@@ -69,6 +84,29 @@ class Shutdown:
         self.internal_error = False
         supervisor.watch(self.look)
 
+    def freeze(self, keep: Keep) -> ShutdownState:
+        """Return what is carried over a re-exec."""
+        return ShutdownState(
+            self.started,
+            self._asked_at,
+            self._requested,
+            self.reason,
+            self._over,
+            self.internal_error,
+            self.report.freeze(keep),
+        )
+
+    def thaw(self, state: ShutdownState) -> None:
+        """Go on where the program before was; the engine is there by now."""
+        self.started, self.internal_error = state.started, state.internal_error
+        self._asked_at, self._requested, self._over = state.asked_at, state.requested, state.over
+        self.reason = state.reason
+        self.report.thaw(state.report)
+        if self._over:
+            self._finish(self.exit_code())
+        elif self._engine.shutting_down:
+            self._arm()
+
     def request(self, reason: str) -> None:
         """Shut down because somebody asked; asked again, a second later or more: no more waiting."""
         now = self._timers.now()
@@ -88,12 +126,15 @@ class Shutdown:
         self._supervisor.request(self._shut_down)
 
     def _shut_down(self, now: float) -> list[Effect]:
-        timeout = self.init.shutdown_timeout
-        effects = self._engine.shut_down(now, timeout)
+        effects = self._engine.shut_down(now, self.init.shutdown_timeout)
+        self._arm()
+        return effects
+
+    def _arm(self) -> None:
         self._timers.at(self._engine.stop_deadline, self._budget_spent)
         # The last kills get their moment even where there is no time at all.
-        self._timers.at(max(self._asked_at + timeout, self._engine.stop_deadline + _LAST_KILLS), self._time_is_up)
-        return effects
+        end = max(self._asked_at + self.init.shutdown_timeout, self._engine.stop_deadline + _LAST_KILLS)
+        self._timers.at(end, self._time_is_up)
 
     def _budget_spent(self) -> None:
         if not self._engine.all_down and not self._engine.overrun:

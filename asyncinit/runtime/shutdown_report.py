@@ -14,6 +14,7 @@ from asyncinit.core.events import Announce
 from asyncinit.core.phrases import duration
 from asyncinit.core.service import Service
 from asyncinit.core.status import State
+from asyncinit.runtime.reexec.keep import Keep
 
 
 class Stopped(Struct, frozen=True):
@@ -32,6 +33,14 @@ class Stopped(Struct, frozen=True):
     failed: bool
 
 
+class ReportState(Struct):
+    """What is carried over a re-exec."""
+
+    began: float = math.inf
+    ends: dict[str, float] = {}
+    rows: list[Stopped] = []
+
+
 class ShutdownReport:
     """Follow the changes of a shutdown; `rows` are the services that have stopped in it, in that order."""
 
@@ -40,6 +49,14 @@ class ShutdownReport:
         self._began = math.inf
         self._ends: dict[str, float] = {}
         self.rows: list[Stopped] = []
+
+    def freeze(self, _keep: Keep) -> ReportState:
+        """Return what is carried over a re-exec."""
+        return ReportState(self._began, dict(self._ends), list(self.rows))
+
+    def thaw(self, state: ReportState) -> None:
+        """Go on with the shutdown that the program before has begun."""
+        self._began, self._ends, self.rows = state.began, state.ends, state.rows
 
     def begin(self, now: float) -> None:
         """Note that the shutdown begins."""

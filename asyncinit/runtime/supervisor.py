@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from asyncinit.config.spec import ServiceSpec
+from asyncinit.core import carried
+from asyncinit.core.carried import EngineState
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Effect, Event
 from asyncinit.errors import TransitionError
@@ -46,6 +48,7 @@ class Supervisor:
         self._now = now
         self._call_soon = call_soon
         self._inbox: deque[Request] = deque()
+        self._effects: deque[Effect] = deque()
         self._draining = False
         self._watchers: list[Callable[[], None]] = []
 
@@ -58,6 +61,24 @@ class Supervisor:
         self._inbox.append(request)
         if not self._draining:
             self._drain()
+
+    def settle(self) -> None:
+        """Carry out what an exception has left: the effects of the last request, and the requests that wait."""
+        if self._inbox or self._effects:
+            self._drain()
+
+    def thaw(self, state: EngineState, others: Callable[[], None]) -> None:
+        """Go on after a re-exec: the engine knows its services, then `others` take over what runs, then all goes on.
+
+        What the others tell waits until each of them is there.
+        """
+        self._draining = True
+        try:
+            self._effects.extend(carried.thaw(self.engine, state, self._now()))
+            others()
+        finally:
+            self._draining = False
+        self._drain()
 
     def later(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` in a later turn of the loop."""
@@ -77,10 +98,12 @@ class Supervisor:
         assert self.performer is not None
         self._draining = True
         try:
-            while self._inbox:
-                while self._inbox:
-                    for effect in self._inbox.popleft()(self._now()):
-                        self.performer.perform(effect)
+            while self._inbox or self._effects:
+                while self._inbox or self._effects:
+                    if self._effects:
+                        self.performer.perform(self._effects.popleft())
+                    else:
+                        self._effects.extend(self._inbox.popleft()(self._now()))
                 for watcher in tuple(self._watchers):
                     watcher()
         finally:

@@ -1,8 +1,7 @@
 """asyncinit's own readiness outward: to the NOTIFY_SOCKET that it was given, and on --ready-fd; knows no service.
 
 Nothing here blocks or fails: what can't be sent now waits for room, and a receiver that is missing, dead or of an
-unknown kind is told about in one line and then ignored. Over a live re-exec only the environment and the number of the
-descriptor have to be kept; the socket is made anew.
+unknown kind is told about in one line and then ignored. Over a live re-exec the socket is made anew.
 """
 
 from __future__ import annotations
@@ -15,10 +14,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from asyncinit.runtime.ready.plain_text import obstacle_of, one_line
+from asyncinit.runtime.reexec.keep import Keep
 
 # A receiver that takes nothing for so many messages gets the newest ones only.
 _MOST_WAITING = 16
+
+
+class UpwardState(Struct):
+    """What is carried over a re-exec; `address` is empty where nobody listens, `descriptor` -1 where all was told.
+
+    `telling`: readiness is to be told on the descriptor as soon as there is room.
+    """
+
+    address: str = ""
+    waiting: list[bytes] = []
+    descriptor: int = -1
+    telling: bool = False
 
 
 class Upward:
@@ -35,10 +49,29 @@ class Upward:
         ready_fd: int | None,
         complain: Callable[[str], None],
     ) -> None:
+        self._loop = loop
+        self._complain = complain
         self._notifier = _Notifier(loop, environment.get("NOTIFY_SOCKET", ""), complain)
         self._descriptor = None if ready_fd is None else _ReadyDescriptor(loop, ready_fd, complain)
         self._is_ready = False
         self._is_reloading = False
+
+    def freeze(self, keep: Keep) -> UpwardState:
+        """Return what is carried over a re-exec."""
+        descriptor, telling = -1, False
+        if self._descriptor is not None:
+            descriptor, telling = self._descriptor.number, self._descriptor.telling
+        return UpwardState(self._notifier.address, list(self._notifier.waiting), keep(descriptor), telling)
+
+    def thaw(self, state: UpwardState) -> None:
+        """Go on with the receivers of the program before; this was made without a descriptor."""
+        self._notifier.address = state.address
+        self._notifier.waiting.extend(state.waiting)
+        self._notifier.flush()
+        if state.descriptor >= 0:
+            self._descriptor = _ReadyDescriptor(self._loop, state.descriptor, self._complain)
+            if state.telling:
+                self._descriptor.tell()
 
     def ready(self, status: str = "") -> None:
         """Tell that all is up (again): READY=1, and a newline on the descriptor the first time."""
@@ -88,32 +121,32 @@ class _Notifier:
     def __init__(self, loop: asyncio.AbstractEventLoop, address: str, complain: Callable[[str], None]) -> None:
         self._loop = loop
         self._complain = complain
-        self._address = address
+        self.address = address
         self._socket: socket.socket | None = None
-        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self.waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._watching = False
         if address and not address.startswith(("@", "/")):
             self._give_up("expected a path or @NAME")
 
     def send(self, text: str) -> None:
-        if self._address and text:
-            self._waiting.append(text.encode("utf-8", "surrogateescape"))
-            self._flush()
+        if self.address and text:
+            self.waiting.append(text.encode("utf-8", "surrogateescape"))
+            self.flush()
 
     def close(self) -> None:
-        if self._waiting:
-            self._flush()
+        if self.waiting:
+            self.flush()
         self._drop_socket()
-        self._waiting.clear()
-        self._address = ""
+        self.waiting.clear()
+        self.address = ""
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         fresh = self._socket is None
-        while self._waiting:
+        while self.waiting:
             try:
                 if self._socket is None:
-                    self._socket = _connect(self._address)
-                self._socket.send(self._waiting[0], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                    self._socket = _connect(self.address)
+                self._socket.send(self.waiting[0], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except (BlockingIOError, InterruptedError):
                 break
             except (OSError, ValueError) as error:
@@ -123,15 +156,15 @@ class _Notifier:
                     return
                 fresh = True  # the receiver may have been replaced: one more try, at its new socket
             else:
-                self._waiting.popleft()
-        self._watch(bool(self._waiting))
+                self.waiting.popleft()
+        self._watch(bool(self.waiting))
 
     def _watch(self, wanted: bool) -> None:
         if self._socket is not None and wanted != self._watching:
             self._watching = wanted
             if wanted:
                 # Connected, the socket is writable once the receiver's queue has room.
-                self._loop.add_writer(self._socket.fileno(), self._flush)
+                self._loop.add_writer(self._socket.fileno(), self.flush)
             else:
                 self._loop.remove_writer(self._socket.fileno())
 
@@ -142,9 +175,9 @@ class _Notifier:
             self._socket = None
 
     def _give_up(self, why: str) -> None:
-        self._complain(f"cannot notify NOTIFY_SOCKET={one_line(self._address)}: {why}; going on without")
-        self._address = ""
-        self._waiting.clear()
+        self._complain(f"cannot notify NOTIFY_SOCKET={one_line(self.address)}: {why}; going on without")
+        self.address = ""
+        self.waiting.clear()
 
 
 def _connect(address: str) -> socket.socket:
@@ -163,7 +196,7 @@ class _ReadyDescriptor:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, complain: Callable[[str], None]) -> None:
         self._loop = loop
-        self._descriptor = descriptor
+        self.number = descriptor
         self._complain = complain
         self._room: select.epoll | None = None
         try:
@@ -172,19 +205,23 @@ class _ReadyDescriptor:
             else:
                 os.fstat(descriptor)
         except OSError as error:
-            self._descriptor = -1
+            self.number = -1
             self._failed(descriptor, error)
 
+    @property
+    def telling(self) -> bool:
+        return self._room is not None
+
     def tell(self) -> None:
-        if self._descriptor < 0:
+        if self.number < 0:
             return
         # Its description may be shared with others, so it is not made non-blocking: one byte is written when poll(2)
         # says that there is room.
         poller = select.poll()
-        poller.register(self._descriptor, select.POLLOUT)
+        poller.register(self.number, select.POLLOUT)
         if not poller.poll(0) and self._watch():
             return
-        descriptor = self._descriptor
+        descriptor = self.number
         try:
             os.write(descriptor, b"\n")
         except OSError as error:
@@ -196,12 +233,12 @@ class _ReadyDescriptor:
             self._loop.remove_reader(self._room.fileno())
             self._room.close()
             self._room = None
-        if self._descriptor > 2:
+        if self.number > 2:
             try:
-                os.close(self._descriptor)
+                os.close(self.number)
             except OSError:
                 pass
-        self._descriptor = -1
+        self.number = -1
 
     def _watch(self) -> bool:
         """Come back when there is room; False where that can't be told."""
@@ -209,7 +246,7 @@ class _ReadyDescriptor:
             # An epoll of our own in between: given to uvloop, the description would be made non-blocking.
             room = select.epoll()
             try:
-                room.register(self._descriptor, select.EPOLLOUT)
+                room.register(self.number, select.EPOLLOUT)
             except OSError:  # of regular files, which never block
                 room.close()
                 return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.core.events import Announce
@@ -101,3 +103,16 @@ def stuck(reason: Reason | None) -> str:
 def received(signal: int, sender: str) -> str:
     """Return the line that a signal came: "received SIGTERM from pid 12 (uid 0)"."""
     return f"received {signal_name(signal)} {sender}"
+
+
+def failed_callback(context: Mapping[str, Any]) -> str:
+    """Return what the loop tells of an exception that has escaped a callback, with the place where it was raised."""
+    error = context.get("exception")
+    text = str(context.get("message", "an exception in a callback"))
+    return text if error is None else f"{text}: {raised(error)}"
+
+
+def raised(error: BaseException) -> str:
+    """Return an exception with the place where it was raised."""
+    where = traceback.extract_tb(error.__traceback__)
+    return f"{error!r} ({where[-1].filename}:{where[-1].lineno})" if where else repr(error)

@@ -8,6 +8,7 @@ from asyncinit.core.events import Announce
 from asyncinit.core.status import State
 from asyncinit.linux.process import Usage
 from asyncinit.runtime.chronicle import Chronicle, Record
+from asyncinit.runtime.reexec.keep import Kept
 from asyncinit.runtime.tree.listing import Member
 
 USAGE = Usage(0.5, 0.1, 1 << 20, 1, 2, 3, 4, 5, 6)
@@ -128,7 +129,7 @@ def test_it_survives_a_re_exec() -> None:
     before.go("slow", (0.0, State.INACTIVE, State.WAITING))
     started(before, "web", 0.0, 0.5, 1.0)
     before.ended("web", USAGE, [CHILD], 2.0, 3.0)
-    carried = msgspec.json.decode(msgspec.json.encode(before.freeze()), type=Record)
+    carried = msgspec.json.decode(msgspec.json.encode(before.freeze(Kept())), type=Record)
     after = Written(77.0)
     after.thaw(carried)
     assert after.record == before.record

@@ -19,9 +19,10 @@ from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.crashes import termination
 from asyncinit.runtime.crashes.folder import file_name
 from asyncinit.runtime.crashes.recorder import LAST_BYTES, LAST_LINES, CrashRecorder, Opened
-from asyncinit.runtime.crashes.store import MOST_BYTES, MOST_REPORTS, CrashStore, Remembered
+from asyncinit.runtime.crashes.store import MOST_BYTES, MOST_REPORTS, CrashStore, StoreState
 from asyncinit.runtime.crashes.termination import LARGEST, TerminationMessage
 from asyncinit.runtime.output.entries import Entry
+from asyncinit.runtime.reexec.keep import Kept
 from asyncinit.runtime.tree.listing import Member
 from tests.unit.world import Body, World, service
 
@@ -209,7 +210,7 @@ def test_a_forgotten_service_leaves_its_reports() -> None:
     here = Reported(service("web", restart=EXACT)).begun("web")
     here.crash("web")
     here.recorder.forget("web")
-    assert here.recorder.open == {} and len(here.store.find()) == 1
+    assert here.recorder.freeze(Kept()) == {} and len(here.store.find()) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ def test_reports_survive_a_re_exec() -> None:
     for number in range(1, MOST_REPORTS + 3):
         store.add(some_report(number))
     again = CrashStore()
-    again.thaw(msgspec.json.decode(msgspec.json.encode(store.freeze()), type=Remembered))
+    again.thaw(msgspec.json.decode(msgspec.json.encode(store.freeze(Kept())), type=StoreState))
     assert (again.find(), again.forgotten, again.next_id()) == (store.find(), 2, MOST_REPORTS + 3)
     opened = Opened(State.READY, "ready", Reason(Code.EXIT_CODE, "exited with 1"), 5.0)
     assert msgspec.json.decode(msgspec.json.encode(opened), type=Opened) == opened

@@ -25,13 +25,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "minimal": set(),
+    "fallback": {"linux", "minimal"},
     "linux": {"errors"},
     "config": {"errors"},
     "core": {"config.spec", "errors"},
     "control": {"config.spec", "core.status"},
     "client": {"control"},
     "wrapper": {"linux", "minimal"},
-    "runtime": {"config.spec", "control", "core", "errors", "linux", "minimal", "__version__"},
+    "runtime": {"config.spec", "control", "core", "errors", "fallback", "linux", "minimal", "__version__"},
     "cli": {
         "client",
         "config",
@@ -45,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "__version__",
     },
     "reference": {"cli", "config", "control", "core", "runtime", "__version__"},
-    "__main__": {"cli", "config.places", "wrapper"},
+    "__main__": {"cli", "config.places", "fallback", "linux.descriptors", "runtime.reexec", "wrapper"},
 }
 # A life of `asyncinit run` begins with files and words of the command line, and nothing else of the runtime knows them.
 ALLOWED_TO_ONE = {

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.cli.unshare import started_as, without_unshare
+from asyncinit.cli.unshare import without_unshare
+from asyncinit.linux.program import started_as
 from asyncinit.wrapper.options import (
     UsageError,
     WrapOptions,

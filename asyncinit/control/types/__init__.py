@@ -11,6 +11,7 @@ from asyncinit.control.types.acts import (
     ActionResult,
     ActParameters,
     ActReply,
+    ReexecReply,
     RestartParameters,
     ShutdownParameters,
     SignalParameters,
@@ -90,6 +91,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Graph": (Nothing, GraphReply),
     "ExecPlan": (ExecPlanParameters, ExecPlanReply),
     "Doctor": (Nothing, DoctorReply),
+    "Reexec": (Nothing, ReexecReply),
 }
 """Every method of the interface: its parameters and its reply."""
 
@@ -198,6 +200,7 @@ __all__ = [
     "ServiceChange",
     "ReloadConfigParameters",
     "ReloadConfigReply",
+    "ReexecReply",
     "NoSuchService",
     "NotAllowed",
     "Refused",

@@ -46,6 +46,13 @@ class SignalParameters(Wire, frozen=True):
     signal: int
 
 
+class ReexecReply(Wire, frozen=True):
+    """Reply of Reexec, by the new program: the versions before and after."""
+
+    before: str
+    after: str
+
+
 class ShutdownParameters(Wire, frozen=True):
     """Parameters of Shutdown: `reason` is told in the log."""
 

@@ -89,7 +89,7 @@ class Configured:
         take_over: Callable[[Configuration], None],
     ) -> None:
         self.configuration = configuration
-        self._options = options
+        self.options = options
         self._main = main
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -104,11 +104,11 @@ class Configured:
 
     def freeze(self, _keep: Keep) -> ConfiguredState:
         """Return what is carried over a re-exec; the configuration itself is carried beside it."""
-        return ConfiguredState(self._options, self._main, self._job is not None)
+        return ConfiguredState(self.options, self._main, self._job is not None)
 
     def thaw(self, state: ConfiguredState) -> None:
         """Go on as the asyncinit that was started so; read again what was being read."""
-        self._options, self._main = state.options, state.main
+        self.options, self._main = state.options, state.main
         if state.under_way:
             self._ask(_Wish(False, None))
 
@@ -150,7 +150,7 @@ class Configured:
     def _read(self, begin: StepCallback) -> bytes:
         """In the child: return what is declared."""
         begin("read the configuration")
-        return encode(read_declared(self._options, self._main))
+        return encode(read_declared(self.options, self._main))
 
     def _found(self, answer: bytes | SpawnError) -> None:
         try:

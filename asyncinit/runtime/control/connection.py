@@ -16,6 +16,8 @@ import msgspec
 
 from asyncinit.control.framing import MAX_MESSAGE, Splitter
 from asyncinit.runtime.control.access import Peer
+from asyncinit.runtime.reexec.coding import encode
+from asyncinit.runtime.reexec.keep import Keep
 
 READ_SIZE = 64 * 1024
 """Bytes taken from a client in one turn of the loop."""
@@ -25,6 +27,31 @@ READ_AHEAD = 64 * 1024
 
 STALL_LIMIT = 30.0
 """Seconds in which a client must take a reply; a follower (`logs -f`) has all the time it wants."""
+
+
+class CallState(msgspec.Struct):
+    """A call that was not answered for the last time, as it is carried over a re-exec.
+
+    `parameters` are the request's, in JSON. `state` is what the method needs to go on, in the coding of all that is
+    carried; None: nothing was answered yet, it is carried out from the beginning. `lost`: its method cannot go on.
+    """
+
+    method: str = ""
+    parameters: bytes = b""
+    more: bool = False
+    oneway: bool = False
+    lost: bool = False
+    state: bytes | None = None
+
+
+class ConnectionState(msgspec.Struct):
+    """A client as it is carried over a re-exec: it does not notice."""
+
+    fd: int = -1
+    input: bytes = b""
+    output: bytes = b""
+    ended: bool = False
+    call: CallState | None = None
 
 
 class Owner(Protocol):
@@ -56,6 +83,19 @@ class Connection:
         self._ended = False  # the client sends nothing more
         self._stall: asyncio.TimerHandle | None = None
         self._resume_reading()
+
+    def freeze(self, keep: Keep) -> ConnectionState:
+        """Return what is carried over a re-exec."""
+        call = self.call.freeze() if self.call is not None else None
+        return ConnectionState(keep(self._descriptor), self.input.unread, bytes(self._output), self._ended, call)
+
+    def thaw(self, state: ConnectionState) -> None:
+        """Go on with what was read and what was not sent; its call is the server's to bring back."""
+        self.input.feed(state.input)
+        if state.ended:
+            self._ended = True
+            self._pause_reading()
+        self.send(state.output)
 
     @property
     def is_closed(self) -> bool:
@@ -206,13 +246,18 @@ class Call:
 
     `more`: several replies are welcome; `patient`: its client may take them as slowly as it likes. `on_cancel` is
     called when the client is gone before the last reply; `on_drained` whenever it has taken all that was sent; `on_end`
-    when the server ends, for last words.
+    when the server ends, for last words. `carried` is for a method that does not answer at once: for a re-exec it
+    returns what its group's `carried` (see `runtime.control.methods`) needs to go on, or None if it shall be carried
+    out from the beginning. Without it the client is told, by the new program, to ask again.
     """
 
-    def __init__(self, connection: Connection, more: bool, oneway: bool) -> None:
+    def __init__(self, connection: Connection, method: str, parameters: bytes, more: bool, oneway: bool) -> None:
         self.connection = connection
+        self.method = method
         self.more = more
         self.patient = False
+        self.carried: Callable[[], msgspec.Struct | None] | None = None
+        self._parameters = parameters
         self.on_cancel: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_drained: Callable[[], None] | None = None
@@ -223,6 +268,15 @@ class Call:
     def is_done(self) -> bool:
         """Whether the last reply was given, or nobody waits for it any more."""
         return self._done
+
+    def freeze(self) -> CallState | None:
+        """Return what is carried over a re-exec; None if there is nothing left of it."""
+        lost = self.carried is None
+        state = None if self.carried is None else self.carried()
+        if self._done:
+            return None
+        coded = None if state is None else encode(state)
+        return CallState(self.method, self._parameters, self.more, self._oneway, lost, coded)
 
     def reply(self, parameters: msgspec.Struct | dict[str, Any], continues: bool = False) -> None:
         """Answer; `continues`: not for the last time."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
+
 from asyncinit.control.types import (
     ActionResult,
     CrashesReply,
@@ -49,6 +51,19 @@ class Verb(StrEnum):
     RELOAD = "reload"
 
 
+class JobState(Struct):
+    """An action that somebody waits for, as it is carried over a re-exec.
+
+    `unfit` were in no state to be reloaded, `idle` were not running, when it began.
+    """
+
+    verb: Verb = Verb.START
+    names: list[str] = []
+    affected: list[str] = []
+    unfit: list[str] = []
+    idle: list[str] = []
+
+
 class Job(Protocol):
     """An action that is under way."""
 
@@ -58,6 +73,9 @@ class Job(Protocol):
 
     def cancel(self) -> None:
         """Stop waiting: `done` is not called any more. What was begun goes on."""
+
+    def freeze(self) -> JobState:
+        """Return what is carried over a re-exec, for `Operations.go_on`."""
 
 
 class JournalReader(Protocol):
@@ -156,6 +174,15 @@ class Operations(ConfigurationOperations, Protocol):
 
         `only` (with RESTART): what requires them is left alone. Raises UnknownServiceError, or RefusedError, before
         anything was begun. `done` is never called before this has returned.
+        """
+
+    def go_on(self, state: JobState, done: Callable[[list[ActionResult]], None]) -> Job:
+        """Wait on for an action that was begun before a re-exec; `done` as in `act`."""
+
+    def reexec(self, failed: Callable[[str], None]) -> None:
+        """Replace asyncinit by the program now installed; `failed` is told why that could not be; RefusedError.
+
+        It is not called if all goes well: whoever asked is carried over, and goes on in the new program.
         """
 
     def signal(self, number: int, names: Sequence[str]) -> None:

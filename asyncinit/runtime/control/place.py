@@ -13,10 +13,21 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from msgspec import Struct
+
 from asyncinit.control.address import SYSTEM_ADDRESS, abstract_address, project_address, reach, user_address
+from asyncinit.runtime.reexec.keep import Keep
 
 BACKLOG = 64
 """Connections that the kernel holds for us until the loop's next turn."""
+
+
+class PlaceState(Struct):
+    """What is carried over a re-exec: the socket, and which file is ours (device and inode)."""
+
+    fd: int = -1
+    address: str = ""
+    identity: tuple[int, int] | None = None
 
 
 class Place:
@@ -26,6 +37,17 @@ class Place:
         self.listener = listener
         self.address = address
         self._identity = None if address.startswith("@") else _identity(address)
+
+    @classmethod
+    def of(cls, state: PlaceState) -> Place:
+        """Return the place of the program before."""
+        place = cls(socket.socket(fileno=state.fd), state.address)
+        place._identity = state.identity
+        return place
+
+    def freeze(self, keep: Keep) -> PlaceState:
+        """Return what is carried over a re-exec."""
+        return PlaceState(keep(self.listener.fileno()), self.address, self._identity)
 
     @property
     def _has_file(self) -> bool:

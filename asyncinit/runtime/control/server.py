@@ -20,10 +20,11 @@ from asyncinit import __version__
 from asyncinit.control import interface, types
 from asyncinit.control.framing import MessageTooLongError
 from asyncinit.runtime.control.access import Access, Peer, peer_of
-from asyncinit.runtime.control.connection import Call, Connection
+from asyncinit.runtime.control.connection import Call, CallState, Connection, ConnectionState
 from asyncinit.runtime.control.methods import Methods, fail
 from asyncinit.runtime.control.operations import Operations
-from asyncinit.runtime.control.place import Place, take_place
+from asyncinit.runtime.control.place import Place, PlaceState, take_place
+from asyncinit.runtime.reexec.keep import Keep
 
 MOST_CLIENTS = 128
 MOST_CLIENTS_OF_OTHERS = 16
@@ -54,11 +55,19 @@ class InterfaceDescriptionParameters(msgspec.Struct, frozen=True, forbid_unknown
     interface: str
 
 
+class ControlState(msgspec.Struct):
+    """What is carried over a re-exec."""
+
+    place: PlaceState | None = None
+    clients: list[ConnectionState] = []
+
+
 class ControlServer:
     """Serve the control socket until `close`.
 
     `address` is where clients find it (None: there was no place; everything else works). `say` is called with a line
-    for people, rarely. A broken client or a full descriptor table ends nobody but that client.
+    for people, rarely. `carried` is the socket of the program before, after a re-exec. A broken client or a full
+    descriptor table ends nobody but that client.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class ControlServer:
         control_read: str = "owner",
         environment: Mapping[str, str] = os.environ,
         project: str | None = None,
+        carried: PlaceState | None = None,
     ) -> None:
         self._loop = loop
         self._say = say
@@ -84,7 +94,11 @@ class ControlServer:
         self._queue: deque[Connection] = deque()
         self._work: asyncio.Handle | None = None
         self._accept_again: asyncio.TimerHandle | None = None
-        self._place: Place | None = take_place(control_socket, self._access.open_to_all, environment, say, project)
+        self._place: Place | None = (
+            take_place(control_socket, self._access.open_to_all, environment, say, project)
+            if carried is None
+            else Place.of(carried)
+        )
         self.address = self._place.address if self._place else None
         self._accepting = False
         self._begin_accepting()
@@ -94,6 +108,41 @@ class ControlServer:
         self._access = Access(control_read, self._say)
         if self._place is not None:
             self._place.open_to(self._access.open_to_all)
+
+    def freeze(self, keep: Keep) -> ControlState:
+        """Return what is carried over a re-exec: clients do not notice, and no request is half done."""
+        clients = []
+        for client in list(self._clients):
+            frozen = client.freeze(keep)
+            if not client.is_closed:
+                clients.append(frozen)
+        return ControlState(None if self._place is None else self._place.freeze(keep), clients)
+
+    def thaw(self, state: ControlState) -> None:
+        """Go on with the clients of the program before; the socket itself was given to the constructor."""
+        for one in state.clients:
+            client = socket.socket(fileno=one.fd)
+            try:
+                peer = peer_of(client)
+            except OSError:
+                client.close()
+                continue
+            connection = Connection(self._loop, client, peer, self)
+            self._clients[connection] = None
+            connection.thaw(one)
+            if one.call is not None and not connection.is_closed:
+                self._go_on(connection, one.call)
+            self.has_input(connection)
+
+    def _go_on(self, connection: Connection, state: CallState) -> None:
+        call = Call(connection, state.method, state.parameters, state.more, state.oneway)
+        connection.call = call
+        if state.lost:
+            fail(call, types.Refused(text="asyncinit was replaced meanwhile; ask again"))
+        elif state.state is not None:
+            self._methods.go_on(call, state.state)
+        else:
+            self._carry_out(call, Request(f"{types.INTERFACE}.{state.method}", msgspec.Raw(state.parameters)))
 
     def close(self) -> None:
         """Give followers their last lines, drop all clients, stop listening, remove the socket file."""
@@ -212,8 +261,12 @@ class ControlServer:
             connection.close()
             return
         oneway = bool(request.oneway)
-        call = Call(connection, more=bool(request.more) and not oneway, oneway=oneway)
-        connection.call = call
+        more = bool(request.more) and not oneway
+        name = request.method.rpartition(".")[2]
+        connection.call = Call(connection, name, bytes(request.parameters), more, oneway)
+        self._carry_out(connection.call, request)
+
+    def _carry_out(self, call: Call, request: Request) -> None:
         try:
             self._dispatch(call, request)
         except Exception as error:

@@ -67,6 +67,16 @@ class Stream(Generic[T]):
         self._call.on_end = self._finish
         self._send_batch()
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was sent."""
+        return self._begun
+
+    def send_all(self) -> None:
+        """Send all that was taken, as much as it may be: to be called before the client is carried over a re-exec."""
+        while (self._backlog or self._held) and not self._call.is_done:
+            self._send_batch()
+
     def push(self, item: T) -> None:
         """Take a new item."""
         self._held.append(item)

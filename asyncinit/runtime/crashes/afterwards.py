@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from asyncinit.config.spec import InitSpec, LogLevel
 from asyncinit.control.types import CrashReport, sendable
@@ -15,8 +15,10 @@ from asyncinit.errors import SpawnError
 from asyncinit.runtime.crashes import termination
 from asyncinit.runtime.crashes.folder import CrashFolder
 from asyncinit.runtime.crashes.recorder import CrashRecorder, Opened
-from asyncinit.runtime.crashes.store import CrashStore, Remembered
+from asyncinit.runtime.crashes.store import CrashStore, StoreState
 from asyncinit.runtime.crashes.termination import TerminationMessage
+from asyncinit.runtime.reexec.coding import by_keys, from_keys
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
 
 _LAST_LINES = 20
@@ -34,11 +36,12 @@ class Decision(Protocol):
         """The service that is the reason of the exit status."""
 
 
-class FrozenAfterwards(Struct, frozen=True):
-    """What goes over a re-exec: the reports, and the failures that are not finished."""
+class AfterwardsState(Struct):
+    """What is carried over a re-exec; `unwritten` are reports that may not be on the disk yet."""
 
-    reports: Remembered
-    open: dict[str, Opened]
+    store: StoreState = field(default_factory=StoreState)
+    opened: dict[str, Opened] = {}
+    unwritten: list[dict[str, Any]] = []
 
 
 class Afterwards:
@@ -66,14 +69,17 @@ class Afterwards:
         )
         self._place = termination.place(init.termination_log, os.getpid())
 
-    def freeze(self) -> FrozenAfterwards:
-        """Return what a re-exec carries; there is no descriptor in it."""
-        return FrozenAfterwards(self.store.freeze(), dict(self.recorder.open))
+    def freeze(self, keep: Keep) -> AfterwardsState:
+        """Return what is carried over a re-exec."""
+        unwritten = [] if self._folder is None else self._folder.unwritten
+        return AfterwardsState(self.store.freeze(keep), self.recorder.freeze(keep), by_keys(unwritten))
 
-    def thaw(self, frozen: FrozenAfterwards) -> None:
-        """Go on with what was there before a re-exec."""
-        self.store.thaw(frozen.reports)
-        self.recorder.open.update(frozen.open)
+    def thaw(self, state: AfterwardsState) -> None:
+        """Go on with what the program before has seen; reports that may not be on the disk are written again."""
+        self.store.thaw(state.store)
+        self.recorder.thaw(state.opened)
+        for report in from_keys(state.unwritten, CrashReport):
+            self._deliver(report)
 
     def _deliver(self, report: CrashReport) -> None:
         if self._folder is not None:

@@ -32,9 +32,15 @@ class CrashFolder:
         self._offloader = offloader
         self._complain = complain
         self._queue: deque[CrashReport] = deque()
+        self._writing: list[CrashReport] = []
         self._busy = False
         self._told = False
         self._idle: list[Callable[[], None]] = []
+
+    @property
+    def unwritten(self) -> list[CrashReport]:
+        """The reports that may not be on the disk yet."""
+        return [*self._writing, *self._queue]
 
     def add(self, report: CrashReport) -> None:
         """Write a report soon."""
@@ -57,12 +63,14 @@ class CrashFolder:
             return
         self._busy = True
         reports = [(file_name(report), msgspec.json.format(msgspec.json.encode(report))) for report in self._queue]
+        self._writing = list(self._queue)
         self._queue.clear()
         path, keep = self._path, self._keep
         self._offloader.run(lambda step: write(path, keep, reports, step), type(None), TIMEOUT, self._written)
 
     def _written(self, result: SpawnError | None) -> None:
         self._busy = False
+        self._writing.clear()
         if result is None:
             self._told = False
         elif not self._told:

@@ -33,6 +33,7 @@ from asyncinit.runtime.chronicle import Chronicle, CurrentRun
 from asyncinit.runtime.crashes.store import CrashStore
 from asyncinit.runtime.output.entries import Entry
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.reexec.keep import Keep
 
 LAST_LINES = 50
 LAST_BYTES = 8 * 1024
@@ -73,22 +74,30 @@ class CrashRecorder:
         self._now = now
         self._said = said
         self._deliver = deliver
-        self.open: dict[str, Opened] = {}
+        self._open: dict[str, Opened] = {}
+
+    def freeze(self, _keep: Keep) -> dict[str, Opened]:
+        """Return what is carried over a re-exec: the failures that were seen and are not reported yet."""
+        return dict(self._open)
+
+    def thaw(self, state: dict[str, Opened]) -> None:
+        """Go on with the failures that the program before has seen."""
+        self._open.update(state)
 
     def changed(self, effect: Announce) -> None:
         """Take a change of state."""
         name = effect.service
         if effect.new is State.STOPPING:
             self._look(effect)
-        elif name in self.open:
-            self._finish(effect, self.open.pop(name))
+        elif name in self._open:
+            self._finish(effect, self._open.pop(name))
         elif effect.new in {State.BACKOFF, State.FAILED} and _is_its_own(effect.reason):
             phase = self._chronicle.run_of(name).phase
             self._finish(effect, Opened(effect.old, phase, effect.reason, time.time()))
 
     def forget(self, name: str) -> None:
         """Forget a service that is not declared any more; its finished reports stay."""
-        self.open.pop(name, None)
+        self._open.pop(name, None)
 
     def _look(self, effect: Announce) -> None:
         """Open a report if this stop begins because of a failure."""
@@ -96,7 +105,7 @@ class CrashRecorder:
         if service.leaving or not _is_its_own(service.failure):
             return
         phase = effect.old.value if effect.old is not State.STARTING else self._chronicle.run_of(service.name).phase
-        self.open[service.name] = Opened(effect.old, phase, service.failure, time.time())
+        self._open[service.name] = Opened(effect.old, phase, service.failure, time.time())
 
     def _finish(self, effect: Announce, opened: Opened) -> None:
         service = self._engine.services[effect.service]

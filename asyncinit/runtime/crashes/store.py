@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
 from asyncinit.control.types import CrashReport
+from asyncinit.runtime.reexec.coding import by_keys, from_keys
+from asyncinit.runtime.reexec.keep import Keep
 
 MOST_REPORTS = 64
 MOST_BYTES = 256 * 1024
 """So many reports are remembered, and so much of them; a service that fails all day does not eat the memory."""
 
 
-class Remembered(msgspec.Struct):
-    """What goes over a re-exec."""
+class StoreState(msgspec.Struct):
+    """What is carried over a re-exec."""
 
-    reports: list[CrashReport]
-    last_id: int
+    reports: list[dict[str, Any]] = []
+    last_id: int = 0
 
 
 class CrashStore:
@@ -29,15 +32,15 @@ class CrashStore:
         self._size = 0
         self._last_id = 0
 
-    def freeze(self) -> Remembered:
-        """Return what goes over a re-exec."""
-        return Remembered([report for report, _ in self._reports], self._last_id)
+    def freeze(self, _keep: Keep) -> StoreState:
+        """Return what is carried over a re-exec."""
+        return StoreState(by_keys(report for report, _ in self._reports), self._last_id)
 
-    def thaw(self, remembered: Remembered) -> None:
-        """Go on with what was there before a re-exec."""
-        for report in remembered.reports:
+    def thaw(self, state: StoreState) -> None:
+        """Go on with the reports of the program before."""
+        for report in from_keys(state.reports, CrashReport):
             self.add(report)
-        self._last_id = remembered.last_id
+        self._last_id = state.last_id
 
     def next_id(self) -> int:
         """Return the number of the next report."""

@@ -22,9 +22,9 @@ A function that runs in an offloaded child is not carried: its child is killed a
 result (its part knows that it was under way) calls `Offloader.run` again; so what is offloaded can be repeated.
 A client that waits for an answer is carried too: see `Call.carried` (`runtime.control.connection`).
 
-Then add a field to `State` (`runtime.reexec.state`) and a line each to `Assembly.freeze` and `Assembly.thaw`. What
-hangs on one run of a service belongs to `RunState`. A part that was not there in the old program gets no `thaw`, or
-one with a state of defaults, and must be right in both cases.
+Then add a field to `State` (`runtime.reexec.state`) and a line each to `gather` and `take_over`
+(`runtime.reexec.gathering`). What hangs on one run of a service belongs to `RunState` (`runtime.run`). A part that was
+not there in the old program is thawed from a state of defaults, and must be right then too.
 
 A test shows that the state survives (`runtime.reexec.coding`): `decode(encode(part.freeze(keep)), XState)` equals it,
 and that a second part, thawed from it, goes on: see `tests/linux/test_carried.py`.

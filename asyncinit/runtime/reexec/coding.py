@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import msgspec
 from asyncinit.errors import AsyncinitError
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 FORMAT = 1
 """Changes when an older program could not read the state right any more; new fields with a default don't change it."""
@@ -60,6 +61,27 @@ def decode(data: bytes, kind: type[T]) -> T:
         return msgspec.convert(builtins, kind, builtin_types=(bytes,))
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise StateError(f"the state cannot be read: {error}") from error
+
+
+def by_keys(entries: Iterable[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Return entries of the control protocol as what they consist of: their keys are added to from version to version.
+
+    Their own types are too strict for another version's: see `from_keys`.
+    """
+    return [msgspec.to_builtins(entry) for entry in entries]
+
+
+def from_keys(entries: Iterable[dict[str, Any]], kind: type[S]) -> list[S]:
+    """Return entries of another version as those of this one; one that lacks something is left out."""
+    known = msgspec.structs.fields(kind)
+    found = []
+    for entry in entries:
+        try:
+            keys = {field.encode_name: entry[field.encode_name] for field in known if field.encode_name in entry}
+            found.append(msgspec.convert(keys, kind))
+        except msgspec.ValidationError:
+            continue
+    return found
 
 
 def store(data: bytes) -> int:

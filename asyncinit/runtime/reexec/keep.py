@@ -16,8 +16,8 @@ class Kept:
         self.descriptors: set[int] = set()
 
     def __call__(self, fd: int) -> int:
-        """Name a descriptor; one that is not open (-1) stands for none."""
-        if fd >= 0:
+        """Name a descriptor; -1 stands for none, and 0 to 2 stay open in any case."""
+        if fd > 2:
             self.descriptors.add(fd)
         return fd
 

@@ -21,10 +21,10 @@ class Held(Struct):
         return binding_of(self.wanted, self.address)
 
 
-class Frozen(Struct):
-    """The open sockets of each service, for a re-exec."""
+class SocketsState(Struct):
+    """What is carried over a re-exec: the open sockets of each service."""
 
-    services: dict[str, list[Held]]
+    services: dict[str, list[Held]] = {}
 
 
 def binding_of(wanted: Socket, address: str) -> tuple[object, ...]:

@@ -18,8 +18,9 @@ from asyncinit.config.spec import ServiceSpec, Socket
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process.offload import Offloader, StepCallback
 from asyncinit.runtime.process.prepare import NotApplied
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.sockets import binding
-from asyncinit.runtime.sockets.held import Frozen, Held
+from asyncinit.runtime.sockets.held import Held, SocketsState
 from asyncinit.runtime.sockets.opening import TIMEOUT, Opened, Opening, Request
 
 
@@ -82,16 +83,16 @@ class Sockets:
         self._tidy.append(callback)
         self._tell_tidy()
 
-    def freeze(self, keep: Callable[[int], None]) -> Frozen:
-        """Return what is open, each descriptor given to `keep`; what is being opened is opened again afterwards."""
+    def freeze(self, keep: Keep) -> SocketsState:
+        """Return what is carried over a re-exec: what is open; what is being opened is opened again afterwards."""
         for held in self._held.values():
             for one in held:
                 keep(one.fd)
-        return Frozen(dict(self._held))
+        return SocketsState(dict(self._held))
 
-    def thaw(self, frozen: Frozen) -> None:
-        """Go on with the sockets of `frozen`, whose descriptors are open."""
-        self._held = dict(frozen.services)
+    def thaw(self, state: SocketsState) -> None:
+        """Go on with the sockets of the program before."""
+        self._held = dict(state.services)
 
     # -----------------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from asyncinit.core.service import IS_UP, Phase
 from asyncinit.core.status import Code, Reason, State
 from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.runtime.process.offload import Offloader, StepCallback
+from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.sockets import census
 from asyncinit.runtime.sockets.held import Held
 from asyncinit.runtime.sockets.holding import Sockets
@@ -89,8 +90,8 @@ class IdleStop:
         if service.spec.on_demand and service.phase in IS_UP:
             self._begin(name, self._timers.now() + service.spec.idle_stop)
 
-    def freeze(self) -> dict[str, float]:
-        """Return when each service's interval ends."""
+    def freeze(self, _keep: Keep) -> dict[str, float]:
+        """Return what is carried over a re-exec: when each service's interval ends."""
         return {name: interval.ends for name, interval in self._intervals.items()}
 
     def thaw(self, ends: dict[str, float]) -> None:

@@ -13,16 +13,22 @@ from asyncinit.control.types import Wire
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import ActingMethods
-from asyncinit.runtime.control.methods.answers import Table, fail
+from asyncinit.runtime.control.methods.answers import Carried, Table, fail
 from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
 from asyncinit.runtime.control.methods.insight import InsightMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
+from asyncinit.runtime.control.methods.replacing import ReplacingMethods
 from asyncinit.runtime.control.operations import Operations, RefusedError
+from asyncinit.runtime.reexec.coding import StateError, decode
 
 
 class Methods:
-    """The methods of io.asyncinit, by name."""
+    """The methods of io.asyncinit, by name.
+
+    A group has a `table` of its methods, and as `carried` those that may take a while: with the type of what such a
+    call's `carried` returns, and what goes on with that after a re-exec.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, operations: Operations) -> None:
         groups = (
@@ -31,8 +37,18 @@ class Methods:
             FollowingMethods(loop, operations),
             InsightMethods(operations),
             ConfiguringMethods(operations),
+            ReplacingMethods(operations),
         )
         self._table: Table = {name: method for group in groups for name, method in group.table.items()}
+        self._carried: Carried = {name: one for group in groups for name, one in group.carried.items()}
+
+    def go_on(self, call: Call, state: bytes) -> None:
+        """Go on with a call that was made before a re-exec; it is told if that cannot be."""
+        try:
+            kind, method = self._carried[call.method]
+            method(call, decode(state, kind))
+        except (KeyError, StateError, UnknownServiceError):
+            fail(call, types.Refused(text="asyncinit was replaced by another version meanwhile; ask again"))
 
     def run(self, name: str, call: Call, parameters: Wire) -> None:
         """Carry out a method; it answers the call now or later."""

@@ -15,8 +15,8 @@ from asyncinit.control.types import (
     SignalParameters,
 )
 from asyncinit.runtime.control.connection import Call
-from asyncinit.runtime.control.methods.answers import Table, fail
-from asyncinit.runtime.control.operations import Operations, RefusedError, Verb
+from asyncinit.runtime.control.methods.answers import Carried, Table, fail
+from asyncinit.runtime.control.operations import Job, JobState, Operations, RefusedError, Verb
 
 PROGRESS_HELD = 64 * 1024
 """Bytes of progress that a client may leave untaken before it gets no more of it (the results come in any case)."""
@@ -35,42 +35,36 @@ class ActingMethods:
             "Signal": self._signal,
             "Shutdown": self._shutdown,
         }
+        self.carried: Carried = dict.fromkeys(("Start", "Stop", "Restart", "Reload"), (JobState, self._go_on))
 
     def _act(self, verb: Verb, call: Call, given: ActParameters | RestartParameters) -> None:
         if not given.names:
             raise RefusedError("no service was named")
         only = isinstance(given, RestartParameters) and bool(given.only)
         names = list(dict.fromkeys(given.names))
-        ends: list[Callable[[], None]] = []
-
-        def finish(results: Sequence[ActionResult]) -> None:
-            for end in ends:
-                end()
-            affected = list(job.affected)
-            if all(result.ok for result in results):
-                call.reply(ActReply(results=list(results), affected=affected, progress=[]))
-            else:
-                fail(call, types.ActionFailed(results=list(results), affected=affected))
-
-        job = self._operations.act(verb, names, only, finish)
+        waiting = _Waiting(call)
+        waiting.job = job = self._operations.act(verb, names, only, waiting.finish)
         if given.wait is False:
             job.cancel()
-            finish([ActionResult(name=now.name, ok=True, state=now.state, text="") for now in self._now(names)])
+            now = self._operations.services(names)
+            waiting.finish([ActionResult(name=one.name, ok=True, state=one.state, text="") for one in now])
             return
+        self._tell_progress(waiting, names)
         if call.more:
-            concerned = frozenset((*names, *job.affected))
-            ends.append(self._operations.on_event(lambda event: _tell_progress(call, concerned, event)))
             call.reply(ActReply(results=[], affected=list(job.affected), progress=[]), continues=True)
 
-        def cancel() -> None:
-            job.cancel()
-            for end in ends:
-                end()
+    def _go_on(self, call: Call, state: JobState) -> None:
+        waiting = _Waiting(call)
+        waiting.job = self._operations.go_on(state, waiting.finish)
+        self._tell_progress(waiting, state.names)
 
-        call.on_cancel = cancel
-
-    def _now(self, names: Sequence[str]) -> list[types.ServiceStatus]:
-        return self._operations.services(names)
+    def _tell_progress(self, waiting: _Waiting, names: Sequence[str]) -> None:
+        call = waiting.call
+        if call.more:
+            concerned = frozenset((*names, *waiting.affected))
+            waiting.end = self._operations.on_event(lambda event: _tell_progress(call, concerned, event))
+        call.on_cancel = waiting.cancel
+        call.carried = waiting.carried
 
     def _signal(self, call: Call, given: SignalParameters) -> None:
         if not 0 < given.signal <= 64:
@@ -84,6 +78,34 @@ class ActingMethods:
         reason = "".join(letter if letter.isprintable() else " " for letter in (given.reason or "")[:200])
         self._operations.shutdown(f"{reason} ({who})" if reason else f"requested by {who}")
         call.reply(types.Nothing())
+
+
+class _Waiting:
+    """A client that waits for an action; `end` ends that it is told of the progress."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.job: Job | None = None
+        self.end: Callable[[], None] = lambda: None
+
+    @property
+    def affected(self) -> list[str]:
+        return [] if self.job is None else list(self.job.affected)
+
+    def finish(self, results: Sequence[ActionResult]) -> None:
+        self.end()
+        if all(result.ok for result in results):
+            self.call.reply(ActReply(results=list(results), affected=self.affected, progress=[]))
+        else:
+            fail(self.call, types.ActionFailed(results=list(results), affected=self.affected))
+
+    def cancel(self) -> None:
+        self.end()
+        if self.job is not None:
+            self.job.cancel()
+
+    def carried(self) -> JobState | None:
+        return None if self.job is None else self.job.freeze()
 
 
 def _tell_progress(call: Call, concerned: frozenset[str], event: EventEntry) -> None:

@@ -13,6 +13,9 @@ from asyncinit.runtime.control.operations import Operations
 Table = Mapping[str, Callable[[Call, Any], None]]
 """Methods by name: each gets the call to answer and its parameters, already of their type."""
 
+Carried = Mapping[str, tuple[type[Any], Callable[[Call, Any], None]]]
+"""Methods that are gone on with after a re-exec: the type of what their calls' `carried` returns, and what takes it."""
+
 
 def fail(call: Call, error: Wire) -> None:
     """Answer a call with an error of io.asyncinit: its name is its type's."""

@@ -20,7 +20,7 @@ from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.runtime.configuring.configured import Outcome, Reloaded, Unusable
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import PROGRESS_HELD
-from asyncinit.runtime.control.methods.answers import Table, fail
+from asyncinit.runtime.control.methods.answers import Carried, Table, fail
 from asyncinit.runtime.control.operations import Operations
 
 
@@ -30,6 +30,7 @@ class ConfiguringMethods:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self.table: Table = {"ReloadConfig": self._reload}
+        self.carried: Carried = {}
 
     def _reload(self, call: Call, given: ReloadConfigParameters) -> None:
         waits = given.wait is not False and not given.dry_run

@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
 
 from asyncinit.control import types
 from asyncinit.control.types import EventEntry, EventsParameters, LogEntry, LogsParameters, Wire, timestamp
 from asyncinit.runtime.control.backlog import Slices, newest
 from asyncinit.runtime.control.connection import Call
-from asyncinit.runtime.control.methods.answers import Table, known
+from asyncinit.runtime.control.methods.answers import Carried, Table, known
 from asyncinit.runtime.control.operations import JournalReader, Operations
 from asyncinit.runtime.control.streams import BATCH_ITEMS, Stream
 from asyncinit.runtime.output.entries import Entry, EventRecord
+
+
+class FollowState(Struct):
+    """A follower as it is carried over a re-exec, who has got all until then; `names` None: of all services."""
+
+    names: list[str] | None = None
 
 
 class FollowingMethods:
@@ -23,6 +33,10 @@ class FollowingMethods:
         self._loop = loop
         self._operations = operations
         self.table: Table = {"Logs": self._logs, "Events": self._follow_events}
+        self.carried: Carried = {
+            "Logs": (FollowState, self._go_on_with_logs),
+            "Events": (FollowState, self._go_on_with_events),
+        }
 
     def _logs(self, call: Call, given: LogsParameters) -> None:
         names = known(self._operations, given.names)
@@ -45,6 +59,7 @@ class FollowingMethods:
         services = names if names is not None else [service.name for service in self._operations.services()]
         work = newest(journal, services, names, count if call.more else min(count, BATCH_ITEMS), wanted)
         call.on_cancel = stream.close
+        call.carried = partial(_carried, stream, given.names)
         slices = Slices(self._loop, work, send)
         stream.ends.append(slices.cancel)
 
@@ -54,15 +69,38 @@ class FollowingMethods:
         if not call.more:
             call.reply(_encode_events(chosen, 0))
             return
-        stream: Stream[EventEntry] = Stream(self._loop, call, _encode_events, lambda event: 200 + len(event.text))
+        stream: Stream[EventEntry] = Stream(self._loop, call, _encode_events, _event_size)
         if given.follow:
-
-            def push(event: EventEntry) -> None:
-                if names is None or event.service in names:
-                    stream.push(event)
-
-            stream.ends.append(self._operations.on_event(push))
+            self._follow(names, stream)
+        call.carried = partial(_carried, stream, given.names)
         stream.begin(chosen, bool(given.follow))
+
+    def _follow(self, names: frozenset[str] | None, stream: Stream[EventEntry]) -> None:
+        def push(event: EventEntry) -> None:
+            if names is None or event.service in names:
+                stream.push(event)
+
+        stream.ends.append(self._operations.on_event(push))
+
+    def _go_on_with_logs(self, call: Call, state: FollowState) -> None:
+        stream: Stream[Entry | EventRecord] = Stream(self._loop, call, _encode_lines, _line_size)
+        stream.ends += _follow_lines(self._operations.journal(), known(self._operations, state.names), stream)
+        call.carried = partial(_carried, stream, state.names)
+        stream.begin((), True)
+
+    def _go_on_with_events(self, call: Call, state: FollowState) -> None:
+        stream: Stream[EventEntry] = Stream(self._loop, call, _encode_events, _event_size)
+        self._follow(known(self._operations, state.names), stream)
+        call.carried = partial(_carried, stream, state.names)
+        stream.begin((), True)
+
+
+def _carried(stream: Stream[Any], names: Sequence[str] | None) -> FollowState | None:
+    """Send all that was taken, and return what the follower needs to go on; None: it has got nothing yet."""
+    if not stream.begun:
+        return None
+    stream.send_all()
+    return FollowState(None if names is None else list(names))
 
 
 def _follow_lines(
@@ -97,6 +135,10 @@ def _encode_line(item: Entry | EventRecord) -> LogEntry:
 
 def _line_size(item: Entry | EventRecord) -> int:
     return 100 + len(item.text if isinstance(item, EventRecord) else item.message)
+
+
+def _event_size(event: EventEntry) -> int:
+    return 200 + len(event.text)
 
 
 def _encode_events(events: Sequence[EventEntry], dropped: int) -> Wire:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from asyncinit.control import types
 from asyncinit.control.types import CrashesParameters, ExecPlanParameters, ExplainParameters, Wire
 from asyncinit.runtime.control.connection import Call
-from asyncinit.runtime.control.methods.answers import Table, fail, known
+from asyncinit.runtime.control.methods.answers import Carried, Table, fail, known
 from asyncinit.runtime.control.operations import Operations, RefusedError, Work
 
 
@@ -25,6 +25,7 @@ class InsightMethods:
             "ExecPlan": self._exec_plan,
             "Doctor": lambda call, _given: self._later(call, self._operations.insight().doctor),
         }
+        self.carried: Carried = {}
 
     def _explain(self, call: Call, given: ExplainParameters) -> None:
         known(self._operations, [given.name])
@@ -53,3 +54,4 @@ class InsightMethods:
 
         work = ask(done)
         call.on_cancel = lambda: (work.cancel(), None)[1]
+        call.carried = lambda: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncinit.control import types
 from asyncinit.control.types import ShowParameters, StatusParameters, TimersParameters
 from asyncinit.runtime.control.connection import Call
-from asyncinit.runtime.control.methods.answers import Table
+from asyncinit.runtime.control.methods.answers import Carried, Table
 from asyncinit.runtime.control.operations import Operations
 
 
@@ -15,6 +15,7 @@ class ReadingMethods:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self.table: Table = {"Status": self._status, "Timers": self._timers, "Show": self._show}
+        self.carried: Carried = {}
 
     def _status(self, call: Call, given: StatusParameters) -> None:
         services = self._operations.services(given.names)

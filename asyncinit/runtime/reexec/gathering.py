@@ -1,0 +1,108 @@
+"""The state of all parts, put together and given back: the one list of what is carried, in two orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from asyncinit.config.spec import LogLevel
+from asyncinit.core import carried
+from asyncinit.runtime.announcer import AnnouncerState
+from asyncinit.runtime.chronicle import Record
+from asyncinit.runtime.control.server import ControlState
+from asyncinit.runtime.crashes.afterwards import AfterwardsState
+from asyncinit.runtime.foreground import ForegroundState
+from asyncinit.runtime.output.capture import CaptureState
+from asyncinit.runtime.output.journal import JournalState
+from asyncinit.runtime.patience import PatienceState
+from asyncinit.runtime.performer import PerformerState
+from asyncinit.runtime.process.offload import OffloaderState
+from asyncinit.runtime.process.spawner import SpawnerState
+from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.reexec.state import State
+from asyncinit.runtime.requests import RequestsState
+from asyncinit.runtime.sockets.held import SocketsState
+from asyncinit.runtime.timing.schedules import SchedulesState
+from asyncinit.runtime.tree.attribution import MembersState
+from asyncinit.runtime.tree.ending import EndingState
+from asyncinit.runtime.upward import UpwardState
+
+if TYPE_CHECKING:
+    from asyncinit.runtime.assembly import Assembly
+
+T = TypeVar("T")
+
+
+def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
+    """Return the state of everything; `tolerant`: a part that cannot tell it is left out, and named in the log."""
+
+    def of(part: Callable[[Keep], T], kind: type[T]) -> T:
+        try:
+            return part(keep)
+        except Exception as error:
+            if not tolerant:
+                raise
+            text = f"internal error: {kind.__name__} cannot be carried over a re-exec: {error!r}"
+            house.journal.event(None, text, LogLevel.ERROR)
+            return kind()
+
+    shop = house.workshop
+    state = State(configuration=house.configured.configuration, settled=house.settled)
+    # Without these there is nothing to go on with.
+    state.succession = house.succession.freeze(keep)
+    state.engine = carried.freeze(house.supervisor.engine)
+    state.reaper = house.reaper.freeze(keep)
+    state.configured = house.configured.freeze(keep)
+    state.shutdown = house.shutdown.freeze(keep)
+    state.spawner = of(shop.spawner.freeze, SpawnerState)
+    state.offloader = of(shop.offloader.freeze, OffloaderState)
+    state.members = of(shop.members.freeze, MembersState)
+    state.ending = of(shop.ending.freeze, EndingState)
+    state.capture = of(shop.capture.freeze, CaptureState)
+    state.announcer = of(house.announcer.freeze, AnnouncerState)
+    state.patience = of(house.patience.freeze, PatienceState)
+    state.performer = of(house.performer.freeze, PerformerState)
+    state.foreground = of(shop.foreground.freeze, ForegroundState)
+    state.upward = of(house.upward.freeze, UpwardState)
+    state.sockets = of(shop.sockets.freeze, SocketsState)
+    state.idle_stop = of(house.idle_stop.freeze, dict)
+    state.chronicle = of(house.chronicle.freeze, Record)
+    state.afterwards = of(house.afterwards.freeze, AfterwardsState)
+    state.schedules = of(house.schedules.freeze, SchedulesState)
+    state.requests = of(house.requests.freeze, RequestsState)
+    state.control = of(house.control.freeze, ControlState)
+    state.journal = of(house.journal.freeze, JournalState)  # at last: the others may have something to say
+    return state
+
+
+def take_over(house: Assembly, state: State) -> None:
+    """Give each part its state; nothing has happened to it yet."""
+    house.journal.thaw(state.journal)
+    house.reaper.thaw(state.reaper)
+    house.announcer.thaw(state.announcer)
+    # What the parts tell the engine meanwhile waits until all are there.
+    house.supervisor.thaw(state.engine, lambda: _take_over_processes(house, state))
+    house.succession.thaw(state.succession, state.program)
+
+
+def _take_over_processes(house: Assembly, state: State) -> None:
+    shop = house.workshop
+    shop.spawner.thaw(state.spawner)
+    shop.offloader.thaw(state.offloader)
+    shop.capture.thaw(state.capture)
+    shop.members.thaw(state.members)
+    shop.foreground.thaw(state.foreground)
+    shop.sockets.thaw(state.sockets)
+    house.performer.thaw(state.performer)
+    shop.ending.thaw(state.ending)
+    house.idle_stop.thaw(state.idle_stop)
+    house.chronicle.thaw(state.chronicle)
+    house.afterwards.thaw(state.afterwards)
+    house.shutdown.thaw(state.shutdown)
+    house.patience.thaw(state.patience)
+    house.upward.thaw(state.upward)
+    if house.shutdown.started:
+        house.schedules.thaw(state.schedules)
+    house.configured.thaw(state.configured)
+    house.requests.thaw(state.requests)
+    house.control.thaw(state.control)
