@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from asyncinit.cli.declaring import Invocation
+    from asyncinit.client.connection import Connection
 
 
 def start(invocation: Invocation) -> int:
@@ -91,26 +92,30 @@ def _act(method: str, invocation: Invocation, only: bool | None = None) -> int:
     screen.accept_any_text()
     with connect(invocation.socket) as server:
         names = resolve(server, invocation.values["names"], invocation.values["all"])
-        asked: dict[str, object] = {"names": names, "only": only}
         if invocation.values["no_wait"]:
-            answer = server.call(method, {**asked, "wait": False})
+            answer = server.call(method, {"names": names, "only": only, "wait": False})
             _tell_affected(method, answer["affected"])
             return 0
-        results: list[dict[str, Any]] = []
-        told = False
-        try:
-            for answer in server.stream(method, asked):
-                if not told:
-                    _tell_affected(method, answer["affected"])
-                    told = True
-                tell_progress(answer["progress"])
-                results = answer["results"]
-        except CallError as error:
-            failed = error.parameters.get("results")
-            if not isinstance(failed, list):
-                raise
-            results = failed
-        return tell_results(results)
+        return act(server, method, names, only)
+
+
+def act(server: Connection, method: str, names: list[str], only: bool | None = None) -> int:
+    """Call an action, wait until it is done, and tell what came of it; return the exit status."""
+    results: list[dict[str, Any]] = []
+    told = False
+    try:
+        for answer in server.stream(method, {"names": names, "only": only}):
+            if not told:
+                _tell_affected(method, answer["affected"])
+                told = True
+            tell_progress(answer["progress"])
+            results = answer["results"]
+    except CallError as error:
+        failed = error.parameters.get("results")
+        if not isinstance(failed, list):
+            raise
+        results = failed
+    return tell_results(results)
 
 
 def _tell_affected(method: str, names: list[str]) -> None:

@@ -15,6 +15,8 @@ _SERVICES = Option("--services", "A folder of service files; replaces all others
 
 _NAMES = Argument("names", "NAME")
 
+_ONE_OR_MORE = Argument("names", "NAME", 1)
+
 _ACT = (
     Option("--all", "All services."),
     Option("--no-wait", "Do not wait until it is done."),
@@ -115,6 +117,23 @@ COMMANDS: tuple[Command, ...] = (
             Option("--no-wait", "Do not wait until it is done."),
             _JSON,
         ),
+    ),
+    Command(
+        "enable",
+        "enabling:enable",
+        "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"
+        "That is NAME.d/90-enabled.toml. An asyncinit that runs reads its configuration again, and starts nothing "
+        "without --now. Works without one, too.",
+        (Option("--now", "Start them now."), _CONFIG, _SERVICES),
+        (_ONE_OR_MORE,),
+    ),
+    Command(
+        "disable",
+        "enabling:disable",
+        "Have services start no more when asyncinit does; by hand, and because others require them, they do.\n\n"
+        "A drop-in says it, as for enable. Without --now what runs goes on.",
+        (Option("--now", "Stop them now."), _CONFIG, _SERVICES),
+        (_ONE_OR_MORE,),
     ),
     Command(
         "signal",
