@@ -217,7 +217,7 @@ class Engine:
         anything = bool(self.armed)
         # From the end: asked at every change, this meets one that is not ready soonest.
         for service in reversed(self.services.values()):
-            if service.wanted and service.name not in self.armed:
+            if service.wanted and service.spec.timer is None:
                 if not (service.satisfied or (service.at_rest and service.rest is State.COMPLETED)):
                     return False
                 anything = True

@@ -192,8 +192,9 @@ class Assembly:
 
     def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
         def complain(name: str, text: str) -> None:
-            spec = self.supervisor.engine.services[name].spec
-            level = LogLevel.INFO if "timer.persistent" in spec.prefer else LogLevel.WARNING
+            service = self.supervisor.engine.services.get(name)  # it may be gone since
+            preferred = service is not None and "timer.persistent" in service.spec.prefer
+            level = LogLevel.INFO if preferred else LogLevel.WARNING
             self.journal.event(name, f"its timer will not remember its last run: {text}", level)
 
         stamps = Stamps(self.workshop.offloader, environment, complain, project)

@@ -12,13 +12,12 @@ def chosen(configuration: Configuration) -> tuple[str, ...]:
 
 
 def started(configuration: Configuration) -> tuple[str, ...]:
-    """Return the services that are started: not those that wait for their timer."""
-    services = configuration.services
-    timers = {name: services[name].timer for name in chosen(configuration)}
-    return tuple(name for name, timer in timers.items() if timer is None or timer.at_start)
+    """Return the services that are started, or listen: not those that only wait for their timer."""
+    specs = [configuration.services[name] for name in chosen(configuration)]
+    return tuple(spec.name for spec in specs if spec.timer is None or spec.timer.at_start or spec.on_demand)
 
 
 def armed(configuration: Configuration) -> dict[str, Timer]:
     """Return the timers that are armed, by service."""
-    timers = {name: configuration.services[name].timer for name in chosen(configuration)}
-    return {name: timer for name, timer in timers.items() if timer is not None}
+    specs = [configuration.services[name] for name in chosen(configuration)]
+    return {spec.name: spec.timer for spec in specs if spec.timer is not None}

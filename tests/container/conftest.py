@@ -55,6 +55,12 @@ def single(base: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def clockwork(base: str) -> str:
+    """The image of examples/cron."""
+    return once("clockwork", lambda tag: images.build(ROOT / "examples/cron/Dockerfile", tag, base))
+
+
+@pytest.fixture(scope="session")
 def bare(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A bare Debian with a clone of the repository and what its two commands need."""
 

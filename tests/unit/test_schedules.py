@@ -348,6 +348,44 @@ def test_other_timers_are_armed_in_place() -> None:
     assert world.started("c") == [1200]
 
 
+def test_a_timer_that_is_over_is_nothing_to_stay_for() -> None:
+    """after_boot alone elapses once: then it is not armed any more, and with its run the whole may end."""
+    world = Clockwork(job("once", Timer(after_boot=5))).arm()
+    assert not world.engine.idle
+    world.advance(5)
+    assert not world.engine.idle
+    assert world.engine.armed == set()
+    world.finish("once")
+    assert world.engine.idle
+    status = world.schedules.status("once")
+    assert status is not None and not status.armed
+
+
+def test_what_is_owed_survives_a_reload() -> None:
+    """A missed run that waits for its delay, and an after_boot that is still to come, are not lost to other rules."""
+    timer = Timer(cron=("30 3 * * *",), persistent=True, random_delay=600)
+    world = Clockwork(job("nightly", timer), stamps={"nightly": MIDNIGHT - 50 * HOUR})
+    world.draw = 0.5
+    world.arm()
+    world.schedules.set({"nightly": Timer(cron=("45 3 * * *",), persistent=True)})
+    world.advance(300)
+    assert world.started("nightly") == [300]
+    world = Clockwork(job("once", Timer(after_boot=60))).arm()
+    world.advance(10)
+    world.schedules.set({"once": Timer(after_boot=30)})
+    world.advance(20)
+    assert world.started("once") == [30]
+
+
+def test_a_long_run_is_told_once() -> None:
+    """However often it is due meanwhile, the log says once that runs are left out; of the next long run, again."""
+    world = Clockwork(job("slow", Timer(every=1))).arm()
+    for _ in range(2):
+        world.advance(50.5)
+        world.finish("slow")
+    assert len([line for line in world.lines if "left out" in line]) == 2
+
+
 def test_a_reload_while_the_stamp_is_read() -> None:
     """A timer that is not wanted any more when its stamp comes is left alone."""
     world = Clockwork(job("nightly", Timer(cron=("@daily",), persistent=True)), stamps={"nightly": 1.0})

@@ -33,12 +33,15 @@ from asyncinit.runtime.timing.alarm import WallAlarm
 from asyncinit.runtime.timing.stamps import Stamps
 
 # States in which a run, if there was one, is over.
-_AT_REST = frozenset({State.INACTIVE, State.COMPLETED, State.FAILED})
+_AT_REST = frozenset({State.INACTIVE, State.LISTENING, State.COMPLETED, State.FAILED})
 
 
 @dataclass(slots=True)
 class _Armed:
-    """A timer that is armed; `memory` is None until its stamp is read."""
+    """A timer that is armed; `memory` is None until its stamp is read.
+
+    `skipped` counts runs that were left out; `told`: that was said of the run that goes on.
+    """
 
     timer: Timer
     zone: tzinfo = UTC
@@ -46,8 +49,14 @@ class _Armed:
     due: Deadlines = field(default_factory=Deadlines)
     queued: bool = False
     skipped: int = 0
+    told: bool = False
     last: float | None = None
     variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether it will never elapse again."""
+        return self.memory is not None and self.due == Deadlines()
 
     def slots(self, expression: str, moment: float) -> float | None:
         from asyncinit.runtime.timing.calendar import slot_after
@@ -126,8 +135,7 @@ class Schedules:
             armed = self._armed[name] = _Armed(timer) if before is None else before
             armed.timer, armed.zone = timer, self._zone(name, timer)
             if armed.memory is not None:
-                changed = replace(armed.memory, delay=self._draw() * timer.random_delay, first=None, owed=None)
-                self._remember(armed, changed)
+                self._remember(armed, self._changed(armed.memory, timer))
             elif timer.persistent:
                 unknown.append(name)
             else:
@@ -136,9 +144,18 @@ class Schedules:
         self._read_stamps(unknown, at_start)
         self._look()
 
+    def _changed(self, memory: Memory, timer: Timer) -> Memory:
+        """Return what is remembered where a timer has other rules now: what is over, and what is still to come."""
+        pending = memory.first is not None and timer.after_boot is not None
+        first = self._boot + timer.after_boot if pending and timer.after_boot is not None else None
+        return replace(memory, delay=self._draw() * timer.random_delay, first=first)
+
     def _tell_engine(self, _now: float) -> list[Effect]:
-        self._engine.armed = frozenset(self._armed)
+        self._engine.armed = self._alive()
         return []
+
+    def _alive(self) -> frozenset[str]:
+        return frozenset(name for name, armed in self._armed.items() if not armed.over)
 
     def _zone(self, name: str, timer: Timer) -> tzinfo:
         if not timer.cron:
@@ -187,6 +204,8 @@ class Schedules:
                 memory = schedule.elapsed(armed.timer, armed.memory, armed.due, wall, now, self._draw())
                 self._remember(armed, memory)
                 self._elapse(name, armed, wall, now)
+        if self._engine.armed != self._alive():
+            self._supervisor.request(self._tell_engine)
         self._wait()
 
     def _wait(self) -> None:
@@ -201,6 +220,7 @@ class Schedules:
 
     def _clock_set(self) -> None:
         """The wall clock is another one: everything that goes by it is looked at anew."""
+        self._announcer.system("the wall clock was set; timers are looked at anew", LogLevel.DEBUG)
         wall = self._wall()
         for armed in self._armed.values():
             if armed.memory is not None and armed.timer.cron:
@@ -228,10 +248,15 @@ class Schedules:
             self._supervisor.request(lambda at: self._engine.restart([name], at))
         elif armed.timer.overlap is Overlap.QUEUE:
             armed.variables, armed.queued = variables, True
-            self._announcer.note(name, f"due again while it is {service.state}; it is started once that is over")
+            self._tell_overlap(name, armed, "it is started once that is over")
         else:
             armed.skipped += 1
-            self._announcer.note(name, f"due again while it is {service.state}; this run is left out")
+            self._tell_overlap(name, armed, "this run is left out")
+
+    def _tell_overlap(self, name: str, armed: _Armed, what: str) -> None:
+        level = LogLevel.DEBUG if armed.told else LogLevel.INFO  # of a long run that is due every second, once
+        armed.told = True
+        self._announcer.note(name, f"due again while its last run is still going on; {what}", level)
 
     def _start(self, name: str) -> None:
         self._supervisor.request(lambda now: self._engine.start([name], now))
@@ -247,6 +272,7 @@ class Schedules:
                 self._remember(armed, schedule.started(armed.memory, self._deadlines.now()))
                 self._wait()
         elif entry.new in _AT_REST:
+            armed.told = False
             # Stopped by somebody's wish, it is not started again at once by an older one.
             again, armed.queued = armed.queued and entry.new is not State.INACTIVE, False
             if again:
@@ -285,7 +311,7 @@ class Schedules:
         following = self.next(name)
         return TimerStatus(
             name=name,
-            armed=armed is not None,
+            armed=armed is not None and not armed.over,
             schedule=_in_words(timer),
             next=None if following is None else timestamp(following),
             last=None if last is None else timestamp(last),
