@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,59 @@ def test_a_service_is_restarted_by_the_clock(tmp_path: Path, kind: str) -> None:
     with Init(tmp_path, services, loop=kind) as init:
         init.wait_state("web", "ready", 4)
         assert len(init.processes()) <= 1
+        init.kill()
+        assert init.wait() == 0
+
+
+@on_both_loops
+def test_timers_come_and_go_with_the_configuration(tmp_path: Path, kind: str) -> None:
+    """A reload arms, changes and disarms timers in place; a run that is going on is not touched by it."""
+    web = 'command = ["sleep", "1000"]\n'
+    job = 'type = "oneshot"\ncommand = ["sleep", "1000"]\n[timer]\n'
+    file = tmp_path / "services.d" / "job.toml"
+    with Init(tmp_path, {"web": web}, loop=kind) as init:
+        init.wait_state("web", "ready")
+        for text, found in (
+            (f'{job}every = "1h"\n', {"job": ["every 1 h"]}),
+            (f'{job}every = "200ms"\n', {"job": ["every 200 ms"]}),
+            (f'{job}cron = "@yearly"\n', {"job": ["@yearly"]}),
+        ):
+            file.write_text(text)
+            assert init.call("reload-config").returncode == 0
+            assert {name: timer["schedule"] for name, timer in timers(init).items() if timer["armed"]} == found
+            if "200ms" in text:
+                init.wait_state("job", "starting")
+        pid = init.status()["job"]["pid"]
+        assert pid is not None
+        file.write_text("enabled = false\n" + file.read_text())
+        assert init.call("reload-config").returncode == 0
+        assert not timers(init)["job"]["armed"]
+        assert init.status()["job"]["pid"] == pid
+        init.kill()
+        assert init.wait() == 0
+
+
+@on_both_loops
+def test_timers_go_on_over_a_re_exec(tmp_path: Path, kind: str) -> None:
+    """The next program has the same deadlines, to the draw of chance, and loses no elapse of an interval."""
+    services = {
+        "nightly": f'{JOB}[timer]\ncron = "@yearly"\nrandom_delay = "10h"\n',
+        "long": f'{JOB}[timer]\nevery = "10h"\nrandom_delay = "10h"\n',
+        "poll": f'{JOB}[timer]\nevery = "300ms"\n',
+    }
+    with Init(tmp_path, services, loop=kind) as init:
+        init.wait_state("poll", "completed")
+        before = timers(init)
+        for count in range(1, 4):
+            assert init.call("reexec").returncode == 0
+            seen = len(runs(init, "poll"))
+            wait_until(lambda seen=seen: len(runs(init, "poll")) > seen + 1)
+            after = timers(init)
+            assert after["nightly"] == before["nightly"], count
+            assert seconds_of(after["long"]["next"]) == pytest.approx(seconds_of(before["long"]["next"]), abs=1)
+        moments = runs(init, "poll")
+        steps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+        assert min(steps) >= 0.29, "never twice for one interval"
         init.kill()
         assert init.wait() == 0
 

@@ -346,7 +346,7 @@ class Schedules:
             if one.memory is not None:
                 self._remember(armed, one.memory)
             self._armed[name] = armed
-        self._supervisor.request(self._tell_engine)
+        self._engine.armed = self._alive()
         self._read_stamps([name for name, one in state.timers.items() if one.memory is None], at_start=True)
         self._wait()
 
