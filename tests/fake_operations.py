@@ -49,6 +49,7 @@ def service(name: str, state: State = State.READY, **changes: object) -> Service
         "armed": False,
         "requires": [],
         "not_applied": [],
+        "health": None,
         "file": f"services.d/{name}.toml",
     }
     return ServiceStatus(**(values | changes))  # type: ignore[arg-type]

@@ -44,12 +44,25 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
         ("pid", "" if service["pid"] is None else str(service["pid"])),
         ("ready", f"since {screen.moment(service['ready_since'])}" if service["ready_since"] else ""),
         ("says", screen.plain(service["status_text"] or "")),
+        ("health", _health(service["health"])),
         ("restarts", str(service["restarts"])),
         ("last exit", _last_exit(service["last_exit"])),
         ("requires", ", ".join(service["requires"])),
         ("without", ", ".join(service["not_applied"])),
         ("file", service["file"] or ""),
     ]
+
+
+def _health(health: dict[str, Any] | None) -> str:
+    if health is None:
+        return ""
+    if health["probed"] is None:
+        return "not probed yet"
+    at = f" at {screen.moment(health['probed'])}"
+    if health["text"] is None:
+        return f"{'well' if health['healthy'] else 'probe passed'}{at}"
+    in_a_row = f" ({health['failures']} in a row)" if health["failures"] > 1 else ""
+    return screen.plain(f"probe failed{at}{in_a_row}: {health['text']}")
 
 
 def _last_exit(exited: dict[str, Any] | None) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncinit.cli.declaring import Invocation
     from asyncinit.client.connection import Connection
 
-UP = frozenset({"ready", "completed", "listening"})
+WELL = frozenset({"ready", "reloading", "completed", "listening"})
 """States of a service that is as it should be."""
 
 
@@ -104,7 +104,7 @@ def tell_ready(answer: dict[str, Any], asked: bool, quiet: bool) -> int:
     Services that nobody started, or that a timer starts now and then, count only if they were `asked` for by name.
     """
     counted = [one for one in answer["services"] if asked or not (one["state"] == "inactive" or one["armed"])]
-    missing = [one for one in counted if one["state"] not in UP]
+    missing = [one for one in counted if one["state"] not in WELL]
     system = answer["asyncinit"]
     if not missing and (asked or system["ready"]):
         return 0

@@ -7,6 +7,7 @@ from asyncinit.config.ends import format_outcomes
 from asyncinit.config.sections import (
     condition,
     directories,
+    health,
     hooks,
     limits,
     ready,
@@ -55,6 +56,7 @@ def _main_command(command: spec.Command) -> Keys:
 
 
 def _process(service: spec.ServiceSpec) -> Keys:
+    oneshot = service.type is spec.ServiceType.ONESHOT
     return {
         "essential": service.essential,
         "prefer": sorted(service.prefer),
@@ -73,6 +75,7 @@ def _process(service: spec.ServiceSpec) -> Keys:
         "on_demand": service.on_demand,
         "idle_stop": format_duration(service.idle_stop),
         "handover": str(service.handover),
+        "watchdog": None if oneshot else format_duration(service.watchdog),
     }
 
 
@@ -87,4 +90,5 @@ def _tables(service: spec.ServiceSpec) -> Keys:
         "reload": reload.declare(service.reload),
         "hooks": hooks.declare(service.hooks),
         "timer": timer.declare(service.timer),
+        "health": health.declare(service.health),
     }

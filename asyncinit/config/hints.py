@@ -7,9 +7,8 @@ from typing import Any
 
 from msgspec import inspect
 
-from asyncinit.config.keys import LATER, LATER_READY, ServiceKeys
+from asyncinit.config.keys import LATER, ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
-from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
 from asyncinit.config.values import close_to
 
@@ -67,6 +66,10 @@ _ELSEWHERE = {
     "onbootsec": "[timer] after_boot",
     "randomizeddelaysec": "[timer] random_delay",
     "timezone": "[timer] time_zone",
+    "healthcheck": "[health]",
+    "liveness": "[health]",
+    "liveness_probe": "[health]",
+    "watchdogsec": "watchdog",
 }
 """Words of other init systems, folded to lower case with underscores."""
 
@@ -128,11 +131,7 @@ def _header(table: str, listed: bool) -> str:
 
 
 def _is_later(struct: Any, key: str) -> bool:
-    return (
-        (struct is ServiceKeys and key in LATER)
-        or (struct is ReadyTable and key in LATER_READY)
-        or (struct is FileKeys and key in LATER_TABLES)
-    )
+    return (struct is ServiceKeys and key in LATER) or (struct is FileKeys and key in LATER_TABLES)
 
 
 def _places(key: str, table: str) -> list[str]:

@@ -15,6 +15,7 @@ from asyncinit.config import kinds
 from asyncinit.config.sections import limits
 from asyncinit.config.sections.condition import ConditionTable
 from asyncinit.config.sections.directories import DirectoriesTable
+from asyncinit.config.sections.health import HealthTable
 from asyncinit.config.sections.hooks import HooksTable
 from asyncinit.config.sections.limits import LimitsTable
 from asyncinit.config.sections.ready import ReadyTable
@@ -110,6 +111,14 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
             description="Exit codes and signals that are success; replaces the default.", examples=[[0, 143, "SIGTERM"]]
         ),
     ] = field(default_factory=lambda: [0])
+    watchdog: Annotated[
+        kinds.Limit,
+        Meta(
+            description="Once ready it says `WATCHDOG=1` (sd_notify) this often, else it gets SIGABRT, is stopped, and "
+            "[restart] decides. It is told so by `WATCHDOG_USEC`.",
+            examples=["30s"],
+        ),
+    ] = "none"
     requires: Annotated[
         list[kinds.ServiceName],
         Meta(
@@ -158,6 +167,9 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         Literal["none", "overlap"],
         Meta(description="`overlap`: a restart stops the old instance only when the new one is ready."),
     ] = "none"
+    health: Annotated[HealthTable, Meta(description="How it is seen that it still works.")] = field(
+        default_factory=HealthTable
+    )
 
 
 TARGET_KEYS = frozenset(
@@ -175,11 +187,9 @@ PREFERABLE = (
 
 LATER = frozenset(
     [
-        "watchdog",
         "conflicts",
         "on_failure",
         "on_success",
-        "health",
         "log",
         "security",
         "namespaces",
@@ -189,6 +199,3 @@ LATER = frozenset(
     ]
 )
 """Keys of a service that are designed, and not in this version."""
-
-LATER_READY = frozenset(("all", "any"))
-"""Keys of [ready] that are designed, and not in this version."""

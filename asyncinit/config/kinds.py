@@ -33,6 +33,7 @@ Duration = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "non
 Finite = Annotated[str | int | float, _kind("duration", _DURATION, values.finite)]
 Idle = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.idle)]
 Positive = Annotated[str | int | float, _kind("duration", _DURATION, values.positive)]
+Limit = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.over_zero)]
 Signal = Annotated[
     str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', ends.signal_number)
 ]

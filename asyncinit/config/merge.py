@@ -13,17 +13,17 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import (
-    limits,
-    sockets,
-    timer,
-)
-from asyncinit.config.sections.ready import READY_KINDS
+from asyncinit.config.sections import health, limits, ready, sockets, timer
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
 
-_EXCLUSIVE = {"ready": READY_KINDS, "stop": ("signal", "command"), "reload": ("signal", "command")}
+_EXCLUSIVE = {
+    "ready": ready.READY_KINDS,
+    "health": health.HEALTH_KINDS,
+    "stop": ("signal", "command"),
+    "reload": ("signal", "command"),
+}
 _MOST = 50  # keys that one could list
 EDGES = ("requires", "wants", "after", "before", "binds_to")
 """Keys that name services and order the start."""
@@ -39,10 +39,11 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     """Return the keys of service `name`: `own` over those of `defaults` that apply to it; short forms in full."""
     kind = own.get("type", defaults.get("type", "service"))
     base = {key: value for key, value in defaults.items() if kind != "target" or key in TARGET_KEYS}
-    if kind == "oneshot":
-        base = _without(base, sockets.OF_SERVERS)
-    if kind == "oneshot" and isinstance(base.get("ready"), dict):
-        base["ready"] = _without(base["ready"], READY_KINDS)
+    if kind == "oneshot":  # it never is ready in between
+        base = _without(base, (*sockets.OF_SERVERS, "watchdog"))
+        for table in ("ready", "health"):
+            if isinstance(base.get(table), dict):
+                base[table] = _without(base[table], _EXCLUSIVE[table])
     if "timer" not in own:  # what the defaults say of timers is for those that have one
         base.pop("timer", None)
     for edge in RELATIONS:  # a default edge to a service is for the others
@@ -109,6 +110,10 @@ def check_table(table: Table) -> Iterator[Finding]:
             given = [key for key in keys if key in inner and (key != "notify" or inner[key] is True)]
             if len(given) > 1:
                 yield Finding((section, given[1]), f"cannot stand beside {given[0]}: [{section}] takes one of them")
+    for section, check in (("ready", ready.check), ("health", health.check)):
+        inner = table.get(section)
+        if isinstance(inner, dict):
+            yield from check(inner)
     restart = table.get("restart")
     if isinstance(restart, dict):
         yield from _check_restart(restart)
@@ -185,8 +190,26 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
         yield Finding(("command",), problem, suggestion="shell = true", severity=Severity.WARNING)
     yield from sockets.check_service(own, whole)
     if kind == "oneshot":
-        ready = own.get("ready")
-        for key, value in ready.items() if isinstance(ready, dict) else ():
-            if key in READY_KINDS and value is not False:
-                yield Finding(("ready", key), "cannot be used here: a oneshot is ready when it has exited successfully")
+        yield from _check_oneshot(own)
+    else:
+        yield from _check_health(own.get("health"), whole.get("health"))
     yield from timer.check(whole)
+
+
+def _check_health(own: object, whole: object) -> Iterator[Finding]:
+    """Check that there is something to probe: in [defaults] the other keys may stand alone."""
+    if not isinstance(own, dict) or not isinstance(whole, dict):
+        return
+    unknown = own.keys() - health.HealthTable.__struct_fields__  # is told, and is the mistake
+    if not unknown and not any(key in whole for key in health.HEALTH_KINDS):
+        yield Finding(("health",), "has no probe", expected=f"one of {', '.join(health.HEALTH_KINDS)}")
+
+
+def _check_oneshot(own: Table) -> Iterator[Finding]:
+    signs = own.get("ready")
+    for key, value in signs.items() if isinstance(signs, dict) else ():
+        if key in ready.READY_KINDS and value is not False:
+            yield Finding(("ready", key), "cannot be used here: a oneshot is ready when it has exited successfully")
+    for key in ("health", "watchdog"):
+        if key in own:
+            yield Finding((key,), "cannot be used here: it is for a service that is ready, and a oneshot completes")

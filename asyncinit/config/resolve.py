@@ -14,6 +14,7 @@ from asyncinit.config import ends, keys, settings, spec, values
 from asyncinit.config.sections import (
     condition,
     directories,
+    health,
     hooks,
     limits,
     ready,
@@ -77,6 +78,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         unset_environment=tuple(declared.unset_environment),
         tty=declared.tty,
         success_exit=ends.outcomes(declared.success_exit),
+        watchdog=values.duration(declared.watchdog),
         requires=names(declared.requires),
         wants=names(declared.wants),
         after=names(declared.after),
@@ -95,6 +97,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         on_demand=on_demand,
         idle_stop=values.duration(declared.idle_stop) if on_demand else spec.NONE,
         handover=spec.Handover(declared.handover),
+        health=health.resolve(declared.health),
         origin=origin,
     )
 

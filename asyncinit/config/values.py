@@ -118,7 +118,13 @@ def finite(value: str | float) -> float:
 
 def positive(value: str | float) -> float:
     """Return the seconds of a duration that must end and is more than zero."""
-    seconds = finite(value)
+    finite(value)
+    return over_zero(value)
+
+
+def over_zero(value: str | float) -> float:
+    """Return the seconds of a duration that is more than zero, or `NONE`."""
+    seconds = duration(value)
     if seconds == 0:
         raise BadValueError("cannot be zero here")
     return seconds

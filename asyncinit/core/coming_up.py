@@ -1,4 +1,4 @@
-"""How a service comes up and what happens while it is up; part of `lifecycle`'s table.
+"""How a service comes up, until it is ready; part of `lifecycle`'s table.
 
 Every handler is a cell (or several) of that table; what ends a run is handed over to `going_down`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncinit.config.spec import ReadyKind, ServiceType
 from asyncinit.core import events as ev
-from asyncinit.core import going_down
+from asyncinit.core import going_down, staying_up
 from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
 from asyncinit.core.move import Move
@@ -19,6 +19,7 @@ def begin(m: Move, _event: Event) -> None:
     """All that it waited for is there."""
     s = m.s
     s.failure, s.run_exit, s.killed, s.step, s.pace, s.reason = None, None, False, 0, UNHURRIED, None
+    s.extended = False
     if s.spec.type is ServiceType.TARGET:
         ready(m)
         return
@@ -121,11 +122,21 @@ def ready(m: Move) -> None:
     elif s.start_deadline is not None:
         m.do(ev.DisarmTimer(s.name))
     s.start_deadline = None
+    staying_up.guard(m)
+
+
+def extend_start(m: Move, event: Event) -> None:
+    assert isinstance(event, ev.ExtendTimeout)
+    assert m.s.start_deadline is not None
+    if m.now + event.seconds > m.s.start_deadline:
+        m.s.start_deadline, m.s.extended = m.now + event.seconds, True
+        m.postpone(m.s.start_deadline)
 
 
 def start_too_slow(m: Move, event: Event) -> None:
     assert isinstance(event, ev.TimerFired)
-    text = f"not ready within {m.s.spec.ready.timeout:g} s" + (f": {event.waiting}" if event.waiting else "")
+    limit = "the time that it asked for" if m.s.extended else f"{m.s.spec.ready.timeout:g} s"
+    text = f"not ready within {limit}" + (f": {event.waiting}" if event.waiting else "")
     going_down.fail_running(m, Reason(Code.TIMEOUT, text))
 
 
@@ -134,7 +145,7 @@ def exited_starting(m: Move, event: Event) -> None:
     s = m.s
     going_down.note_exit(m, event.status)
     good = event.status.within(s.spec.success_exit)
-    if good and s.spec.ready.kind is ReadyKind.PID_FILE:
+    if good and s.spec.ready.has(ReadyKind.PID_FILE):
         # The launcher of a daemon that forks: the pid file names the main process to come, unless nothing is left.
         m.do(ev.WatchTree(s.name))
         return
@@ -158,26 +169,3 @@ def exited(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Exited)
     going_down.note_exit(m, event.status)
     going_down.end_run(m, None if event.status.within(m.s.spec.success_exit) else reason_of(event.status))
-
-
-def stable(m: Move, _event: Event) -> None:
-    m.s.attempt = 0
-
-
-def reload(m: Move, _event: Event) -> None:
-    if m.s.spec.type is ServiceType.TARGET:
-        return
-    m.do(ev.RunReload(m.s.name))
-    if m.s.spec.reload.command is not None:
-        m.enter(Phase.RELOADING)
-
-
-def reloading(m: Move, _event: Event) -> None:
-    m.enter(Phase.RELOADING)
-
-
-def reloaded(m: Move, event: Event) -> None:
-    m.enter(Phase.UP)
-    m.s.reason = event.failure if isinstance(event, ev.ReloadDone) else None
-    if m.s.attempt:
-        m.arm(m.now + m.s.spec.restart.reset_after)

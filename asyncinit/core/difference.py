@@ -13,7 +13,7 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import InitSpec, Ready, ReadyKind, ServiceSpec
+from asyncinit.config.spec import InitSpec, Ready, ReadyKind, ServiceSpec, Sign
 
 
 class Impact(IntEnum):
@@ -48,6 +48,7 @@ IMPACTS: Mapping[str, Impact] = {
     "unset_environment": Impact.RESTART,
     "tty": Impact.RESTART,
     "success_exit": Impact.NOW,
+    "watchdog": Impact.RESTART,
     "requires": Impact.NOW,
     "wants": Impact.NOW,
     "after": Impact.NOW,
@@ -62,6 +63,7 @@ IMPACTS: Mapping[str, Impact] = {
     "stop": Impact.NOW,
     "reload": Impact.NOW,
     "hooks": Impact.NEXT_START,
+    "health": Impact.NOW,
     "timer": Impact.NOW,
     "sockets": Impact.RESTART,
     "on_demand": Impact.NOW,
@@ -100,17 +102,22 @@ def _impact(field: str, old: ServiceSpec, new: ServiceSpec) -> Impact:
 
 
 def _of_ready(old: Ready, new: Ready) -> Impact:
-    other = (old.kind, old.descriptor) != (new.kind, new.descriptor)
-    return Impact.RESTART if other and {old.kind, new.kind} & _GIVEN else Impact.NEXT_START
+    return Impact.RESTART if _given(old) != _given(new) else Impact.NEXT_START
+
+
+def _given(sign: Sign) -> set[tuple[ReadyKind, int]]:
+    own = {(sign.kind, sign.descriptor)} if sign.kind in _GIVEN else set()
+    return own.union(*map(_given, sign.parts))
 
 
 def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
     """Return the keys below a field that differ, or its own name where it has none below."""
     before, after = getattr(old, field), getattr(new, field)
-    if field == "ready" and _kind_of(before) != _kind_of(after):
-        yield from dict.fromkeys(f"ready.{one.kind}" for one in (before, after) if one.kind is not ReadyKind.EXEC)
-        parts = ("timeout", "interval", "probe_timeout")
-        yield from (f"ready.{part}" for part in parts if getattr(before, part) != getattr(after, part))
+    if isinstance(before, Sign) and isinstance(after, Sign) and _sign(before) != _sign(after):
+        kinds = (one.kind for one in (before, after) if one.kind is not ReadyKind.EXEC)
+        yield from dict.fromkeys(f"{field}.{kind}" for kind in kinds)
+        parts = (part for part in before.__struct_fields__ if part not in Sign.__struct_fields__)
+        yield from (f"{field}.{part}" for part in parts if getattr(before, part) != getattr(after, part))
     elif isinstance(before, Mapping):
         yield from (f"{field}.{key}" for key in sorted({*before, *after}) if before.get(key) != after.get(key))
     elif isinstance(before, Struct) and type(before) is type(after) and field != "command":
@@ -120,8 +127,8 @@ def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
         yield field
 
 
-def _kind_of(ready: Ready) -> tuple[object, ...]:
-    return (ready.kind, ready.address, ready.descriptor, ready.command)
+def _sign(sign: Sign) -> tuple[object, ...]:
+    return tuple(getattr(sign, name) for name in Sign.__struct_fields__)
 
 
 def in_force(old: ServiceSpec, new: ServiceSpec, stopping: bool) -> ServiceSpec:

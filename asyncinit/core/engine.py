@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterable, Mapping
 from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
 from asyncinit.core import budget, reasons
 from asyncinit.core import events as ev
-from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.graph import Graph
 from asyncinit.core.holders import Holders
 from asyncinit.core.lifecycle import step
 from asyncinit.core.reconfiguration import Reconfiguration, work_out
+from asyncinit.core.restart import takes_all_down
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
+from asyncinit.core.shares import Shares
 from asyncinit.core.status import Reason, State
 from asyncinit.errors import TransitionError
 
@@ -70,6 +71,8 @@ class Engine:
 
     def handle(self, name: str, event: Event, now: float) -> list[Effect]:
         """Let `event` happen to the service `name`."""
+        if self.shutting_down and isinstance(event, ev.ExtendTimeout):
+            event = ev.ExtendTimeout(event.seconds, self._shares.latest_end(name))
         self._queue.append((name, event))
         return self._run(now)
 
@@ -200,13 +203,14 @@ class Engine:
         if self.armed:
             return False
         return all(
-            self._is_off(s.name) or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self._all()
+            self._is_off(s.name) or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP)
+            for s in self.services.values()
         )
 
     @property
     def all_down(self) -> bool:
         """Tell whether every service is at rest."""
-        return all(service.at_rest for service in self._all())
+        return all(service.at_rest for service in self.services.values())
 
     @property
     def all_ready(self) -> bool:
@@ -230,6 +234,11 @@ class Engine:
         """Return the services that have failed for good."""
         return [name for name, service in self.services.items() if service.state is State.FAILED]
 
+    @property
+    def unhealthy(self) -> list[str]:
+        """Return the services that are unhealthy."""
+        return [name for name, service in self.services.items() if service.unhealthy is not None]
+
     def waiting_on(self, name: str) -> list[str]:
         """Return the services that `name` waits for: to start, or (wanted down) to stop."""
         service = self.services[name]
@@ -240,8 +249,9 @@ class Engine:
             return [other for other in self.graph.before[name] if self._holds_stop(name, other)]
         return []
 
-    def _all(self) -> Iterable[Service]:
-        return self.services.values()
+    @property
+    def _shares(self) -> Shares:
+        return Shares(self.services, self.graph, self.budget, self.stop_deadline)
 
     def _is_off(self, name: str) -> bool:
         """Tell whether nothing of a service runs, and nothing will unless somebody asks for it."""
@@ -319,7 +329,9 @@ class Engine:
         held = self._stop_holders.hold(name, self.graph.before[name], changed)
         # While it is prepared there is nothing of it yet that others could need.
         if not held or service.phase is Phase.PREPARING:
-            self._queue.append((name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._pace(name, now))))
+            self._queue.append(
+                (name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._shares.pace(name, now)))
+            )
 
     def _look_at_stop_under_way(self, name: str, service: Service, changed: set[str], now: float) -> None:
         """Have a stop that began before the shutdown, or by itself, take part in the sharing of the time."""
@@ -329,7 +341,7 @@ class Engine:
             return
         held = self._stop_holders.hold(name, self.graph.before[name], changed)
         if not held and service.pace.most > self.budget:
-            self._queue.append((name, ev.MayStop(self._pace(name, now))))
+            self._queue.append((name, ev.MayStop(self._shares.pace(name, now))))
 
     # -----------------------------------------------------------------------------------------------------------------
     # The gates
@@ -366,18 +378,6 @@ class Engine:
         later = self.services[other]
         return (later.leaving and later.phase in STOPPABLE) or later.phase in GOING_DOWN
 
-    def _pace(self, name: str, now: float) -> Pace:
-        """Return the pace for a service that may stop now."""
-        if self.budget == math.inf:
-            return UNHURRIED
-
-        def time_of(other: str) -> float:
-            service = self.services[other]
-            return 0.0 if service.at_rest else budget.stop_time(service.spec, self.budget)
-
-        chain = budget.longest_chain(name, self.graph.after.__getitem__, time_of)
-        return budget.pace(chain, self.stop_deadline - now, self.budget)
-
     # -----------------------------------------------------------------------------------------------------------------
     # Ends that concern the whole
 
@@ -389,7 +389,9 @@ class Engine:
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:
             self.ended_essential = after.name
         if after.rest is State.FAILED and not after.revivable and self.gave_up is GiveUp.NONE:
-            self.gave_up, self.gave_up_on = after.spec.restart.on_give_up, after.name
+            unhealthy = takes_all_down(after.spec, after.failure)
+            self.gave_up = GiveUp.SHUTDOWN if unhealthy else after.spec.restart.on_give_up
+            self.gave_up_on = after.name
 
 
 def _seen_by_others(service: Service) -> tuple[object, ...]:

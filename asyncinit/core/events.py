@@ -7,6 +7,7 @@ They are msgspec structs, not dataclasses: 35 of these take 50 ms to define, and
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 from msgspec import Struct
@@ -178,34 +179,30 @@ class Undeclared(Struct, frozen=True):
     spec: ServiceSpec
 
 
-Event = (
-    Start
-    | Stop
-    | Recycle
-    | MayStart
-    | MayStop
-    | Listen
-    | ListenFailed
-    | DependencyFailed
-    | Prepared
-    | Unmet
-    | Spawned
-    | Executed
-    | SpawnFailed
-    | BecameReady
-    | MainChanged
-    | Exited
-    | TreeGone
-    | HooksDone
-    | TimerFired
-    | ReloadRequested
-    | Reloading
-    | ReloadDone
-    | Stopping
-    | Hurry
-    | Redeclared
-    | Undeclared
-)
+class Probed(Struct, frozen=True):
+    """A health probe has been answered; `obstacle` says in words why not well, empty: well."""
+
+    obstacle: str = ""
+
+
+class WatchdogMissed(Struct, frozen=True):
+    """The service has not said in time that it is alive (WATCHDOG=1), or says itself that it is not (trigger)."""
+
+    text: str
+
+
+class ExtendTimeout(Struct, frozen=True):
+    """The service needs `seconds` more from now (EXTEND_TIMEOUT_USEC); in a shutdown, none after `latest`."""
+
+    seconds: float
+    latest: float = math.inf
+
+
+_Wish = Start | Stop | Recycle | ReloadRequested | Redeclared | Undeclared
+_Gate = MayStart | MayStop | Listen | ListenFailed | DependencyFailed | Hurry
+_Answer = Prepared | Unmet | Spawned | Executed | SpawnFailed | HooksDone | TimerFired | ReloadDone | TreeGone
+_Seen = BecameReady | MainChanged | Exited | Reloading | Stopping | Probed | WatchdogMissed | ExtendTimeout
+Event = _Wish | _Gate | _Answer | _Seen
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -263,6 +260,18 @@ class ForgetReady(Struct, frozen=True):
     service: str
 
 
+class Guard(Struct, frozen=True):
+    """Begin to probe its health, answering Probed, and to expect WATCHDOG=1, answering WatchdogMissed."""
+
+    service: str
+
+
+class Unguard(Struct, frozen=True):
+    """Stop to probe its health and to expect WATCHDOG=1."""
+
+    service: str
+
+
 class RunHooks(Struct, frozen=True):
     """Run the hooks of `stage`, each with what `pace` grants of its time limit; answer HooksDone."""
 
@@ -292,7 +301,7 @@ class RunStopCommand(Struct, frozen=True):
 
 
 class RunReload(Struct, frozen=True):
-    """Send the reload signal or run the reload command; for a command, answer ReloadDone."""
+    """Send the reload signal or run the reload command (until EndHooks); for a command, answer ReloadDone."""
 
     service: str
 
@@ -352,26 +361,8 @@ class Announce(Struct, frozen=True):
     status: ExitStatus | None = None
 
 
-Effect = (
-    Prepare
-    | OpenSockets
-    | CloseSockets
-    | AwaitConnection
-    | ForgetConnection
-    | Spawn
-    | AwaitReady
-    | ForgetReady
-    | RunHooks
-    | EndHooks
-    | SendSignal
-    | RunStopCommand
-    | RunReload
-    | WatchTree
-    | KillTree
-    | ArmTimer
-    | DisarmTimer
-    | CleanUp
-    | Adopt
-    | Forget
-    | Announce
-)
+_Start = Prepare | Spawn | AwaitReady | ForgetReady
+_Sockets = OpenSockets | CloseSockets | AwaitConnection | ForgetConnection
+_Up = Guard | Unguard | RunReload | Adopt
+_Stop = RunHooks | EndHooks | SendSignal | RunStopCommand | WatchTree | KillTree | CleanUp | Forget
+Effect = _Start | _Sockets | _Up | _Stop | ArmTimer | DisarmTimer | Announce

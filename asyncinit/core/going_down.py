@@ -5,6 +5,8 @@ Every handler is a cell (or several) of that table. Nothing here knows how a ser
 
 from __future__ import annotations
 
+import signal
+
 from asyncinit.config.spec import Scope, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED
@@ -20,7 +22,8 @@ KILL_PATIENCE = 5.0
 # In a shutdown others wait for their turn, and nothing is started again that could meet what is left.
 SHUTDOWN_PATIENCE = 1.0
 
-# The `step` of a stop that the service has begun by itself; 0 is the stop signal, n the n-th of `escalate`.
+# The `step` of a stop that begins without the stop signal: the service stops by itself, or has got SIGABRT. 0 is the
+# stop signal, n the n-th of `escalate`.
 BY_ITSELF = -1
 
 
@@ -53,6 +56,7 @@ def begin_stop(m: Move) -> None:
 def quiet(m: Move) -> None:
     """Call off what was asked for in the phase that is left."""
     forget_ready(m)
+    unguard(m)
     if m.s.phase in {Phase.PREPARING, Phase.POST_START, Phase.PRE_STOP, Phase.RELOADING}:
         m.do(ev.EndHooks(m.s.name))
     m.s.start_deadline = None
@@ -62,6 +66,27 @@ def forget_ready(m: Move) -> None:
     if m.s.awaiting_ready:
         m.s.awaiting_ready = False
         m.do(ev.ForgetReady(m.s.name))
+
+
+def unguard(m: Move) -> None:
+    m.s.unhealthy = None
+    if m.s.guarded:
+        m.s.guarded = False
+        m.do(ev.Unguard(m.s.name))
+
+
+def watchdog_missed(m: Move, event: Event) -> None:
+    """It hangs: SIGABRT, so that it may leave a core dump, and its stop timeout for that; then the stop signal."""
+    assert isinstance(event, ev.WatchdogMissed)
+    s = m.s
+    s.failure = s.failure or Reason(Code.WATCHDOG, event.text)
+    s.reason = s.failure
+    quiet(m)
+    m.enter(Phase.STOPPING)
+    s.step = BY_ITSELF
+    m.arm(m.now + s.pace.of(s.spec.stop.timeout))
+    scope = s.spec.stop.scope if s.main is not None else Scope.TREE
+    m.do(ev.SendSignal(s.name, signal.SIGABRT, scope), ev.WatchTree(s.name))
 
 
 def stops_itself(m: Move, _event: Event) -> None:
@@ -158,11 +183,10 @@ def next_step(m: Move, _event: Event) -> None:
     if s.step == BY_ITSELF:
         enter_stopping(m)
     elif s.step < len(stop.escalate):
-        signal = stop.escalate[s.step]
+        further = stop.escalate[s.step]
         s.step += 1
-        s.epoch += 1
-        m.arm(m.now + s.pace.of(signal.timeout))
-        m.do(ev.SendSignal(s.name, signal.signal, stop.scope if s.main is not None else Scope.TREE))
+        m.postpone(m.now + s.pace.of(further.timeout))
+        m.do(ev.SendSignal(s.name, further.signal, stop.scope if s.main is not None else Scope.TREE))
     else:
         kill(m, KILL_PATIENCE if s.pace == UNHURRIED else s.pace.of(SHUTDOWN_PATIENCE))
 
@@ -181,8 +205,15 @@ def hasten(m: Move, event: Event) -> None:
     else:
         hooks = s.spec.hooks.pre_stop if s.phase is Phase.PRE_STOP else s.spec.hooks.post_stop
         limit = sum(s.pace.of(hook.timeout) for hook in hooks)
-    s.epoch += 1
-    m.arm(m.now + limit)
+    m.postpone(m.now + limit)
+
+
+def extend_stop(m: Move, event: Event) -> None:
+    """The service needs longer for this step; what a shutdown has no time for it does not get."""
+    assert isinstance(event, ev.ExtendTimeout)
+    deadline = min(m.now + event.seconds, event.latest)
+    if deadline > m.s.deadline:
+        m.postpone(deadline)
 
 
 def pre_stop_too_slow(m: Move, _event: Event) -> None:

@@ -31,6 +31,9 @@ signal, and TreeGone (in the usual case at once, nothing being left) leads on.
 At the end of a run `_settle` alone decides what comes next: rest, back-off, or another start. `failure` is why the run
 ends badly; the first cause stays, what follows from it does not replace it.
 
+While it is up its health is probed and its WATCHDOG=1 expected (Guard, Unguard). Unhealthy is a mark on UP, see
+`staying_up`. That a message asks for more time (ExtendTimeout) moves the deadline of the phase.
+
 Timers: one a service. Every entry to a phase bumps `epoch`; a TimerFired with another epoch is late and dropped before
 the table is asked, so that cancelling a timer is an optimisation only.
 
@@ -49,11 +52,12 @@ from asyncinit.config.spec import ServiceSpec
 from asyncinit.core import coming_up as up
 from asyncinit.core import events as ev
 from asyncinit.core import going_down as down
+from asyncinit.core import staying_up as stay
 from asyncinit.core.difference import in_force
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.move import Handler, Move, ignore, reject
 from asyncinit.core.restart import TRIGGER_WINDOW, triggered
-from asyncinit.core.service import GOING_DOWN, WITHOUT_RUN, Phase, Service
+from asyncinit.core.service import GOING_DOWN, IS_UP, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import Code, Reason, State
 
 ALL_EVENTS: tuple[type[Event], ...] = Event.__args__
@@ -74,9 +78,7 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
         return service, []
     move = Move(service, now, draw)
     handler(move, event)
-    old, new = service.state, move.s.state
-    if old is not new:
-        move.do(ev.Announce(service.name, old, new, move.s.reason, move.s.run_exit))
+    move.announce()
     if move.s.gone and move.s.at_rest and not move.s.stuck:
         move.do(ev.Forget(service.name))
     return move.s, move.effects
@@ -115,7 +117,7 @@ def _stay_up(m: Move, _event: Event) -> None:
     Where the declaration has become another process's since, the stop becomes a restart.
     """
     if not m.s.wanted:
-        m.s.wanted, m.s.leaving, m.s.reason = True, m.s.outdated, None
+        m.s.wanted, m.s.leaving, m.s.reason = True, m.s.outdated, m.s.unhealthy
 
 
 def _come_back(m: Move, _event: Event) -> None:
@@ -192,8 +194,11 @@ def _undeclared(m: Move, event: Event) -> None:
 
 def _adopt(m: Move, spec: ServiceSpec) -> None:
     if spec != m.s.spec:
+        others = m.s.spec.health != spec.health
         m.s.spec = spec
         m.do(ev.Adopt(m.s.name, spec))
+        if others and m.s.phase in IS_UP:
+            stay.guard_anew(m)
 
 
 _DECLARATIONS: Mapping[type[Event], Handler] = {ev.Redeclared: _redeclared, ev.Undeclared: _undeclared}
@@ -230,6 +235,9 @@ _LATE: tuple[type[Event], ...] = (
     ev.ReloadDone,
     ev.Stopping,
     ev.Hurry,
+    ev.Probed,
+    ev.WatchdogMissed,
+    ev.ExtendTimeout,
 )
 # Wishes of people and of the engine that find nothing to do.
 _MOOT: tuple[type[Event], ...] = (
@@ -257,7 +265,15 @@ _RUNNING: Mapping[type[Event], Handler] = {
     ev.SpawnFailed: up.spawn_failed,
     ev.TreeGone: up.nothing_left,
     ev.Exited: up.exited,
+    ev.WatchdogMissed: down.watchdog_missed,
 }
+# What holds of these while it comes up, and once it is up.
+_STARTING: Mapping[type[Event], Handler] = {
+    **_RUNNING,
+    ev.TimerFired: up.start_too_slow,
+    ev.ExtendTimeout: up.extend_start,
+}
+_UP: Mapping[type[Event], Handler] = {**_RUNNING, ev.Stopping: down.stops_itself, ev.Probed: stay.probed}
 # What holds in every phase of a stop.
 _LEAVING: Mapping[type[Event], Handler] = {
     ev.Start: _come_back,
@@ -298,37 +314,47 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         (ev.Start, ev.Recycle, *_NOTHING),
     ),
     Phase.PREPARING: _row(
-        {**_COMING, ev.Prepared: up.prepared, ev.Unmet: up.skip, ev.TimerFired: up.start_too_slow},
+        {
+            **_COMING,
+            ev.Prepared: up.prepared,
+            ev.Unmet: up.skip,
+            ev.TimerFired: up.start_too_slow,
+            ev.ExtendTimeout: up.extend_start,
+        },
         _NOTHING,
     ),
     Phase.STARTING: _row(
         {
-            **_RUNNING,
+            **_STARTING,
             ev.Spawned: up.spawned,
             ev.Executed: up.executed,
             ev.BecameReady: up.became_ready,
             ev.Exited: up.exited_starting,
-            ev.TimerFired: up.start_too_slow,
         },
         _NOTHING,
     ),
     Phase.POST_START: _row(
-        {**_RUNNING, ev.HooksDone: up.post_start_done, ev.TimerFired: up.start_too_slow},
+        {**_STARTING, ev.HooksDone: up.post_start_done},
         _NOTHING,
     ),
     Phase.UP: _row(
         {
-            **_RUNNING,
+            **_UP,
             ev.Listen: _be_idle,
-            ev.ReloadRequested: up.reload,
-            ev.Reloading: up.reloading,
-            ev.Stopping: down.stops_itself,
-            ev.TimerFired: up.stable,
+            ev.ReloadRequested: stay.reload,
+            ev.Reloading: stay.reloading,
+            ev.TimerFired: stay.stable,
         },
         _NOTHING,
     ),
     Phase.RELOADING: _row(
-        {**_RUNNING, ev.BecameReady: up.reloaded, ev.ReloadDone: up.reloaded, ev.Stopping: down.stops_itself},
+        {
+            **_UP,
+            ev.BecameReady: stay.reloaded,
+            ev.ReloadDone: stay.reloaded,
+            ev.TimerFired: stay.reload_too_slow,
+            ev.ExtendTimeout: stay.extend_reload,
+        },
         _NOTHING,
     ),
     Phase.PRE_STOP: _row(
@@ -344,7 +370,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         _NOTHING,
     ),
     Phase.STOPPING: _row(
-        {**_ENDING, ev.MayStop: down.hasten, ev.TimerFired: down.next_step},
+        {**_ENDING, ev.MayStop: down.hasten, ev.TimerFired: down.next_step, ev.ExtendTimeout: down.extend_stop},
         _NOTHING,
     ),
     Phase.KILLING: _row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from asyncinit.config.spec import Cause, Outcomes, Restart, RestartPolicy, ServiceSpec, ServiceType
+from asyncinit.config.spec import Cause, HealthAction, Outcomes, Restart, RestartPolicy, ServiceSpec, ServiceType
 from asyncinit.core.status import Code, ExitStatus, Reason
 
 # With `delay = 0` the first restart is immediate; a service that keeps dying young must not eat the machine.
@@ -22,13 +22,23 @@ _CAUSES = {Code.OOM_KILL: Cause.OOM, Code.HEALTH: Cause.HEALTH, Code.WATCHDOG: C
 def wants_restart(spec: ServiceSpec, failure: Reason | None, status: ExitStatus | None) -> bool:
     """Tell whether the policy restarts a service that ended by itself with `failure` (None: well).
 
-    `never_on` wins over `on`, and `on` over the policy. A oneshot that has completed is done under every policy.
+    `never_on` wins over `on`, and `on` over the policy. A oneshot that has completed is done under every policy, and
+    so is what takes the whole system down when it is unhealthy.
     """
     restart = spec.restart
+    if takes_all_down(spec, failure):
+        return False
     done = failure is None and spec.type is ServiceType.ONESHOT
     if done or _among(restart.never_on, failure, status):
         return False
     return _among(restart.on, failure, status) or _by_policy(restart.policy, failure)
+
+
+def takes_all_down(spec: ServiceSpec, failure: Reason | None) -> bool:
+    """Tell whether a service has failed in the way for which its [health] has the whole system shut down."""
+    if spec.health is None or failure is None:
+        return False
+    return failure.code is Code.HEALTH and spec.health.action is HealthAction.SHUTDOWN
 
 
 def _by_policy(policy: RestartPolicy, failure: Reason | None) -> bool:

@@ -33,6 +33,16 @@ class Phase(Enum):
     BACKOFF = "backoff"
 
 
+class Checks(Struct, frozen=True):
+    """What the health probes since the service became ready came to: how many in a row of the newest ones failed or
+    succeeded (not counted further than matters), and whether one has succeeded at all.
+    """
+
+    failures: int = 0
+    successes: int = 0
+    proven: bool = False
+
+
 COMING_UP = frozenset({Phase.PREPARING, Phase.STARTING, Phase.POST_START})
 """Phases of a start: something of the service may run, but it is not ready."""
 
@@ -63,7 +73,9 @@ class Service(Struct):
     attempt has come to an end, well or badly. `stop_begun` is when its last stop began, asked for or not (a wait for
     others before it is none of it), `pace` is what its stop gets of its time limits. `stuck`: something of it survived
     SIGKILL. `hurried`: no more waiting, no more hooks. `armed`: on demand, so that it listens when it has ended well or
-    was idle; `triggers` are the moments of the last starts that came from there.
+    was idle; `triggers` are the moments of the last starts that came from there. `extended`: it has asked for more time
+    to start or reload, and got it. `guarded`: effect Guard is in force. `unhealthy` is why it is that, None while it is
+    well.
 
     `spec` is what holds for the present run, `next_spec` what takes its place once nothing runs (None: the same).
     `gone`: it is not declared any more, and forgotten as soon as it is at rest.
@@ -97,6 +109,10 @@ class Service(Struct):
     hurried: bool = False
     armed: bool = False
     triggers: tuple[float, ...] = ()
+    extended: bool = False
+    guarded: bool = False
+    checks: Checks = Checks()
+    unhealthy: Reason | None = None
     next_spec: ServiceSpec | None = None
     gone: bool = False
 
@@ -125,6 +141,8 @@ class Service(Struct):
             return State.STOPPING
         if self.phase in COMING_UP:
             return State.STARTING
+        if self.phase is Phase.UP and self.unhealthy is not None:
+            return State.UNHEALTHY
         return _PUBLIC[self.phase]
 
     @property

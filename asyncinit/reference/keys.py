@@ -11,6 +11,7 @@ from asyncinit.config import keys, settings
 from asyncinit.config.sections import (
     condition,
     directories,
+    health,
     hooks,
     limits,
     ready,
@@ -38,6 +39,7 @@ TABLES: dict[str, type] = {
     "hook": hooks.HookTable,
     "timer": timer.TimerTable,
     "sockets": sockets.SocketTable,
+    "health": health.HealthTable,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

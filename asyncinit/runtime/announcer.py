@@ -188,4 +188,6 @@ def _told_by_what_follows(service: Service, effect: Announce) -> bool:
     by_itself = effect.new is State.STOPPING and not service.leaving and service.main is None
     if service.spec.type is ServiceType.TARGET and effect.new is State.STOPPING:
         return True
+    if effect.old is State.UNHEALTHY and effect.new is State.STOPPING and not service.leaving:
+        return True
     return by_itself or (effect.old is State.BACKOFF and effect.new is State.WAITING)

@@ -133,12 +133,12 @@ class Commands:
         channel.close_ours()
         return command_run
 
-    def probe_context(self, prepared: Prepared) -> ProbeContext:
-        """Return what probes need, whose commands are the service's and whose looks at paths are made in a child."""
+    def probe_context(self, prepared: Prepared, section: str) -> ProbeContext:
+        """Return what probes declared in `section` need; commands are the service's, paths are looked at in a child."""
         shop = self._shop
 
         def run_command(command: Command, timeout: float, done: Done) -> Activity:
-            return self.run(prepared, command, "ready.command", timeout, done)
+            return self.run(prepared, command, f"{section}.command", timeout, done)
 
         def look(looks: Callable[[], object], timeout: float, done: Callable[[object], None]) -> Cancellable:
             return shop.offloader.run(lambda _step: looks(), object, timeout, done)

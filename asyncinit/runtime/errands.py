@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from asyncinit.config.spec import Command, Hook, ServiceSpec
+from asyncinit.config.spec import NONE, Command, Hook, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
@@ -17,9 +17,6 @@ from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
-
-# A reload command that takes longer hangs; the service goes on with what it has.
-RELOAD_TIMEOUT = 90.0
 
 _RELOAD, _STOP = "reload", "stop"
 
@@ -45,10 +42,10 @@ class Errands:
         self._complain = complain
         self._commands = Commands(workshop, run.spec, run.token, complain)
 
-    def probe_context(self) -> ProbeContext:
-        """Return what probes need; the run is prepared by now."""
+    def probe_context(self, section: str) -> ProbeContext:
+        """Return what probes need that are declared in `section`; the run is prepared by now."""
         assert self._run.prepared is not None
-        return self._commands.probe_context(self._run.prepared)
+        return self._commands.probe_context(self._run.prepared, section)
 
     def run_hooks(self, stage: HookStage, pace: Pace = UNHURRIED, variables: Mapping[str, str] | None = None) -> None:
         """Run the hooks of a stage one after another; posts HooksDone, for those of pre_start Prepared."""
@@ -57,7 +54,7 @@ class Errands:
 
     def run_reload(self, command: Command) -> None:
         """Run the reload command; posts ReloadDone."""
-        self._aside(_RELOAD, command, RELOAD_TIMEOUT)
+        self._aside(_RELOAD, command, NONE)  # its time limit is the core's
 
     def run_stop(self, command: Command) -> None:
         """Run the stop command; its failure is only told."""

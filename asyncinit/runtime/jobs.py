@@ -102,7 +102,7 @@ class ActJob:
             return _answer(service, False, f"not reloaded: it is {service.state}")
         if service.phase is Phase.RELOADING:
             return None
-        if service.phase is not Phase.UP or service.reason is not None:
+        if service.phase is not Phase.UP or service.reason != service.unhealthy:
             return _answer(service, False, words.outcome(service))
         return _answer(service, True, "reloaded")
 

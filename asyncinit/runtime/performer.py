@@ -7,7 +7,7 @@ and told; the others go on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from asyncinit.core.service import COMING_UP, GOING_DOWN, IS_UP, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.announcer import Times
+from asyncinit.runtime.health.monitor import Monitor
 from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.reexec.keep import Keep
@@ -82,9 +83,11 @@ class Performer:
     def seen(self, name: str) -> Seen:
         """Return what the runtime knows of a service."""
         run = self._runs.get(name)
-        said = run.text if run is not None else self._last_words.get(name, "")
-        left_out = [missing.key for missing in run.not_applied] if run is not None else []
-        return Seen(self._shop.announcer.times(name), said, run.waiting_text if run is not None else None, left_out)
+        times = self._shop.announcer.times(name)
+        if run is None:
+            return Seen(times, self._last_words.get(name, ""))
+        left_out = [missing.key for missing in run.not_applied]
+        return Seen(times, run.said.text, run.waiting_text, left_out, run.monitor)
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
@@ -126,7 +129,7 @@ class Performer:
             if answer is not None:
                 self._supervisor.post(effect.service, answer)
 
-    def _perform(self, effect: Effect) -> None:  # noqa: PLR0912  # one branch for each effect, nothing else
+    def _perform(self, effect: Effect) -> None:  # noqa: PLR0912, PLR0915  # one branch for each effect, nothing else
         name, shop = effect.service, self._shop
         match effect:
             case ev.Prepare():
@@ -145,6 +148,10 @@ class Performer:
                 self._run(name).await_ready()
             case ev.ForgetReady():
                 self._run(name).forget_ready()
+            case ev.Guard():
+                self._run(name).guard()
+            case ev.Unguard():
+                self._run(name).unguard()
             case ev.RunHooks():
                 self._run_hooks(effect)
             case ev.EndHooks():
@@ -238,6 +245,8 @@ class Performer:
     def _fired(self, name: str, epoch: int) -> None:
         self._timers.pop(name, None)
         run = self._runs.get(name)
+        if run is not None:
+            run.said.hear()  # when we were held up, it is not the service that is late
         waiting = run.waiting_text if run is not None else None
         if self._service(name).phase is Phase.KILLING:
             waiting = self._shop.ending.undying(name)
@@ -254,7 +263,7 @@ class Performer:
         if run is None:
             return
         run.close()
-        self._last_words[name] = run.last_words
+        self._last_words[name] = run.said.last_words
         if run.not_executed is not None:
             self._not_executed[name] = run.not_executed
         if run.spec.directories.runtime and not run.skipped:
@@ -344,13 +353,22 @@ class Performer:
 class Seen:
     """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
 
-    def __init__(self, times: Times, status_text: str, waiting_text: str | None, not_applied: list[str]) -> None:
+    def __init__(
+        self,
+        times: Times,
+        status_text: str,
+        waiting_text: str | None = None,
+        not_applied: Sequence[str] = (),
+        monitor: Monitor | None = None,
+    ) -> None:
         self.since = times.since
         self.ready_since = times.ready_since
         self.exit_time = times.exit_time
         self.status_text = status_text or None
         self.waiting_text = waiting_text
-        self.not_applied = not_applied
+        self.not_applied = list(not_applied)
+        self.probed = monitor.asked_at if monitor is not None else None
+        self.obstacle = monitor.obstacle if monitor is not None else None
 
 
 def _lost(service: Service) -> Event:

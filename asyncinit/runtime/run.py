@@ -11,27 +11,32 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from asyncinit.config.spec import ReadyKind, ServiceSpec
+from asyncinit.config.spec import NONE, ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.events import HookStage
 from asyncinit.core.outcome import CANNOT_EXECUTE, NOT_FOUND
 from asyncinit.core.status import Code, ExitStatus, Reason
-from asyncinit.errors import AsyncinitError, SpawnError, why
+from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.runtime.errands import Errands
+from asyncinit.runtime.health.guard import Guard, GuardState
+from asyncinit.runtime.health.monitor import Monitor
 from asyncinit.runtime.output.capture import Channel
-from asyncinit.runtime.process.environment import expand
 from asyncinit.runtime.process.foreign_main import ForeignMain
 from asyncinit.runtime.process.plan import ExecPlan, Session
 from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared, Unmet
-from asyncinit.runtime.ready.notify import NotifySocket
-from asyncinit.runtime.ready.readiness import Readiness, ReadinessState, make_readiness
+from asyncinit.runtime.ready.readiness import make_readiness
+from asyncinit.runtime.ready.signs import expanded
+from asyncinit.runtime.ready.waiting import Readiness, ReadinessState
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.run_state import RunState
+from asyncinit.runtime.said import Said
 from asyncinit.runtime.sockets.passing import passed
 from asyncinit.runtime.workshop import Workshop
 
-# sd_notify's variable and asyncinit's own.
+# sd_notify's variables and asyncinit's own.
 _NOTIFY_SOCKET = "NOTIFY_SOCKET"
+_WATCHDOG_USEC = "WATCHDOG_USEC"
+_WATCHDOG_PID = "WATCHDOG_PID"
 _TOKEN = "ASYNCINIT_TOKEN"
 _SOCKET = "ASYNCINIT_SOCKET"
 # What a template's files have it replaced in already; programs may ask for it too.
@@ -59,13 +64,12 @@ class Run:
         self.token = token or os.urandom(16).hex()
         self.main: int | None = None
         self._born: int | None = None
-        self.text = ""
-        self.service_errno: int | None = None
+        self.said = Said(post, complain, self._notified_ready, self.main_pid, lambda: self._guard)
         self.not_executed: int | None = None
         self.prepared: Prepared | None = None
         self.skipped = False
-        self._notify: NotifySocket | None = None
         self._readiness: Readiness | None = None
+        self._guard: Guard | None = None
         self._channel: Channel | None = None
         self._preparation: Cancellable | None = None
         self._without: tuple[NotApplied, ...] = ()
@@ -104,9 +108,8 @@ class Run:
             own[_INSTANCE] = self.spec.instance
         own |= self._shop.triggers(self.spec.name)
         try:
-            if self.spec.ready.kind is ReadyKind.NOTIFY:
-                self._notify = self._notify or NotifySocket(self._shop.loop, self, self.belongs)
-                own[_NOTIFY_SOCKET] = self._notify.address
+            if self.spec.notifies:
+                own[_NOTIFY_SOCKET] = self.said.listen(self._shop.loop, self.belongs)
             self._preparation = self._shop.preparation.begin(self.spec, own, self._found)
         except OSError as error:
             self._post(ev.Prepared(_spawn_reason(SpawnError("make a notification socket", error.errno or 0))))
@@ -123,8 +126,7 @@ class Run:
             self._post(ev.Prepared(_spawn_reason(result)))
             return
         self.prepared = result
-        if self._notify is not None:
-            self._notify.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
+        self.said.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
         for missing in self.not_applied:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         if self.spec.hooks.pre_start:
@@ -154,13 +156,15 @@ class Run:
     def _main_plan(self) -> ExecPlan:
         assert self.prepared is not None
         assert self.spec.command is not None
-        self._make_readiness()
+        self._make_watchers()
         extra = self._readiness.descriptors if self._readiness is not None else ()
         sockets = passed(self._shop.sockets.held(self.spec.name))
+        # For the main process alone: a hook that reads them would think that it has to speak.
+        watched = {} if self.spec.watchdog == NONE else {_WATCHDOG_USEC: str(round(self.spec.watchdog * 1e6))}
         plan = replace(
-            self.prepared.plan(self.spec.command, "command", None, sockets.variables),
+            self.prepared.plan(self.spec.command, "command", None, {**sockets.variables, **watched}),
             extra=(*sockets.descriptors, *extra),
-            pid_variables=sockets.pid_variables,
+            pid_variables=(*sockets.pid_variables, *([_WATCHDOG_PID] if watched else [])),
             session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
@@ -175,19 +179,25 @@ class Run:
             return replace(plan, terminal=self._channel.terminal)
         return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)
 
-    def _make_readiness(self, carried: ReadinessState | None = None) -> None:
-        """What the child is spawned with (a descriptor), and what has to be known before it runs."""
-        ready = self.spec.ready
+    def _make_watchers(self, readiness: ReadinessState | None = None, guard: GuardState | None = None) -> None:
+        """Make what looks at it, before it runs: it may be spawned with a descriptor, and a bad address is told.
+
+        After a re-exec they go on from their states.
+        """
+        ready, prepared = self.spec.ready, self.prepared
+        assert prepared is not None
+        self._guard = Guard(self.errands.probe_context("health"), self.spec.watchdog, self._post, self.said.hear)
+        self._guard.probe(self.spec.health, prepared.environment)
+        if guard is not None:
+            self._guard.thaw(guard)
         if ready.kind is ReadyKind.EXEC:
             return
-        assert self.prepared is not None
         try:
-            address = expand(ready.address, self.prepared.environment, f"ready.{ready.kind}")
-            context = self.errands.probe_context()
-            self._readiness = make_readiness(context, ready, address, self, self.belongs, carried)
+            looked_for, probes = expanded(ready, prepared.environment, "ready"), self.errands.probe_context("ready")
+            self._readiness = make_readiness(probes, looked_for, self, self.belongs, readiness)
         except OSError as error:
             raise SpawnError(f"look for readiness ({ready.kind})", error.errno or 0) from error
-        if ready.kind is ReadyKind.LOG:
+        if ready.has(ReadyKind.LOG):
             self._unwatch = self._shop.capture.watch(self.spec.name, self._readiness.lines)
 
     def _executed(self, failure: SpawnError | None) -> None:
@@ -198,7 +208,7 @@ class Run:
             self._spawn_failed(failure)
 
     def _spawn_failed(self, error: AsyncinitError) -> None:
-        self._forget_readiness()
+        self.forget_ready()
         if isinstance(error, SpawnError) and error.step.startswith("execute"):
             self.not_executed = NOT_FOUND if error.errno == errno.ENOENT else CANNOT_EXECUTE
         self._post(ev.SpawnFailed(_spawn_reason(error)))
@@ -216,15 +226,32 @@ class Run:
 
     def forget_ready(self) -> None:
         """Stop to look for readiness; what the service says by notification is still heard."""
-        self._forget_readiness()
-
-    def _forget_readiness(self) -> None:
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
         if self._readiness is not None:
             self._readiness.cancel()
             self._readiness = None
+
+    def guard(self) -> None:
+        """Begin to probe its health and to expect its signs of life; posts Probed and WatchdogMissed."""
+        assert self._guard is not None
+        assert self.prepared is not None
+        try:
+            self._guard.probe(self.spec.health, self.prepared.environment)  # it may have been declared anew
+        except AsyncinitError as error:
+            self._complain(f"its health is not probed: {error}")
+        self._guard.begin()
+
+    def unguard(self) -> None:
+        """End that."""
+        if self._guard is not None:
+            self._guard.end()
+
+    @property
+    def monitor(self) -> Monitor | None:
+        """What probes its health."""
+        return self._guard.monitor if self._guard is not None else None
 
     @property
     def under_way(self) -> bool:
@@ -237,49 +264,34 @@ class Run:
         return (*self._without, *(self.prepared.not_applied if self.prepared is not None else ()))
 
     @property
-    def last_words(self) -> str:
-        """What it said of itself last: STATUS=, and ERRNO= in words."""
-        said = f"errno {self.service_errno}: {why(self.service_errno)}" if self.service_errno else ""
-        return ", ".join(filter(None, (self.text, said)))
-
-    @property
     def waiting_text(self) -> str | None:
         """The readiness that is looked for, and the last obstacle."""
         return self._readiness.waiting_text() if self._readiness is not None else None
 
     # -----------------------------------------------------------------------------------------------------------------
-    # What the service says (NotifyHandler, ReadinessHandler)
+    # What is seen of it (ReadinessHandler)
+
+    def _notified_ready(self) -> None:
+        """READY=1: a sign of readiness if it is looked for, else the end of a reload."""
+        if self._readiness is not None:
+            self._readiness.notified()
+        else:
+            self._post(ev.BecameReady())
 
     def ready(self) -> None:
-        """READY=1, or the declared readiness was seen."""
+        """The declared readiness was seen."""
         self._shop.members.remember(self.spec.name)
         self._post(ev.BecameReady())
 
-    def reloading(self) -> None:
-        """RELOADING=1."""
-        self._post(ev.Reloading())
-
-    def stopping(self) -> None:
-        """STOPPING=1."""
-        self._post(ev.Stopping())
-
-    def status_text(self, text: str) -> None:
-        """STATUS=."""
-        self.text = text
-
-    def errno(self, number: int) -> None:
-        """ERRNO=."""
-        self.service_errno = number
-
     def complaint(self, text: str) -> None:
-        """Something that it said was refused, or makes no sense."""
+        """The declared readiness is impossible."""
         self._complain(text)
 
     def main_pid(self, pid: int) -> None:
         """MAINPID= or a pid file: another live process of the service is the main one from now on."""
         if pid == self.main:
             return
-        if self.main is None and self.spec.ready.kind is ReadyKind.NOTIFY:
+        if self.main is None and not self.spec.ready.has(ReadyKind.PID_FILE):
             self._complain(f"says that its main process is {pid}, but none was started")
             return
         if self._foreign is not None:
@@ -299,16 +311,14 @@ class Run:
     def _own_exited(self, pid_status: ExitStatus) -> None:
         """The process that we spawned has ended; it may have made another one the main process just before."""
         self._born = None
-        if self._notify is not None:
-            self._notify.drain()
+        self.said.hear()
         if self._foreign is None:
             self._main_exited(pid_status)
         elif self._channel is not None:
             self._channel.drain()
 
     def _main_exited(self, status: ExitStatus) -> None:
-        if self._notify is not None:
-            self._notify.drain()
+        self.said.hear()
         self._shop.capture.drain(self.spec.name)
         if self.spec.foreground:
             self._shop.foreground.ended()
@@ -324,9 +334,9 @@ class Run:
     def close(self) -> None:
         """Give everything back: nothing of the run is left."""
         self.end_activities()
-        self._forget_readiness()
-        if self._notify is not None:
-            self._notify.close()
+        self.forget_ready()
+        self.unguard()
+        self.said.close()
         if self._foreign is not None:
             self._foreign.close()
         if self._channel is not None:
@@ -350,18 +360,19 @@ class Run:
             self.token,
             self.main,
             self._born,
-            self.text,
-            self.service_errno,
+            self.said.text,
+            self.said.error,
             self.not_executed,
             self.skipped,
             self._without,
             self._preparation is not None,
             self.prepared,
             self._channel.number if self._channel is not None else 0,
-            self._notify.freeze(keep) if self._notify is not None else None,
+            self.said.freeze(keep),
             self._readiness.freeze(keep) if self._readiness is not None else None,
             self._foreign.freeze(keep) if self._foreign is not None else None,
             self.errands.freeze(keep),
+            self._guard.freeze() if self._guard is not None else None,
         )
 
     def thaw(self, state: RunState) -> None:
@@ -369,12 +380,12 @@ class Run:
         shop = self._shop
         self.main, self._born, self.prepared = state.main, state.born, state.prepared
         self.skipped, self._without = state.skipped, state.without
-        self.text, self.service_errno, self.not_executed = state.text, state.service_errno, state.not_executed
+        self.said.text, self.said.error, self.not_executed = state.text, state.service_errno, state.not_executed
         self._channel = shop.capture.channel(state.channel)
         if state.notify is not None:
-            self._notify = NotifySocket(shop.loop, self, self.belongs, carried=state.notify)
-        if state.readiness is not None:
-            self._make_readiness(state.readiness)
+            self.said.listen(shop.loop, self.belongs, state.notify)
+        if state.guard is not None:
+            self._make_watchers(state.readiness, state.guard)
         if state.born is not None:
             shop.spawner.adopt(state.born, self._executed, self._own_exited)
         if state.foreign is not None:

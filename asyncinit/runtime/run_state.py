@@ -6,10 +6,11 @@ from msgspec import Struct, field
 
 from asyncinit.config.spec import ServiceSpec
 from asyncinit.runtime.commands import CommandsState
+from asyncinit.runtime.health.guard import GuardState
 from asyncinit.runtime.process.foreign_main import ForeignState
 from asyncinit.runtime.process.prepare import NotApplied, Prepared
 from asyncinit.runtime.ready.notify import NotifyState
-from asyncinit.runtime.ready.readiness import ReadinessState
+from asyncinit.runtime.ready.waiting import ReadinessState
 
 
 class RunState(Struct):
@@ -35,3 +36,4 @@ class RunState(Struct):
     readiness: ReadinessState | None = None
     foreign: ForeignState | None = None
     commands: CommandsState = field(default_factory=CommandsState)
+    guard: GuardState | None = None

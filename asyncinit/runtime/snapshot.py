@@ -10,6 +10,7 @@ from typing import Protocol
 from asyncinit import __version__
 from asyncinit.control.types import (
     ExitInfo,
+    HealthStatus,
     ReasonStatus,
     ServiceStatus,
     SystemState,
@@ -46,6 +47,14 @@ class Seen(Protocol):
         """The readiness that is looked for, and the last obstacle."""
 
     @property
+    def probed(self) -> float | None:
+        """Wall clock at which the last health probe was answered; None: none was."""
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the last health probe failed."""
+
+    @property
     def not_applied(self) -> list[str]:
         """Keys of `prefer` that could not be had here."""
 
@@ -80,7 +89,19 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
         armed=name in engine.armed,
         requires=list(service.spec.requires) + list(service.spec.binds_to),
         not_applied=seen.not_applied,
+        health=_health(service, seen),
         file=service.spec.origin or None,
+    )
+
+
+def _health(service: Service, seen: Seen) -> HealthStatus | None:
+    if service.spec.health is None or not service.guarded:
+        return None
+    return HealthStatus(
+        healthy=service.unhealthy is None,
+        failures=service.checks.failures,
+        probed=_wall(seen.probed),
+        text=seen.obstacle or None,
     )
 
 
@@ -104,10 +125,11 @@ def _wall(moment: float | None) -> str | None:
 
 def system_status(engine: Engine, since: float, settled: bool) -> SystemStatus:
     """Return asyncinit's own status: started at wall clock `since`; `settled`: the first start has come to an end."""
-    ready = engine.all_ready and not engine.shutting_down
+    unhealthy = bool(engine.unhealthy)
+    ready = engine.all_ready and not unhealthy and not engine.shutting_down
     if engine.shutting_down:
         state = SystemState.STOPPING
-    elif engine.failed:
+    elif engine.failed or unhealthy:
         state = SystemState.DEGRADED
     elif ready or settled:
         state = SystemState.RUNNING

@@ -25,6 +25,8 @@ def transition(  # noqa: PLR0912 - one branch a state
     reason = service.reason.text if service.reason is not None else ""
     because = f": {reason}" if reason else ""
     match new:
+        case State.READY | State.UNHEALTHY if effect.old is State.RELOADING and service.reason != service.unhealthy:
+            text, level = f"reload failed after {duration(took)}{because}", LogLevel.WARNING
         case State.READY:
             text, level = _ready(service, effect.old, took) + because, LogLevel.INFO
         case State.COMPLETED:
@@ -69,6 +71,8 @@ def _ready(service: Service, old: State, took: float) -> str:
         return "stays ready: the stop was called off"
     if old is State.RELOADING:
         return f"reloaded after {duration(took)}"
+    if old is State.UNHEALTHY:
+        return f"healthy again after {duration(took)}"
     if service.spec.type is ServiceType.TARGET:
         return "ready"
     pid = f"pid {service.main}, " if service.main is not None else ""

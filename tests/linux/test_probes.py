@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from asyncinit.config.spec import Command, Ready, ReadyKind
+from asyncinit.config.spec import Command, ReadyKind, Sign
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import AddressError, SpawnError
 from asyncinit.runtime.ready import connecting, names
@@ -22,7 +22,7 @@ OK = ""
 
 
 def probe_for(context: ProbeContext, kind: ReadyKind, address: str, timeout: float = 30.0) -> Probe:
-    return make_probe(context, Ready(kind=kind, probe_timeout=timeout), address)
+    return make_probe(context, Sign(kind, address), timeout)
 
 
 def ask(context: ProbeContext, probe: Probe) -> str:
@@ -367,7 +367,7 @@ class TestCommand:
 
         context = make_context(loop, run_command=run)
         command = Command(("pg_isready", "-q"))
-        probe = make_probe(context, Ready(kind=ReadyKind.COMMAND, command=command, probe_timeout=3.0), "")
+        probe = make_probe(context, Sign(ReadyKind.COMMAND, command=command), 3.0)
         assert probe.label == "command pg_isready -q"
         assert ask(context, probe) == ("" if failure is None else "exited with 2")
         assert given == [command, 3.0]
@@ -379,15 +379,15 @@ class TestCommand:
             raise SpawnError("execute pg_isready", 2)
 
         context = make_context(loop, run_command=run)
-        probe = make_probe(context, Ready(kind=ReadyKind.COMMAND, command=Command(("pg_isready",))), "")
+        probe = make_probe(context, Sign(ReadyKind.COMMAND, command=Command(("pg_isready",))), 1.0)
         assert ask(context, probe) == "cannot execute pg_isready: no such file or directory"
 
     def test_one_that_hangs_is_cancelled(self, loop):
         """The limit holds here too."""
         handle = Cancel()
         context = make_context(loop, run_command=lambda *_: handle)
-        ready = Ready(kind=ReadyKind.COMMAND, command=Command(("sleep",)), probe_timeout=0.05)
-        assert "no answer" in ask(context, make_probe(context, ready, ""))
+        sign = Sign(ReadyKind.COMMAND, command=Command(("sleep",)))
+        assert "no answer" in ask(context, make_probe(context, sign, 0.05))
         assert handle.cancelled
 
 

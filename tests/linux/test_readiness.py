@@ -14,7 +14,8 @@ import pytest
 from asyncinit.config.spec import Command, Ready, ReadyKind
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import AddressError
-from asyncinit.runtime.ready.readiness import Readiness, make_readiness
+from asyncinit.runtime.ready.readiness import make_readiness
+from asyncinit.runtime.ready.waiting import Readiness
 from tests.readiness_support import Cancel, Recorder, in_child, make_context, no_descriptor_left, run_until, turn
 
 
@@ -29,8 +30,8 @@ def nobody(_pid: int) -> bool:
 
 def waiting(loop, handler, kind: ReadyKind, address: str = "", *, belongs=nobody, context=None, **ready) -> Readiness:
     ready.setdefault("interval", 0.01)
-    spec = Ready(kind=kind, address="${UNEXPANDED}", **ready)
-    return make_readiness(context or make_context(loop), spec, address, handler, belongs)
+    spec = Ready(kind=kind, address=address, **ready)
+    return make_readiness(context or make_context(loop), spec, handler, belongs)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from asyncinit.config.spec import (
     Command,
+    Health,
     Hook,
     Hooks,
     Ready,
@@ -27,11 +28,12 @@ from asyncinit.config.spec import (
 from asyncinit.core import events as ev
 from asyncinit.core.going_down import BY_ITSELF
 from asyncinit.core.lifecycle import step
-from asyncinit.core.service import IS_UP, Phase, Service
+from asyncinit.core.service import IS_UP, Checks, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason, State
 from tests.unit.world import service
 
 HOOKED = Hooks(*((Hook(Command((stage,)), timeout=4.0),) for stage in ("prepare", "announce", "drain", "tidy")))
+PROBED = Health(kind=ReadyKind.TCP, address="127.0.0.1:1", threshold=3)
 WENT_WRONG = Reason(Code.EXIT_CODE, "exited with 1")
 SOCKETS = (Socket(SocketKind.TCP, "127.0.0.1:80", "http"),)
 STAGES = {
@@ -40,6 +42,7 @@ STAGES = {
     Phase.POST_STOP: ev.HookStage.POST_STOP,
 }
 NOT_HERE = Reason(Code.CONDITION, 'path_exists = "/x" does not hold')
+SICK = Reason(Code.HEALTH, "3 health probes in a row failed: tcp 127.0.0.1:1: refused")
 NO_DATABASE = Reason(Code.DEPENDENCY, "requires db, which has failed", "db")
 
 
@@ -106,6 +109,8 @@ def _specs() -> dict[str, ServiceSpec]:
         "hooks, never": service("x", hooks=HOOKED, restart=never),
         "notify": service("x", ready=told, reload=Reload(command=Command(("reload",)))),
         "pid file": service("x", ready=replace(told, kind=ReadyKind.PID_FILE)),
+        "guarded": service("x", ready=told, health=PROBED, watchdog=5.0),
+        "guarded, hooks": service("x", hooks=HOOKED, health=PROBED, watchdog=5.0),
         "oneshot": service("x", type=ServiceType.ONESHOT, restart=never),
         "oneshot with hooks": service("x", type=ServiceType.ONESHOT, hooks=HOOKED, restart=never),
         "on demand": service("x", sockets=SOCKETS, on_demand=True),
@@ -151,6 +156,11 @@ def services(phase: Phase) -> Iterator[Service]:
                 yield from (replace(begun, main=None, failure=failure) for failure in (None, WENT_WRONG))
             case Phase.WAITING | Phase.PREPARING | Phase.BACKOFF:
                 yield replace(begun, main=None)
+            case Phase.UP | Phase.RELOADING if spec.health is not None:
+                guarded = replace(begun, guarded=True, ready_since=1.0)
+                yield replace(guarded, checks=Checks(successes=1, proven=True))
+                yield replace(guarded, checks=Checks(failures=2, proven=True))
+                yield replace(guarded, checks=Checks(failures=3), unhealthy=SICK)
             case _:
                 if not (oneshot and phase is Phase.POST_START):
                     yield begun
@@ -192,6 +202,12 @@ def events(kind: type[ev.Event], service: Service) -> Iterator[ev.Event]:
         yield kind(replace(service.spec, description="other", umask=0o22, hooks=HOOKED))  # type: ignore[call-arg]
     elif kind is ev.Unmet:
         yield ev.Unmet(NOT_HERE)
+    elif kind is ev.Probed:
+        yield from (ev.Probed(), ev.Probed("tcp 127.0.0.1:1: refused"))
+    elif kind is ev.WatchdogMissed:
+        yield ev.WatchdogMissed("no WATCHDOG=1 within 5 s")
+    elif kind is ev.ExtendTimeout:
+        yield from (ev.ExtendTimeout(0.001), ev.ExtendTimeout(100.0))
     elif kind in {ev.DependencyFailed, ev.SpawnFailed, ev.ListenFailed}:
         yield kind(NO_DATABASE)  # type: ignore[call-arg]
     else:

@@ -23,6 +23,8 @@ from asyncinit.config.spec import (
     Directories,
     EnvironmentFile,
     GiveUp,
+    Health,
+    HealthAction,
     Hook,
     Hooks,
     InitSpec,
@@ -37,6 +39,7 @@ from asyncinit.config.spec import (
     Scope,
     ServiceSpec,
     ServiceType,
+    Sign,
     SpawnMethod,
     Stop,
     StopStep,
@@ -63,6 +66,7 @@ clear_environment = true
 unset_environment = ["LANG"]
 tty = "/dev/tty3"
 success_exit = [0, 3, "SIGTERM"]
+watchdog = "30s"
 requires = ["db"]
 wants = ["cache", "cache"]
 after = ["a"]
@@ -107,6 +111,16 @@ escalate = [{ signal = "SIGINT", timeout = "2s" }]
 
 [reload]
 command = "nginx -s reload"
+timeout = "5s"
+
+[health]
+all = [{ tcp = "127.0.0.1:1" }, { command = ["check", "me"] }]
+interval = "5s"
+probe_timeout = "2s"
+threshold = 4
+success_threshold = 2
+start_period = "1m"
+action = "none"
 
 [hooks]
 pre_start = [["/usr/bin/prepare"], "a 'b c'", { command = "x", user = "root", timeout = "5s", ignore_failure = true }]
@@ -162,7 +176,18 @@ WEB = ServiceSpec(
         on_give_up=GiveUp.SHUTDOWN,
     ),
     stop=Stop(signal.SIGQUIT, None, Scope.TREE, math.inf, (StopStep(signal.SIGINT, 2),)),
-    reload=Reload(command=Command(("nginx", "-s", "reload"))),
+    watchdog=30,
+    reload=Reload(command=Command(("nginx", "-s", "reload")), timeout=5),
+    health=Health(
+        kind=ReadyKind.ALL,
+        parts=(Sign(ReadyKind.TCP, "127.0.0.1:1"), Sign(ReadyKind.COMMAND, command=Command(("check", "me")))),
+        interval=5,
+        probe_timeout=2,
+        threshold=4,
+        success_threshold=2,
+        start_period=60,
+        action=HealthAction.NONE,
+    ),
     hooks=Hooks(
         pre_start=(
             Hook(Command(("/usr/bin/prepare",))),

@@ -38,7 +38,7 @@ MISTAKES = {
     ),
     "a key of several tables": (
         COMMAND + 'timeout = "1s"',
-        "2: timeout: is not a known key; did you mean [ready] timeout or [stop] timeout?",
+        "2: timeout: is not a known key; did you mean [ready] timeout or [stop] timeout or [reload] timeout?",
     ),
     "another table's key": (
         COMMAND + "[ready]\nbackoff = 2",
@@ -48,10 +48,62 @@ MISTAKES = {
         COMMAND + '[restart]\ndely = "1s"',
         "3: restart.dely: is not a key of [restart]; did you mean delay?",
     ),
-    "later table": (COMMAND + "[health]\nhttp = 1", "2: health: is not supported by this version of asyncinit"),
-    "later key": (COMMAND + 'watchdog = "5s"', "2: watchdog: is not supported by this version of asyncinit"),
+    "later table": (COMMAND + "[security]\nx = 1", "2: security: is not supported by this version of asyncinit"),
+    "later key": (COMMAND + 'pod = "shop"', "2: pod: is not supported by this version of asyncinit"),
     "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
-    "later key of a table": (COMMAND + "ready.all = []", "2: ready.all: is not supported by this version of asyncinit"),
+    "nothing to combine": (
+        COMMAND + "ready.all = []",
+        '2: ready.all: is empty: it combines signs (expected all = [{ file = "/run/x" }])',
+    ),
+    "a part of two kinds": (
+        COMMAND + 'ready.any = [{ file = "/x" }, { tcp = "127.0.0.1:1", file = "/y" }]',
+        "2: ready.any[1]: has tcp and file: each part is one of them",
+    ),
+    "a part without a kind": (
+        COMMAND + "ready.all = [{ notify = false }]",
+        "2: ready.all[0]: has no kind (expected one of notify, notify_fd, tcp, unix, http, file, command, pid_file, log)",
+    ),
+    "a misspelt kind of a part": (
+        COMMAND + 'ready.all = [{ tpc = "127.0.0.1:1" }]',
+        "2: ready.all[0].tpc: is not a known key; did you mean tcp?",
+    ),
+    "a key of the whole in a part": (
+        COMMAND + 'ready.all = [{ file = "/x", interval = "1s" }]',
+        "2: ready.all[0].interval: is not a known key; did you mean [ready] interval or [health] interval?",
+    ),
+    "a descriptor for two parts": (
+        COMMAND + "ready.all = [{ notify_fd = 3 }, { notify_fd = 3 }]",
+        "2: ready.all[1].notify_fd: has 3, which another part has too",
+    ),
+    "all and any": (
+        COMMAND + 'ready = { all = [{ file = "/x" }], any = [{ file = "/y" }] }',
+        "2: ready.any: cannot stand beside all: [ready] takes one of them",
+    ),
+    "health without a probe": (
+        COMMAND + '[health]\ninterval = "5s"',
+        "2: health: has no probe (expected one of tcp, unix, http, file, command, all, any)",
+    ),
+    "health that tells by itself": (
+        COMMAND + "[health]\nnotify = true",
+        "3: health.notify: is not a key of [health]; did you mean [ready] notify?",
+    ),
+    "health with two probes": (
+        COMMAND + 'health = { tcp = "127.0.0.1:1", file = "/x" }',
+        "2: health.file: cannot stand beside tcp: [health] takes one of them",
+    ),
+    "health of a oneshot": (
+        COMMAND + 'type = "oneshot"\nhealth.file = "/x"',
+        "3: health: cannot be used here: it is for a service that is ready, and a oneshot completes",
+    ),
+    "a watchdog of a oneshot": (
+        COMMAND + 'type = "oneshot"\nwatchdog = "5s"',
+        "3: watchdog: cannot be used here: it is for a service that is ready, and a oneshot completes",
+    ),
+    "a watchdog without time": (COMMAND + "watchdog = 0", "2: watchdog: cannot be zero here (found 0)"),
+    "a threshold of none": (
+        COMMAND + 'health = { file = "/x", threshold = 0 }',
+        "2: health.threshold: found 0, expected an integer from 1 to 1000",
+    ),
     "a header for the service": (
         "[service]\n" + COMMAND,
         "1: service: is not a known table: in a service's file its keys stand at the top level, without a header",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from asyncinit.config.spec import (
     Command,
+    Health,
     Hook,
     Hooks,
     Ready,
@@ -22,7 +23,7 @@ from asyncinit.config.spec import (
 )
 from asyncinit.core import events as ev
 from asyncinit.core.lifecycle import step
-from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
+from asyncinit.core.service import COMING_UP, GOING_DOWN, STOPPABLE, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason, State
 from tests.unit.reference_world import codes, section, tables, words
 
@@ -36,7 +37,7 @@ STAGES = {
     Phase.PRE_STOP: ev.HookStage.PRE_STOP,
     Phase.POST_STOP: ev.HookStage.POST_STOP,
 }
-TIMED = {Phase.PREPARING, Phase.STARTING, Phase.POST_START, Phase.STOPPING, Phase.KILLING, Phase.BACKOFF}
+TIMED = {*COMING_UP, Phase.RELOADING, Phase.STOPPING, Phase.KILLING, Phase.BACKOFF}
 
 Arrows = Mapping[tuple[str, str], set[str]]
 
@@ -48,7 +49,13 @@ def specs() -> Iterator[ServiceSpec]:
             yield ServiceSpec("a", ServiceType.ONESHOT, COMMAND, hooks=hooks, restart=restart)
             for ready in (Ready(), Ready(ReadyKind.NOTIFY)):
                 yield ServiceSpec(
-                    "a", command=COMMAND, hooks=hooks, restart=restart, ready=ready, reload=Reload(command=COMMAND)
+                    "a",
+                    command=COMMAND,
+                    hooks=hooks,
+                    restart=restart,
+                    ready=ready,
+                    reload=Reload(command=COMMAND),
+                    health=Health(kind=ReadyKind.FILE, address="/x", threshold=1),
                 )
             yield ServiceSpec("a", command=COMMAND, restart=restart, sockets=SOCKETS, on_demand=True)
 
@@ -79,6 +86,9 @@ def answers(s: Service) -> Iterator[ev.Event]:
         yield from (ev.Executed(), ev.Reloading(), ev.Stopping(), ev.Exited(ExitStatus(0)), ev.Exited(ExitStatus(1)))
         if s.spec.ready.kind is not ReadyKind.EXEC or s.phase is Phase.RELOADING:
             yield ev.BecameReady()
+        yield ev.WatchdogMissed("late")
+    if s.guarded:
+        yield from (ev.Probed(), ev.Probed("refused"))
     if s.phase is Phase.UP:
         yield ev.ReloadRequested()
     if s.phase is Phase.RELOADING:
@@ -153,6 +163,7 @@ def test_the_states_of_the_phases_are_those_of_the_code() -> None:
     (table,) = tables(PAGE, "Where a service can be")
     claims = {words(phase)[0]: words(state) for phase, state in table.rows}
     assert claims.pop("DOWN") == [State.INACTIVE, State.LISTENING, State.COMPLETED, State.FAILED]
+    assert claims["UP"].pop() == Service(spec, Phase.UP, unhealthy=WHY).state
     assert claims == {phase.name: [Service(spec, phase).state] for phase in Phase if phase is not Phase.DOWN}
     for phase in Phase:
         assert (Service(spec, phase, leaving=True).state is State.STOPPING) == (phase in STOPPABLE | GOING_DOWN)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typing
 
-from asyncinit.control.types import ExitInfo, ReasonStatus, ServiceStatus, StatusReply, SystemState, SystemStatus
+from asyncinit.control.types import (
+    ExitInfo,
+    HealthStatus,
+    ReasonStatus,
+    ServiceStatus,
+    StatusReply,
+    SystemState,
+    SystemStatus,
+)
 from asyncinit.core.status import Code, State
 from asyncinit.reference.blocks import Table
 from tests.unit.reference_world import subjects, tables, words
@@ -25,7 +33,7 @@ def called(name: str, kind: object) -> str:
         return f"list of {called('', typing.get_args(kind)[0])}"
     if name.endswith("since") or name in ("next_start", "time"):
         return "time"
-    simple = {int: "number", bool: "true or false", ReasonStatus: "object", ExitInfo: "object"}
+    simple = {int: "number", bool: "true or false", ReasonStatus: "object", ExitInfo: "object", HealthStatus: "object"}
     return simple.get(kind, "text")  # type: ignore[call-overload, no-any-return]
 
 
@@ -61,3 +69,4 @@ def test_the_objects_within_are_described() -> None:
     meanings = {words(row[0])[0]: words(row[2]) for row in tables(PAGE, "JSON")[1].rows}
     assert set(types_of(ReasonStatus)) <= set(meanings["reason"])
     assert set(types_of(ExitInfo)) <= set(meanings["last_exit"])
+    assert set(types_of(HealthStatus)) <= set(meanings["health"])

@@ -8,6 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from asyncinit.config.spec import (
     Command,
+    Health,
+    HealthAction,
     Hook,
     Hooks,
     Ready,
@@ -28,6 +30,7 @@ from asyncinit.core.status import Code, Reason
 from tests.unit.world import World, service
 
 _HOOK = (Hook(Command(("hook",))),)
+_HEALTH = [Health(kind=ReadyKind.FILE, address="/x", threshold=2, action=action) for action in HealthAction]
 _NAMES = ["a", "b", "c", "d", "e"]
 
 
@@ -58,6 +61,7 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
             stop=Stop(escalate=draw(st.sampled_from([(), (StopStep(2, 1.0),)]))),
             reload=Reload(command=draw(st.sampled_from([None, Command(("reload",))]))),
             hooks=draw(st.sampled_from([Hooks(), Hooks(_HOOK, _HOOK, _HOOK, _HOOK)])),
+            health=draw(st.sampled_from([None, *_HEALTH])) if kind is ServiceType.SERVICE else None,
         )
     return specs
 
@@ -146,12 +150,24 @@ class Lives(RuleBasedStateMachine):
 
     @rule(
         index=st.integers(0, 4),
-        event=st.sampled_from([ev.BecameReady(), ev.Reloading(), ev.Stopping(), ev.BecameReady()]),
+        event=st.sampled_from(
+            [
+                *(ev.BecameReady(), ev.Reloading(), ev.Stopping(), ev.BecameReady()),
+                *(ev.ExtendTimeout(2.0), ev.ExtendTimeout(1000.0), ev.WatchdogMissed("late")),
+            ]
+        ),
     )
     def says(self, index: int, event: ev.Event) -> None:
         name = self.pick(index)
         if self.world.bodies[name].alive:
             self.world.tell(name, event)
+
+    @rule(index=st.integers(0, 4), obstacle=st.sampled_from(["", "refused", "refused"]), times=st.integers(1, 3))
+    def is_probed(self, index: int, obstacle: str, times: int) -> None:
+        name = self.pick(index)
+        for _ in range(times):
+            if self.world.bodies[name].guarded:
+                self.world.tell(name, ev.Probed(obstacle))
 
     @rule(index=st.integers(0, 4))
     def preparation_fails(self, index: int) -> None:
@@ -247,6 +263,21 @@ class Lives(RuleBasedStateMachine):
                 assert not body.alive and not body.leftovers
             if life.phase is Phase.BACKOFF:
                 assert life.next_start is not None
+
+    @invariant()
+    def who_is_up_is_guarded(self) -> None:
+        for name in self.names:
+            life = self.world[name]
+            assert self.world.bodies[name].guarded == life.guarded == (life.spec.guarded and life.phase in IS_UP)
+
+    @invariant()
+    def no_unhealthy_service_stays(self) -> None:
+        for name in self.names:
+            life = self.world[name]
+            if life.unhealthy is not None:
+                assert life.phase in IS_UP
+                marked_only = life.spec.health is not None and life.spec.health.action is HealthAction.NONE
+                assert marked_only or life.leaving
 
     @invariant()
     def target_down_ends_at_rest(self) -> None:

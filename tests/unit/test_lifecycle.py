@@ -449,7 +449,7 @@ class TestStop:
         life = Life(ready=NOTIFY, restart=NEVER).start()
         life.tell(ev.Stopping())
         assert life.state is State.STOPPING
-        assert named(life.effects) == ["ArmTimer", "WatchTree"]
+        assert named(life.effects) == ["Unguard", "ArmTimer", "WatchTree"]
         life.now += 4.0
         life.exit(0)
         assert ev.SendSignal("web", signal.SIGTERM, Scope.TREE) in life.effects

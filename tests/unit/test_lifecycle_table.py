@@ -43,7 +43,7 @@ MainChanged       .    .    .    =    =    =    =    =    =    =    .    .
 Exited            .    .    .   =AT   T    T    T    T    =    =    .    .
 TreeGone          =    =    .    =T   =T   =T   =T   .   DWCZ DWCZ  .    .
 HooksDone         .    .    .    .    UT   .    .    T    .    .   DWZ   .
-TimerFired        .    .    T    T    T    =    .    T    =K   D   DWZ   DW
+TimerFired        .    .    T    T    T    =    U    T    =K   D   DWZ   DW
 ReloadRequested   .    .    .    .    .    =R   .    .    .    .    .    .
 Reloading         .    .    .    .    .    R    .    .    .    .    .    .
 ReloadDone        .    .    .    .    .    .    U    .    .    .    .    .
@@ -51,6 +51,9 @@ Stopping          .    .    .    .    .    T    T    .    .    .    .    .
 Hurry             .    .    K    K    K   DWK   K    K    K    =    DW   .
 Redeclared        =    =    =    =    =    =    =    =    =    =    =    =
 Undeclared        =    =    =    =    =    =    =    =    =    =    =    =
+Probed            .    .    .    .    .   =BT  =BT   .    .    .    .    .
+WatchdogMissed    .    .    .    T    T    T    T    .    .    .    .    .
+ExtendTimeout     .    .    =    =    =    .    =    .    =    .    .    .
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 
 import pytest
 from hypothesis import example, given
@@ -11,13 +12,34 @@ from hypothesis import strategies as st
 from asyncinit.runtime.ready.notify_message import STATUS_LIMIT, Announced, Message, parse_message
 
 KEYS = [b"READY", b"RELOADING", b"STOPPING", b"STATUS", b"MAINPID", b"ERRNO", b"BARRIER", b"X_OWN", b""]
+KEYS += [b"WATCHDOG", b"WATCHDOG_USEC", b"EXTEND_TIMEOUT_USEC"]
 LINES = st.tuples(st.sampled_from(KEYS), st.sampled_from([b"=", b"", b"=="]), st.binary(max_size=20)).map(b"".join)
 
 
 def test_a_message_is_read_key_by_key():
     """Each known key is understood, and what is unknown or no assignment is ignored."""
-    data = b"READY=1\nSTATUS=serving 3 sites\nMAINPID=42\nERRNO=2\nX_OWN=1\nnonsense\n\nWATCHDOG=1\n"
+    data = b"READY=1\nSTATUS=serving 3 sites\nMAINPID=42\nERRNO=2\nX_OWN=1\nnonsense\n\nFDSTORE=1\n"
     assert parse_message(data) == Message(Announced.READY, "serving 3 sites", 42, 2)
+
+
+def test_signs_of_life_and_times():
+    """They may come beside anything else; microseconds become seconds, 0 and systemd's infinity no watchdog."""
+    assert parse_message(b"WATCHDOG=1\nSTATUS=x") == Message(status="x", alive=True)
+    assert parse_message(b"WATCHDOG=trigger") == Message(broken=True)
+    assert parse_message(b"WATCHDOG=2") == Message()
+    assert parse_message(b"WATCHDOG_USEC=1500000") == Message(watchdog_interval=1.5)
+    assert parse_message(b"WATCHDOG_USEC=0") == Message(watchdog_interval=math.inf)
+    assert parse_message(b"WATCHDOG_USEC=%d" % (2**64 - 1)) == Message(watchdog_interval=math.inf)
+    assert parse_message(b"EXTEND_TIMEOUT_USEC=250000") == Message(extend=0.25)
+
+
+@pytest.mark.parametrize("key", ["WATCHDOG_USEC", "EXTEND_TIMEOUT_USEC"])
+@pytest.mark.parametrize("value", [b"", b"-1", b"1.5", b"5s", b"9" * 60_000, b"\xd9\xa3"])
+def test_times_that_are_none_are_a_problem(key, value):
+    """What is no number of microseconds is told and not taken."""
+    message = parse_message(key.encode() + b"=" + value)
+    assert (message.watchdog_interval, message.extend) == (None, None)
+    assert len(message.problem) < 200 and key in message.problem
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Body:
     watched: bool = False
     stops_itself: bool = False
     stop_begun: bool = False
+    guarded: bool = False
     answers: deque[ev.Event] = field(default_factory=deque)
     timer: tuple[int, float] | None = None
     stale: list[int] = field(default_factory=list)
@@ -183,6 +184,7 @@ class World:
                 body.timer = None
             case ev.CleanUp():
                 assert not body.alive and not body.leftovers, f"{name}: cleaned up while something lives"
+                assert not body.guarded, f"{name}: guarded although nothing of it is left"
                 body.watched = body.stops_itself = body.stop_begun = False
             case ev.Adopt():
                 assert body.alive or body.answers or body.leftovers or effect.spec.type is not ServiceType.SERVICE
@@ -195,6 +197,11 @@ class World:
                 self.states.append((name, effect.new))
             case ev.SendSignal() | ev.RunStopCommand():
                 self._check_may_stop(name, body)
+            case ev.Guard():
+                assert body.alive and not body.guarded, f"{name}: guarded twice, or while it does not run"
+                body.guarded = True
+            case ev.Unguard():
+                body.guarded = False
             case ev.AwaitReady() | ev.ForgetReady():
                 pass
 

@@ -33,6 +33,11 @@ def command(given: str | Sequence[str] | UnsetType) -> spec.Command | None:
     return None if isinstance(given, UnsetType) else spec.Command(values.command(given))
 
 
+def command_words(given: spec.Command | None) -> list[str]:
+    """Return the words of a command, as a file has them."""
+    return [] if given is None else list(given.argv)
+
+
 def filled(keys: Keys) -> Keys:
     """Return the keys that say something: without what is unset or empty."""
     return {key: value for key, value in keys.items() if says(value)}

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import asdict
 
 from asyncinit.config import kinds, spec, values
-from asyncinit.config.sections.given import Keys, command
+from asyncinit.config.problems import Finding
+from asyncinit.config.sections.given import Keys
+from asyncinit.config.sections.signs import (
+    COMBINED,
+    PROBES,
+    ProbeKeys,
+    check_parts,
+    declare_sign,
+    is_probed,
+    list_of_signs,
+    resolve_sign,
+)
 
 
-class ReadyTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """When a service counts as ready, for those that wait for it. One kind at most; without one, it is ready once its
-    program is executed. A oneshot is ready when it has exited successfully, and takes `timeout` alone."""
+class SignKeys(ProbeKeys, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One sign of readiness: a part of `all` or `any`."""
 
     notify: Annotated[bool, Meta(description="By sd_notify: `READY=1` to `NOTIFY_SOCKET`.")] = False
     notify_fd: Annotated[
         Annotated[int, Meta(ge=3, le=1023)] | UnsetType,
         Meta(description="By a newline on this descriptor, as s6 does it.", examples=[3]),
-    ] = UNSET
-    tcp: Annotated[
-        kinds.TcpAddress | UnsetType,
-        Meta(description="When this address takes a connection.", examples=["127.0.0.1:8080"]),
-    ] = UNSET
-    unix: Annotated[
-        kinds.UnixAddress | UnsetType,
-        Meta(description="When this socket takes a connection.", examples=["/run/x.sock"]),
-    ] = UNSET
-    http: Annotated[
-        kinds.HttpAddress | UnsetType,
-        Meta(
-            description="When GET of this address gives a status from 200 to 399. No redirect is followed, no TLS.",
-            examples=["http://127.0.0.1:8080/healthz"],
-        ),
-    ] = UNSET
-    file: Annotated[kinds.File | UnsetType, Meta(description="When this file is there.", examples=["/run/x"])] = UNSET
-    command: Annotated[
-        kinds.Command | UnsetType, Meta(description="When this command exits with 0.", examples=[["pg_isready"]])
     ] = UNSET
     pid_file: Annotated[
         kinds.File | UnsetType,
@@ -49,6 +42,23 @@ class ReadyTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         kinds.Filled | UnsetType,
         Meta(description="When a line of output has this in it; `*` stands for any text.", examples=["listening on *"]),
     ] = UNSET
+
+
+_Parts = Annotated[list[SignKeys], list_of_signs]
+
+
+class ReadyTable(SignKeys, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """When a service counts as ready, for those that wait for it. One kind at most; without one, it is ready once its
+    program is executed. A oneshot is ready when it has exited successfully, and takes `timeout` alone."""
+
+    all: Annotated[
+        _Parts | UnsetType,
+        Meta(
+            description="When each of these has been seen, in whatever order.",
+            examples=[[{"notify": True}, {"tcp": "127.0.0.1:8080"}]],
+        ),
+    ] = UNSET
+    any: Annotated[_Parts | UnsetType, Meta(description="When one of these has been seen.")] = UNSET
     timeout: Annotated[kinds.Duration, Meta(description="Not ready after this: the start has failed.")] = "none"
     interval: Annotated[
         kinds.Positive, Meta(description="Between probes, after quick ones at 0, 50, 100, 200 ms, ...")
@@ -58,20 +68,19 @@ class ReadyTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     )
 
 
-READY_KINDS = ("notify", "notify_fd", "tcp", "unix", "http", "file", "command", "pid_file", "log")
+READY_KINDS = ("notify", "notify_fd", *PROBES, "pid_file", "log", *COMBINED)
 """Keys of [ready] of which a service has one."""
+
+
+def check(table: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check what the parts of combined kinds must agree on among themselves."""
+    return check_parts("ready", table, [kind for kind in READY_KINDS if kind not in COMBINED])
 
 
 def resolve(declared: ReadyTable) -> spec.Ready:
     """Return what the table declares."""
-    given = {key: getattr(declared, key) for key in READY_KINDS}
-    kind = next((key for key, value in given.items() if value is not UNSET and value is not False), "exec")
-    address = given.get(kind)
     return spec.Ready(
-        kind=spec.ReadyKind(kind),
-        address=address if isinstance(address, str) and kind != "command" else "",
-        descriptor=-1 if isinstance(declared.notify_fd, UnsetType) else declared.notify_fd,
-        command=command(declared.command),
+        **asdict(resolve_sign(declared)),
         timeout=values.duration(declared.timeout),
         interval=values.duration(declared.interval),
         probe_timeout=values.duration(declared.probe_timeout),
@@ -80,20 +89,9 @@ def resolve(declared: ReadyTable) -> spec.Ready:
 
 def declare(ready: spec.Ready) -> Keys:
     """Return the keys that resolve to `ready`."""
-    keys: Keys = {}
-    match ready.kind:
-        case spec.ReadyKind.EXEC:
-            pass
-        case spec.ReadyKind.NOTIFY:
-            keys["notify"] = True
-        case spec.ReadyKind.NOTIFY_FD:
-            keys["notify_fd"] = ready.descriptor
-        case spec.ReadyKind.COMMAND:
-            keys["command"] = list(ready.command.argv) if ready.command else []
-        case _:
-            keys[str(ready.kind)] = ready.address
+    keys = declare_sign(ready)
     keys["timeout"] = values.format_duration(ready.timeout)
-    if ready.kind in spec.PROBE_KINDS or ready.kind is spec.ReadyKind.PID_FILE:
+    if is_probed(ready):
         keys["interval"] = values.format_duration(ready.interval)
         keys["probe_timeout"] = values.format_duration(ready.probe_timeout)
     return keys

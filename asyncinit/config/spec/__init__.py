@@ -20,8 +20,9 @@ from asyncinit.config.spec.ending import (
     Stop,
     StopStep,
 )
+from asyncinit.config.spec.health import Health, HealthAction
 from asyncinit.config.spec.limits import INFINITE, REAL_TIME, IoClass, Limits, Rlimit, Scheduler
-from asyncinit.config.spec.ready import NONE, PROBE_KINDS, Ready, ReadyKind
+from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
@@ -47,7 +48,11 @@ __all__ = [
     "NONE",
     "ReadyKind",
     "PROBE_KINDS",
+    "COMBINED_KINDS",
+    "Sign",
     "Ready",
+    "HealthAction",
+    "Health",
     "Scope",
     "RestartPolicy",
     "GiveUp",

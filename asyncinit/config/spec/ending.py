@@ -88,7 +88,8 @@ class Stop(Struct, frozen=True):
 
 
 class Reload(Struct, frozen=True):
-    """The [reload] section: `command` in place of `signal` if given."""
+    """The [reload] section: `command` in place of `signal` if given; `timeout` for a reload that it or we see end."""
 
     signal: int = signal.SIGHUP
     command: Command | None = None
+    timeout: float = 90.0

@@ -11,8 +11,9 @@ from msgspec import Struct, field
 from asyncinit.config.spec.command import Command, Hooks
 from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
+from asyncinit.config.spec.health import Health
 from asyncinit.config.spec.limits import Limits
-from asyncinit.config.spec.ready import NONE, Ready
+from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
 
@@ -52,11 +53,11 @@ class ServiceSpec(Struct, frozen=True):
     """One service, as declared.
 
     `tty` is False, True (a pseudo-terminal of its own) or the path of a terminal device. `user` and `group` are names
-    or decimal ids, None for our own. `command` is None for a target alone. `origin` is the file it came from.
-    `on_demand`: started by the first connection to one of `sockets`, and stopped `idle_stop` seconds after the last.
-    `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails with what it
-    waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an instance of a
-    template that is there because others name it: they start it, and nothing else does.
+    or decimal ids, None for our own. `command` is None for a target alone. `watchdog` is in seconds. `origin` is the
+    file it came from. `on_demand`: started by the first connection to one of `sockets`, and stopped `idle_stop` seconds
+    after the last. `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails
+    with what it waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an
+    instance of a template that is there because others name it: they start it, and nothing else does.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ServiceSpec(Struct, frozen=True):
     unset_environment: tuple[str, ...] = ()
     tty: bool | str = False
     success_exit: Outcomes = SUCCESS
+    watchdog: float = NONE
     requires: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class ServiceSpec(Struct, frozen=True):
     stop: Stop = Stop()
     reload: Reload = Reload()
     hooks: Hooks = Hooks()
+    health: Health | None = None
     timer: Timer | None = None
     sockets: tuple[Socket, ...] = ()
     on_demand: bool = False
@@ -105,3 +108,13 @@ class ServiceSpec(Struct, frozen=True):
     def instance(self) -> str:
         """Return the instance of its template that it is ("8080" of web@8080), or an empty string."""
         return self.name.partition("@")[2]
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it speaks sd_notify: it gets a socket for that."""
+        return self.watchdog != NONE or self.ready.has(ReadyKind.NOTIFY)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether there may be something to see to while it is up."""
+        return self.type is ServiceType.SERVICE and (self.health is not None or self.notifies)

@@ -56,6 +56,7 @@ from asyncinit.control.types.records import (
 )
 from asyncinit.control.types.status import (
     ExitInfo,
+    HealthStatus,
     ReasonStatus,
     ServiceStatus,
     ShowParameters,
@@ -120,6 +121,7 @@ TYPES: dict[str, type] = {
     "SystemStatus": SystemStatus,
     "ReasonStatus": ReasonStatus,
     "ExitInfo": ExitInfo,
+    "HealthStatus": HealthStatus,
     "ServiceStatus": ServiceStatus,
     "TimerStatus": TimerStatus,
     "LogEntry": LogEntry,
@@ -153,6 +155,7 @@ __all__ = [
     "SystemStatus",
     "ReasonStatus",
     "ExitInfo",
+    "HealthStatus",
     "ServiceStatus",
     "StatusParameters",
     "StatusReply",

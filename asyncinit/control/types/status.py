@@ -10,7 +10,7 @@ from asyncinit.core.status import Code, State
 
 
 class SystemState(StrEnum):
-    """What asyncinit as a whole is doing: `degraded` is running, but something has failed for good."""
+    """What asyncinit as a whole is doing: `degraded` is running, but something has failed for good or is unhealthy."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -19,7 +19,7 @@ class SystemState(StrEnum):
 
 
 class SystemStatus(Wire, frozen=True):
-    """asyncinit itself: `ready` once all that shall run at start is up; `since` when it started."""
+    """asyncinit itself: `ready` while all that shall run is up and healthy; `since` when it started."""
 
     version: str
     pid: int
@@ -45,14 +45,23 @@ class ExitInfo(Wire, frozen=True):
     time: str
 
 
+class HealthStatus(Wire, frozen=True):
+    """What the health probes say: `failures` in a row so far, when the last one was answered, and its obstacle."""
+
+    healthy: bool
+    failures: int
+    probed: str | None
+    text: str | None
+
+
 class ServiceStatus(Wire, frozen=True):
     """One service.
 
     `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
-    ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for
-    (starting). `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself.
-    `armed`: its timer will start it. `not_applied`: keys of `prefer` that could not be had here. `file`: where it is
-    declared.
+    ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for (starting).
+    `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself. `armed`:
+    its timer will start it. `not_applied`: keys of `prefer` that could not be had here. `health`: null where nothing is
+    probed at present. `file`: where it is declared.
     """
 
     name: str
@@ -70,6 +79,7 @@ class ServiceStatus(Wire, frozen=True):
     armed: bool
     requires: list[str]
     not_applied: list[str]
+    health: HealthStatus | None
     file: str | None
 
 

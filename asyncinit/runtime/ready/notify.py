@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from asyncinit.linux.discard import discard, overloaded
 from asyncinit.runtime.ready.liveness import has_ended, lives
-from asyncinit.runtime.ready.notify_message import Announced, parse_message
+from asyncinit.runtime.ready.notify_message import Announced, Message, parse_message
 from asyncinit.runtime.reexec.keep import Keep
 
 MAX_MESSAGE = 64 * 1024
@@ -72,6 +72,18 @@ class NotifyHandler(Protocol):
 
     def errno(self, number: int) -> None:
         """ERRNO=n: why it fails."""
+
+    def alive(self) -> None:
+        """WATCHDOG=1: it is alive."""
+
+    def broken(self) -> None:
+        """WATCHDOG=trigger: it wants to be treated as if it were not."""
+
+    def watchdog_interval(self, seconds: float) -> None:
+        """WATCHDOG_USEC=n: it will say so this often from now on; `math.inf`: no more."""
+
+    def extend_timeout(self, seconds: float) -> None:
+        """EXTEND_TIMEOUT_USEC=n: what it does now may take this long from now."""
 
     def complaint(self, text: str) -> None:
         """A message was refused or makes no sense; each text is told once."""
@@ -186,12 +198,16 @@ class NotifySocket:
             self._complain(message.problem)
         if message.barrier and len(received.descriptors) != 1 and not flags & socket.MSG_CTRUNC:
             self._complain(f"BARRIER=1 came with {len(received.descriptors)} descriptors: expected one")
+        self._tell(message)
+
+    def _tell(self, message: Message) -> None:
         if message.main_pid is not None:
             self._take_main_pid(message.main_pid)
         if message.errno is not None:
             self._handler.errno(message.errno)
         if message.status is not None:
             self._handler.status_text(message.status)
+        self._tell_times(message)
         # Last: what a state sets off (a line, a status) shall know the rest; and it may close this socket.
         if message.announced is Announced.READY:
             self._handler.ready()
@@ -199,6 +215,16 @@ class NotifySocket:
             self._handler.reloading()
         elif message.announced is Announced.STOPPING:
             self._handler.stopping()
+
+    def _tell_times(self, message: Message) -> None:
+        if message.watchdog_interval is not None:
+            self._handler.watchdog_interval(message.watchdog_interval)
+        if message.alive:
+            self._handler.alive()
+        if message.extend is not None:
+            self._handler.extend_timeout(message.extend)
+        if message.broken:
+            self._handler.broken()
 
     def _accepts(self, received: _Received) -> bool:
         pid, uid = received.pid, received.uid

@@ -8,6 +8,7 @@ state.
 from __future__ import annotations
 
 import errno
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -18,6 +19,9 @@ STATUS_LIMIT = 256
 """Characters of STATUS that are kept."""
 
 _MAX_ERRNO = 4095
+
+# UINT64_MAX, USEC_INFINITY of systemd.
+_FOREVER = 2**64 - 1
 
 # No program sends so many; a datagram of 60,000 empty lines shall not hold PID 1 up.
 _MAX_LINES = 1000
@@ -33,13 +37,20 @@ class Announced(Enum):
 
 @dataclass(slots=True)
 class Message:
-    """What one datagram says; None: it does not say it. `problem` is for people: a value that means nothing."""
+    """What one datagram says; None: it does not say it. `problem` is for people: a value that means nothing.
+
+    `watchdog_interval` and `extend` are in seconds, the first `math.inf` for "no more".
+    """
 
     announced: Announced | None = None
     status: str | None = None
     main_pid: int | None = None
     errno: int | None = None
     barrier: bool = False
+    alive: bool = False
+    broken: bool = False
+    watchdog_interval: float | None = None
+    extend: float | None = None
     problem: str = ""
 
 
@@ -61,6 +72,14 @@ def parse_message(data: bytes) -> Message:
             message.errno = _errno(message, value)
         elif key == b"BARRIER":
             message.barrier = value == b"1"
+        elif key == b"WATCHDOG":
+            message.alive |= value == b"1"
+            message.broken |= value == b"trigger"
+        elif key == b"WATCHDOG_USEC":
+            seconds = _microseconds(message, key, value)
+            message.watchdog_interval = seconds or (math.inf if seconds == 0 else message.watchdog_interval)
+        elif key == b"EXTEND_TIMEOUT_USEC":
+            message.extend = _microseconds(message, key, value)
     return message
 
 
@@ -69,6 +88,14 @@ def _number(message: Message, key: bytes, value: bytes, least: int, most: int) -
     if value.isdigit() and len(value) <= 10 and least <= int(value) <= most:
         return int(value)
     message.problem = f"cannot use {key.decode()}={one_line(value, 40)}: expected a number from {least} to {most}"
+    return None
+
+
+def _microseconds(message: Message, key: bytes, value: bytes) -> float | None:
+    """Return the seconds of a number of microseconds; systemd's largest one means for ever."""
+    if value.isdigit() and len(value) <= 20:
+        return math.inf if int(value) >= _FOREVER else int(value) / 1e6
+    message.problem = f"cannot use {key.decode()}={one_line(value, 40)}: expected a number of microseconds"
     return None
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from asyncinit.config.spec import Command, Ready, ReadyKind
+from asyncinit.config.spec import Command, ReadyKind, Sign
 from asyncinit.core.status import Reason
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.ready import addresses, path_checks
@@ -80,6 +80,10 @@ class Probe:
         """Ask once; `done` is called exactly once, after this has returned, unless it is cancelled before."""
         return _Run(self._context, self._timeout, self._attempt, done)
 
+    def told(self, obstacle: str) -> str:
+        """Return an obstacle with what was asked, for people; "" stays so."""
+        return f"{self.label}: {obstacle}" if obstacle else ""
+
 
 class _Run:
     """One asking with its time limit."""
@@ -114,42 +118,42 @@ class _Run:
             done(obstacle)
 
 
-def make_probe(context: ProbeContext, ready: Ready, address: str) -> Probe:
-    """Return the probe that `ready` declares; `address` is its address with every `${NAME}` expanded.
+def make_probe(context: ProbeContext, sign: Sign, timeout: float) -> Probe:
+    """Return the probe that looks for `sign`, whose texts have every `${NAME}` expanded, for `timeout` seconds.
 
     Raises AddressError for an address without meaning, ValueError for a kind that is no probe.
     """
-    return Probe(context, _label(ready, address), ready.probe_timeout, _attempt(context, ready, address))
+    return Probe(context, _label(sign), timeout, _attempt(context, sign, timeout))
 
 
-def _label(ready: Ready, address: str) -> str:
-    if ready.kind is ReadyKind.COMMAND and ready.command is not None:
-        return one_line("command " + " ".join(ready.command.argv), 120)
+def _label(sign: Sign) -> str:
+    if sign.kind is ReadyKind.COMMAND and sign.command is not None:
+        return one_line("command " + " ".join(sign.command.argv), 120)
     # Without the query of a URL, which may hold a token that came from the environment.
-    return one_line(address.partition("?")[0] if ready.kind is ReadyKind.HTTP else f"{ready.kind} {address}", 200)
+    http = sign.kind is ReadyKind.HTTP
+    return one_line(sign.address.partition("?")[0] if http else f"{sign.kind} {sign.address}", 200)
 
 
-def _attempt(context: ProbeContext, ready: Ready, address: str) -> Callable[[Done], Attempt]:
+def _attempt(context: ProbeContext, sign: Sign, timeout: float) -> Callable[[Done], Attempt]:
     """Return what makes one attempt of the probe."""
-    timeout = ready.probe_timeout
-    match ready.kind:
+    match sign.kind:
         case ReadyKind.TCP:
-            return partial(_TcpAttempt, context.loop, addresses.parse_tcp(address))
+            return partial(_TcpAttempt, context.loop, addresses.parse_tcp(sign.address))
         case ReadyKind.HTTP:
             # Imports h11, which is worth its time only where it is used.
             from asyncinit.runtime.ready.http_probe import HttpAttempt
 
-            return partial(HttpAttempt, context.loop, addresses.parse_http(address))
+            return partial(HttpAttempt, context.loop, addresses.parse_http(sign.address))
         case ReadyKind.UNIX:
-            unix = addresses.parse_unix(address)
+            unix = addresses.parse_unix(sign.address)
             look: Callable[[], object] = partial(path_checks.unix_obstacle, unix)
             return lambda done: PathLook(context, timeout, look, _told(done), may_hang=unix[:1] != b"\0")
         case ReadyKind.FILE:
-            look = partial(path_checks.file_obstacle, addresses.parse_path(address))
+            look = partial(path_checks.file_obstacle, addresses.parse_path(sign.address))
             return lambda done: PathLook(context, timeout, look, _told(done))
-        case ReadyKind.COMMAND if ready.command is not None:
-            return partial(_CommandAttempt, context, ready.command, timeout)
-    raise ValueError(f"{ready.kind} is no probe")
+        case ReadyKind.COMMAND if sign.command is not None:
+            return partial(_CommandAttempt, context, sign.command, timeout)
+    raise ValueError(f"{sign.kind} is no probe")
 
 
 class _TcpAttempt:

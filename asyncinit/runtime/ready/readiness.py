@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
 
-from msgspec import Struct
-
-from asyncinit.config.spec import PROBE_KINDS, Ready, ReadyKind
+from asyncinit.config.spec import PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.runtime.ready import addresses, path_checks
+from asyncinit.runtime.ready.combined import combine
 from asyncinit.runtime.ready.liveness import lives
 from asyncinit.runtime.ready.log_pattern import LogPattern
 from asyncinit.runtime.ready.plain_text import obstacle_of, one_line
 from asyncinit.runtime.ready.probes import Attempt, Cancellable, Done, PathLook, Probe, ProbeContext, make_probe
+from asyncinit.runtime.ready.waiting import Readiness, ReadinessHandler, ReadinessState
 from asyncinit.runtime.reexec.keep import Keep
 
 # The second asking comes this long after the first, the pauses then double. A pause is never shorter than the least,
@@ -28,88 +27,40 @@ _QUICK = 0.05
 _LEAST = 0.01
 
 
-class ReadinessHandler(Protocol):
-    """What is told; a notify.NotifyHandler is one."""
-
-    def ready(self) -> None:
-        """The declared readiness was seen."""
-
-    def main_pid(self, pid: int) -> None:
-        """The live process `pid` of the service is its main one from now on (told before `ready`)."""
-
-    def complaint(self, text: str) -> None:
-        """Something makes the readiness impossible, though nothing has failed."""
-
-
-class ReadinessState(Struct):
-    """What is carried over a re-exec: the pipe of notify_fd, whether the line was seen, which pid file is an old one.
-
-    `text` is what is waited for, in words.
-    """
-
-    text: str = ""
-    pipe: int = -1
-    seen: bool = False
-    stale: path_checks.Identity | None = None
-
-
-class Readiness:
-    """The waiting for one instance; by itself for `exec` and `notify`, which come from elsewhere.
-
-    `descriptors` are those the instance is to be spawned with: (ours, its number).
-    """
-
-    def __init__(self, waits_for: str = "") -> None:
-        self._waits_for = waits_for
-        self.descriptors: tuple[tuple[int, int], ...] = ()
-
-    def spawned(self) -> None:
-        """Close what was for the child alone; to be called once it was spawned, or could not be."""
-
-    def begin(self) -> None:
-        """Start to look."""
-
-    def lines(self, lines: bytes) -> None:
-        """Take complete lines of the instance's output; those from before `begin` count too."""
-
-    def waiting_text(self) -> str:
-        """Return what is waited for and the last obstacle: "tcp 127.0.0.1:8080: connection refused"."""
-        return self._waits_for
-
-    def cancel(self) -> None:
-        """Stop to look, and close everything; harmless at any time, and when done twice."""
-
-    def freeze(self, _keep: Keep) -> ReadinessState:
-        """Return what is carried over a re-exec; whoever waits begins anew."""
-        return ReadinessState(self._waits_for)
-
-
 def make_readiness(
     context: ProbeContext,
     ready: Ready,
-    address: str,
     handler: ReadinessHandler,
     belongs: Callable[[int], bool | None],
     carried: ReadinessState | None = None,
 ) -> Readiness:
     """Return what finds out that an instance is ready.
 
-    `address` is `ready.address` with each `${NAME}` expanded; `belongs` tells whether a pid is a process of the
-    service, None if it can't tell. `carried`: go on after a re-exec, for an instance that was spawned before it. Raises
-    AddressError if the address has no meaning, OSError if no pipe can be made.
+    The texts of `ready` have each `${NAME}` expanded; `belongs` tells whether a pid is a process of the service, None
+    if it can't tell. `carried`: go on after a re-exec, for an instance that was spawned before it. Raises AddressError
+    if an address has no meaning, OSError if no pipe can be made.
     """
-    match ready.kind:
-        case ReadyKind.NOTIFY:
-            return Readiness("READY=1 on its notification socket")
-        case ReadyKind.NOTIFY_FD:
-            return _ByDescriptor(context, ready.descriptor, handler, carried)
-        case ReadyKind.LOG:
-            return _ByLog(context, address, handler, carried)
-        case ReadyKind.PID_FILE:
-            return _ByPidFile(context, ready, addresses.parse_path(address), handler, belongs, carried)
-        case kind if kind in PROBE_KINDS:
-            return _Repeated(context, ready.interval, make_probe(context, ready, address), handler)
-    return Readiness()
+
+    def make(  # noqa: PLR0911 - one line a kind
+        sign: Sign, handler: ReadinessHandler, carried: ReadinessState | None
+    ) -> Readiness:
+        match sign.kind:
+            case ReadyKind.NOTIFY:
+                return _ByNotification(handler)
+            case ReadyKind.NOTIFY_FD:
+                return _ByDescriptor(context, sign.descriptor, handler, carried)
+            case ReadyKind.LOG:
+                return _ByLog(context, sign.address, handler, carried)
+            case ReadyKind.PID_FILE:
+                return _ByPidFile(context, ready, addresses.parse_path(sign.address), handler, belongs, carried)
+            case ReadyKind.ALL | ReadyKind.ANY:
+                return combine(sign, handler, make, carried)
+            case kind if kind in PROBE_KINDS:
+                probe = make_probe(context, sign, ready.probe_timeout)
+                return _Repeated(context, ready.interval, probe, handler)
+        return Readiness()
+
+    return make(ready, handler, carried)
 
 
 class Pauses:
@@ -128,6 +79,17 @@ class Pauses:
         given = self._given
         self._given = min(given + 1, 64)  # enough doublings for any interval
         return 0.0 if given == 0 else min(_QUICK * 2 ** max(0, given - 2), self._most)
+
+
+class _ByNotification(Readiness):
+    """Wait for READY=1, which whoever has the notification socket hands on."""
+
+    def __init__(self, handler: ReadinessHandler) -> None:
+        super().__init__("READY=1 on its notification socket")
+        self._handler = handler
+
+    def notified(self) -> None:
+        self._handler.ready()
 
 
 class _Repeated(Readiness):
