@@ -34,12 +34,30 @@ def execute(invocation: Invocation) -> int:
         plan = server.call("ExecPlan", {"name": name})
     for lost in plan["left_out"]:
         complain(f"{lost} is left out: its value is not UTF-8")
+    # Before we are somebody else, who may not be allowed to read where asyncinit is installed.
+    from asyncinit.linux import signals
+    from asyncinit.runtime.process import executable
+
     try:
         become(plan)
     except SpawnError as error:
         complain(f"{name}: {error}")
         return EXIT_NOT_ALLOWED if error.errno == errno.EPERM else 1
-    return _run(program, dict(item.split("=", 1) for item in plan["environment"]))
+    environment = dict(item.split("=", 1) for item in plan["environment"])
+    path = program[0]
+    try:
+        path = executable.find(path, environment)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        signals.reset_in_child()
+        os.execve(path, program, environment)
+    except SpawnError as error:
+        complain(str(error))
+        return EXIT_NOT_FOUND if error.errno == errno.ENOENT else EXIT_CANNOT_EXECUTE
+    except OSError as error:
+        number = error.errno or 0
+        complain(f"cannot execute {path}: {executable.explain(path, number)}")
+        return EXIT_NOT_FOUND if number == errno.ENOENT else EXIT_CANNOT_EXECUTE
 
 
 def become(plan: dict[str, Any]) -> None:
@@ -72,25 +90,3 @@ def _change_user(plan: dict[str, Any]) -> None:
         if error.errno == errno.EPERM and os.geteuid() != 0:
             text += f"; you are uid {os.geteuid()}, and only root or that user may do this"
         raise SpawnError(f"set user {who}", error.errno or 0, text) from error
-
-
-def _run(program: tuple[str, ...], environment: dict[str, str]) -> int:
-    from asyncinit.linux.signals import reset_in_child
-    from asyncinit.runtime.process import executable
-
-    try:
-        path = executable.find(program[0], environment)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        reset_in_child()
-        os.execve(path, program, environment)
-    except SpawnError as error:
-        complain(str(error))
-        return EXIT_NOT_FOUND if error.errno == errno.ENOENT else EXIT_CANNOT_EXECUTE
-    except OSError as error:
-        number = error.errno or 0
-        complain(f"cannot execute {path}: {executable.explain(path, number)}")
-        return EXIT_NOT_FOUND if number == errno.ENOENT else EXIT_CANNOT_EXECUTE
-    except ValueError as error:
-        complain(f"cannot execute {program[0]}: {error}")
-        return EXIT_CANNOT_EXECUTE

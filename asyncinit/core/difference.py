@@ -154,9 +154,9 @@ INIT_IMPACTS: Mapping[str, Impact] = {
     "log_format": Impact.RESTART,
     "log_level": Impact.NOW,
     "spawn": Impact.NOW,
-    "crash_dir": Impact.RESTART,
-    "crash_keep": Impact.RESTART,
-    "termination_log": Impact.RESTART,
+    "crash_dir": Impact.NOW,
+    "crash_keep": Impact.NOW,
+    "termination_log": Impact.NOW,
 }
 """The same for [init]: NOW, or RESTART: only another asyncinit has it."""
 

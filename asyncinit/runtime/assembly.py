@@ -228,6 +228,7 @@ class Assembly:
             begun=time.time(),
             timeout=lambda: self.configured.configuration.init.shutdown_timeout,
             elapses=self.schedules.next,
+            warnings=lambda: self.configured.warnings,
         )
 
     def _make_idle_stop(self) -> IdleStop:
@@ -334,6 +335,7 @@ class Assembly:
         self.journal.set_names(sorted(configuration.services))
         self.journal.set_level(init.log_level)
         self.shutdown.init = init
+        self.afterwards.configure(init)
         self.workshop.spawn_method = init.spawn
         self.control.let_read(init.control_read)
         self._raise_open_files(len(configuration.services))

@@ -52,7 +52,7 @@ def go_on(state: State) -> NoReturn:
     loop = _new_loop()
     house = Assembly(loop, state.configuration, state.configured.options, carried=state)
     _become_subreaper()
-    house.insight.warnings = state.settled.warnings
+    house.configured.warnings = state.settled.warnings
     house.go_on(state)
     _live(loop, house)
 
@@ -71,7 +71,7 @@ def _begin(
 ) -> Assembly:
     subreaper_problem = _become_subreaper()
     house = Assembly(loop, configuration, options, project=_project(options))
-    house.settled.warnings = house.insight.warnings = warnings
+    house.settled.warnings = house.configured.warnings = warnings
     for text in filter(None, (*warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
     house.begin()

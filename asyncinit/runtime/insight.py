@@ -61,7 +61,7 @@ class Insight:
     """What can be asked.
 
     `begun` is the wall clock's time at which asyncinit began, `timeout` gives [init] shutdown_timeout, `elapses` the
-    wall clock's time at which a service's timer starts it. `warnings` are those of the configuration.
+    wall clock's time at which a service's timer starts it, `warnings` those of the configuration.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Insight:
         begun: float,
         timeout: Callable[[], float],
         elapses: Callable[[str], float | None],
+        warnings: Callable[[], Sequence[str]],
     ) -> None:
         self._engine = engine
         self._shop = workshop
@@ -82,7 +83,7 @@ class Insight:
         self._begun = begun
         self._timeout = timeout
         self._elapses = elapses
-        self.warnings: Sequence[str] = ()
+        self._warnings = warnings
 
     @property
     def _chronicle(self) -> Chronicle:
@@ -228,7 +229,7 @@ class Insight:
             subreaper=is_subreaper(),
             loop="uvloop" if type(self._shop.loop).__module__.startswith("uvloop") else "asyncio",
             control=self._shop.control_address,
-            warnings=tuple(self.warnings),
+            warnings=tuple(self._warnings()),
             not_applied={name: keys for name, keys in left_out.items() if keys},
         )
 

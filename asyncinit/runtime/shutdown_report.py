@@ -69,13 +69,14 @@ class ShutdownReport:
             return
         if service.spec.type is ServiceType.TARGET:
             return  # it has no process that could take time
-        self._ends[service.name] = now
         begun = now if service.stop_begun is None else service.stop_begun
+        waited = max(0.0, begun - self._began)
+        self._ends[service.name] = now
         self.rows.append(
             Stopped(
                 service.name,
-                max(0.0, begun - self._began),
-                self._held_by(service, begun),
+                waited,
+                self._held_by(service) if waited else None,
                 budget.granted(service.spec, service.pace),
                 now - begun,
                 service.killed,
@@ -83,9 +84,9 @@ class ShutdownReport:
             )
         )
 
-    def _held_by(self, service: Service, begun: float) -> str | None:
+    def _held_by(self, service: Service) -> str | None:
         """Return who was down last of those that had to be before `service` might stop."""
-        later = (name for name in self._engine.graph.before[service.name] if self._ends.get(name, math.inf) <= begun)
+        later = (name for name in self._engine.graph.before[service.name] if name in self._ends)
         return max(later, key=self._ends.__getitem__, default=None)
 
     def lines(self) -> list[str]:

@@ -70,7 +70,7 @@ class _Wish(Struct):
 
 
 class Configured:
-    """What is declared now, read as `options` say; `main` is the service that CMD is.
+    """What is declared now, read as `options` say, with its `warnings`; `main` is the service that CMD is.
 
     `take_over` is told of the configuration that holds from now on, before the services are; those in `on_change` of
     what was done to the services, after it.
@@ -89,6 +89,7 @@ class Configured:
         take_over: Callable[[Configuration], None],
     ) -> None:
         self.configuration = configuration
+        self.warnings: tuple[str, ...] = ()
         self.options = options
         self._main = main
         self._supervisor = supervisor
@@ -184,6 +185,7 @@ class Configured:
 
     def _apply(self, new: Configuration, warnings: tuple[str, ...], wishes: list[_Wish]) -> None:
         outcome = self._compare(new, warnings)
+        self.warnings = warnings
         self.configuration = replace(new, init=init_in_force(self.configuration.init, new.init))
         for text, level in told(outcome.plan, outcome.init, warnings):
             self._announcer.system(text, level)

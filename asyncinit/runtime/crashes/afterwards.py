@@ -56,8 +56,8 @@ class Afterwards:
         self._engine = engine
         self.store = CrashStore()
         self._folder: CrashFolder | None = None
-        if init.crash_dir is not None:
-            self._folder = CrashFolder(init.crash_dir, init.crash_keep, workshop.offloader, self._complain)
+        self._place: str | None = None
+        self.configure(init)
         self.recorder = CrashRecorder(
             engine,
             workshop.chronicle,
@@ -67,7 +67,16 @@ class Afterwards:
             said=said,
             deliver=self._deliver,
         )
+
+    def configure(self, init: InitSpec) -> None:
+        """Take over what [init] says of the places; reports that are on their way to the old folder still go there."""
         self._place = termination.place(init.termination_log, os.getpid())
+        if init.crash_dir is None:
+            self._folder = None
+        elif self._folder is None:
+            self._folder = CrashFolder(init.crash_dir, init.crash_keep, self._shop.offloader, self._complain)
+        else:
+            self._folder.configure(init.crash_dir, init.crash_keep)
 
     def freeze(self, keep: Keep) -> AfterwardsState:
         """Return what is carried over a re-exec."""

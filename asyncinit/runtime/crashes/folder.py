@@ -42,6 +42,10 @@ class CrashFolder:
         """The reports that may not be on the disk yet."""
         return [*self._writing, *self._queue]
 
+    def configure(self, path: str, keep: int) -> None:
+        """Write to another folder, or keep another number, from now on."""
+        self._path, self._keep = path, keep
+
     def add(self, report: CrashReport) -> None:
         """Write a report soon."""
         if len(self._queue) >= _WAITING:
