@@ -103,7 +103,7 @@ class Assembly:
         )
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
-        self.chronicle = Chronicle(self.timers.now())
+        self.chronicle = Chronicle(self.timers.now(), time.time())
         self.workshop = self._make_workshop(environment, init.spawn)
         self._raise_open_files(len(configuration.services))
         self.succession = self._make_succession(environment)
@@ -117,7 +117,6 @@ class Assembly:
         self.shutdown = self._make_shutdown(init)
         self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self._warn)
         self.configured = self._make_configured(configuration, options)
-        self.insight = self._make_insight()
         self.requests = self._make_requests()
         self.control = ControlServer(
             loop,
@@ -219,18 +218,6 @@ class Assembly:
             not_executed=self.performer.not_executed,
         )
 
-    def _make_insight(self) -> Insight:
-        return Insight(
-            self.supervisor.engine,
-            self.workshop,
-            self.performer,
-            self.afterwards.store,
-            begun=time.time(),
-            timeout=lambda: self.configured.configuration.init.shutdown_timeout,
-            elapses=self.schedules.next,
-            warnings=lambda: self.configured.warnings,
-        )
-
     def _make_idle_stop(self) -> IdleStop:
         engine = self.supervisor.engine
         idle_stop = IdleStop(
@@ -261,6 +248,7 @@ class Assembly:
         return configured
 
     def _make_requests(self) -> Requests:
+        engine, crashes = self.supervisor.engine, self.afterwards.store
         return Requests(
             self.supervisor,
             self.performer,
@@ -270,7 +258,7 @@ class Assembly:
             self.schedules,
             now=self.timers.now,
             since=time.time(),
-            insight=self.insight,
+            insight=Insight(engine, self.workshop, self.performer, crashes, self.configured, self.schedules.next),
             show=lambda name: show(self.configured.configuration, name),
             configured=self.configured,
             succession=self.succession,

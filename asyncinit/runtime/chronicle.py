@@ -66,10 +66,12 @@ class FirstStart(Struct):
 class Record(Struct):
     """What is remembered, as plain data: it is carried over a re-exec as it is.
 
-    `begun` is when asyncinit began, `finished` when nothing of its first start was open any more.
+    `begun` is when asyncinit began, `wall` the same by the wall clock, `finished` when nothing of its first start was
+    open any more.
     """
 
     begun: float = 0.0
+    wall: float = 0.0
     finished: float | None = None
     runs: dict[str, CurrentRun] = field(default_factory=dict)
     starts: dict[str, FirstStart] = field(default_factory=dict)
@@ -78,10 +80,10 @@ class Record(Struct):
 
 
 class Chronicle:
-    """Write down what happens, from `begun` on."""
+    """Write down what happens, from `begun` on, which is `wall` by the wall clock."""
 
-    def __init__(self, begun: float) -> None:
-        self.record = Record(begun)
+    def __init__(self, begun: float, wall: float) -> None:
+        self.record = Record(begun, wall)
         self._open = 0
 
     def freeze(self, _keep: Keep) -> Record:

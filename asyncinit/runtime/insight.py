@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from asyncinit.config.spec import Condition, ServiceSpec, ServiceType
+from asyncinit.config.spec import Condition, Configuration, ServiceSpec, ServiceType
 from asyncinit.control.types import (
     CrashesReply,
     DoctorReply,
@@ -57,12 +57,15 @@ class Runs(Protocol):
         """Return what the processes of the present run start with; None where there is no run."""
 
 
-class Insight:
-    """What can be asked.
+class Declared(Protocol):
+    """What is declared now (`runtime.configuring.configured.Configured`)."""
 
-    `begun` is the wall clock's time at which asyncinit began, `timeout` gives [init] shutdown_timeout, `elapses` the
-    wall clock's time at which a service's timer starts it, `warnings` those of the configuration.
-    """
+    configuration: Configuration
+    warnings: tuple[str, ...]
+
+
+class Insight:
+    """What can be asked; `elapses` gives the wall clock's time at which a service's timer starts it."""
 
     def __init__(
         self,
@@ -70,20 +73,15 @@ class Insight:
         workshop: Workshop,
         runs: Runs,
         crashes: CrashStore,
-        *,
-        begun: float,
-        timeout: Callable[[], float],
+        configured: Declared,
         elapses: Callable[[str], float | None],
-        warnings: Callable[[], Sequence[str]],
     ) -> None:
         self._engine = engine
         self._shop = workshop
         self._runs = runs
         self._crashes = crashes
-        self._begun = begun
-        self._timeout = timeout
+        self._configured = configured
         self._elapses = elapses
-        self._warnings = warnings
 
     @property
     def _chronicle(self) -> Chronicle:
@@ -133,11 +131,11 @@ class Insight:
             for name, start in record.starts.items()
             if name in self._engine.services
         ]
-        return StartupReply(begun=timestamp(self._begun), finished=since(record.finished), services=services)
+        return StartupReply(begun=timestamp(record.wall), finished=since(record.finished), services=services)
 
     def shutdown_plan(self) -> ShutdownPlanReply:
         """Return how the time would be shared out if a shutdown began now."""
-        timeout = self._timeout()
+        timeout = self._configured.configuration.init.shutdown_timeout
         services = [
             StopShare(
                 name=share.name,
@@ -229,7 +227,7 @@ class Insight:
             subreaper=is_subreaper(),
             loop="uvloop" if type(self._shop.loop).__module__.startswith("uvloop") else "asyncio",
             control=self._shop.control_address,
-            warnings=tuple(self._warnings()),
+            warnings=tuple(self._configured.warnings),
             not_applied={name: keys for name, keys in left_out.items() if keys},
         )
 

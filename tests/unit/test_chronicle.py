@@ -32,7 +32,7 @@ def started(chronicle: Written, name: str, wanted: float, begins: float, ready: 
 
 def test_a_first_start() -> None:
     """When it was wanted, prepared, made and ready; the whole is finished when nothing is open."""
-    chronicle = Written(100.0)
+    chronicle = Written(100.0, 9.0)
     chronicle.go("web", (100.0, State.INACTIVE, State.WAITING))
     started(chronicle, "db", 100.0, 101.0, 103.0)
     assert chronicle.record.finished is None
@@ -44,7 +44,7 @@ def test_a_first_start() -> None:
 
 def test_what_is_started_later_is_no_part_of_it() -> None:
     """Once the first start is over, it is not changed by what people do."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     started(chronicle, "web", 0.0, 0.0, 1.0)
     started(chronicle, "tool", 5000.0, 5000.0, 5001.0)
     chronicle.go("web", (6000.0, State.READY, State.STOPPING), (6001.0, State.STOPPING, State.BACKOFF))
@@ -54,7 +54,7 @@ def test_what_is_started_later_is_no_part_of_it() -> None:
 
 def test_a_first_attempt_that_fails() -> None:
     """It has ended, and nobody waits for it; when a later one succeeds while others are open, that is noted too."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     chronicle.go("slow", (0.0, State.INACTIVE, State.WAITING))
     chronicle.go(
         "web",
@@ -75,7 +75,7 @@ def test_a_first_attempt_that_fails() -> None:
 
 def test_a_target_takes_no_time() -> None:
     """It is ready as soon as it may start."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     chronicle.go("all", (0.0, State.INACTIVE, State.WAITING), (2.0, State.WAITING, State.READY))
     start = chronicle.record.starts["all"]
     assert (start.preparing, start.starting, start.ready) == (2.0, None, 2.0)
@@ -83,7 +83,7 @@ def test_a_target_takes_no_time() -> None:
 
 def test_the_present_run() -> None:
     """How far it has come, what it was given, and how its main process ended; another start begins anew."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     chronicle.go("web", (0.0, State.WAITING, State.STARTING))
     assert chronicle.run_of("web").phase == "preparing"
     chronicle.starting("web", ["B", "A"], 1.0)
@@ -104,7 +104,7 @@ def test_the_present_run() -> None:
 
 def test_a_service_that_nobody_knows() -> None:
     """Nothing was written down of it, and nothing stays of one that is forgotten."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     assert chronicle.run_of("web").pid is None
     started(chronicle, "web", 0.0, 0.0, 1.0)
     chronicle.ended("web", None, [CHILD], 2.0, 2.0)
@@ -115,7 +115,7 @@ def test_a_service_that_nobody_knows() -> None:
 
 def test_a_forgotten_service_does_not_hold_the_start_open() -> None:
     """The start is over without it."""
-    chronicle = Written(0.0)
+    chronicle = Written(0.0, 9.0)
     chronicle.go("gone", (0.0, State.INACTIVE, State.WAITING))
     chronicle.go("web", (0.0, State.INACTIVE, State.WAITING))
     chronicle.forget("gone")
@@ -125,12 +125,12 @@ def test_a_forgotten_service_does_not_hold_the_start_open() -> None:
 
 def test_it_survives_a_re_exec() -> None:
     """As JSON and back, and then goes on where it was."""
-    before = Written(0.0)
+    before = Written(0.0, 9.0)
     before.go("slow", (0.0, State.INACTIVE, State.WAITING))
     started(before, "web", 0.0, 0.5, 1.0)
     before.ended("web", USAGE, [CHILD], 2.0, 3.0)
     carried = msgspec.json.decode(msgspec.json.encode(before.freeze(Kept())), type=Record)
-    after = Written(77.0)
+    after = Written(77.0, 9.0)
     after.thaw(carried)
     assert after.record == before.record
     after.go("slow", (4.0, State.WAITING, State.READY))

@@ -38,7 +38,7 @@ class Reported(World):
     def __init__(self, *specs: ServiceSpec) -> None:
         super().__init__({spec.name: spec for spec in specs})
         self.written: list[bytes] = []
-        self.chronicle = Chronicle(0.0)
+        self.chronicle = Chronicle(0.0, 0.0)
         self.store = CrashStore()
         self.delivered: list[CrashReport] = []
         self.recorder = CrashRecorder(
