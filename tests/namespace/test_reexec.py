@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
-from tests.support import ROOT
+from tests.programs.faulty_init import ESCAPES, FAILS_AT_TAKEOVER
+from tests.support import PROGRAMS, ROOT, wait_until
 
 pytestmark = [pytest.mark.namespace, pytest.mark.parametrize("loop", LOOPS)]
 
@@ -103,3 +104,85 @@ def test_a_program_that_cannot_go_on_is_refused(
         assert reason in done.stderr
         assert init.status() == before
         assert replaced(init) == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The last resort
+
+
+FAULTY = [str(PROGRAMS / "faulty_init.py")]
+
+
+@pytest.mark.parametrize("pid1", [True, False])
+def test_an_escaped_exception_is_no_end(tmp_path: Path, loop: str, pid1: bool) -> None:
+    """The loop ends by an exception that nobody has caught: services and their counters go on in a new program."""
+    services = {
+        "stays": STAYS,
+        "dies": 'command = ["sh", "-c", "sleep 0.1; exit 3"]\nrestart = { delay = "50ms", max_delay = "50ms" }\n',
+    }
+    with Init(tmp_path, services, loop=loop, pid1=pid1, program=FAULTY) as init:
+        init.wait_state("dies", "backoff", 2)
+        before = init.status()
+        init.kill(ESCAPES)
+        wait_until(lambda: replaced(init) == 1)
+        after = init.status()
+        assert after["stays"] == before["stays"]
+        assert after["dies"]["restarts"] >= before["dies"]["restarts"]
+        assert [r for r in init.records if r.get("level") == "error" and "the loop has ended" in r["message"]]
+        init.kill()
+        assert init.wait() == 0
+
+
+def test_too_many_escapes_end_in_the_minimal_loop(tmp_path: Path, loop: str) -> None:
+    """The fourth within a minute: services run on, their output is read on, orphans are reaped; TERM ends them all."""
+    services = {
+        "talks": 'command = ["sh", "-c", "trap \'echo bye; exit 0\' TERM; while :; do echo alive; sleep 0.05; done"]\n',
+        "orphans": 'command = ["sh", "-c", "while :; do (sleep 0.01 &); sleep 0.02; done"]\n',
+        "tty": 'tty = true\ncommand = ["sh", "-c", "while :; do echo typed; sleep 0.05; done"]\n',
+    }
+    with Init(tmp_path, services, loop=loop, program=FAULTY) as init:
+        for name in services:
+            init.wait_state(name, "ready")
+        pids = {name: service["pid"] for name, service in init.status().items()}
+        for times in range(1, 4):
+            init.kill(ESCAPES)
+            wait_until(lambda times=times: replaced(init) == times)
+        init.kill(ESCAPES)
+        wait_until(lambda: "services go on unsupervised" in init.output)
+        assert "4 internal errors within 60 s" in init.output
+        spoken = init.output.count("alive"), init.output.count("typed")
+        wait_until(lambda: init.output.count("alive") > spoken[0] and init.output.count("typed") > spoken[1])
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
+        wait_until(lambda: "Z" not in init.processes().values())
+        assert init.call("status").returncode == 3
+        init.kill()
+        assert init.wait() == 70
+        assert "bye" in init.output
+
+
+def test_a_failed_takeover_ends_in_the_minimal_loop(tmp_path: Path, loop: str) -> None:
+    """A program that has said that it can go on, and can not: services run on, and end on TERM."""
+    talks = 'command = ["sh", "-c", "while :; do echo alive; sleep 0.05; done"]\n'
+    with Init(tmp_path, {"talks": talks, "stays": STAYS}, loop=loop, program=FAULTY) as init:
+        init.wait_state("stays", "ready")
+        init.wait_state("talks", "ready")
+        pids = {service["pid"] for service in init.status().values()}
+        init.kill(FAILS_AT_TAKEOVER)
+        wait_until(lambda: "services go on unsupervised" in init.output)
+        assert "the take-over fails as it was asked for" in init.output
+        spoken = init.output.count("alive")
+        wait_until(lambda: init.output.count("alive") > spoken + 3)
+        assert pids <= init.processes().keys()
+        init.kill()
+        assert init.wait() == 70
+
+
+def test_the_minimal_loop_ends_with_the_last_service(tmp_path: Path, loop: str) -> None:
+    """Nobody has to end what has nothing left to do."""
+    ends = 'command = ["sh", "-c", "while [ ! -e end ]; do sleep 0.05; done"]\n'
+    with Init(tmp_path, {"ends": ends}, loop=loop, program=FAULTY) as init:
+        init.wait_state("ends", "ready")
+        init.kill(FAILS_AT_TAKEOVER)
+        wait_until(lambda: "services go on unsupervised" in init.output)
+        (tmp_path / "end").touch()
+        assert init.wait() == 70
