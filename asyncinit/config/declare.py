@@ -36,6 +36,9 @@ def declare(service: spec.ServiceSpec) -> Keys:
         "after": list(service.after),
         "before": list(service.before),
         "binds_to": list(service.binds_to),
+        "conflicts": list(service.conflicts),
+        "on_failure": list(service.on_failure),
+        "on_success": list(service.on_success),
     }
     if not target:
         keys |= _tables(service)

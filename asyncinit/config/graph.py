@@ -7,7 +7,7 @@ these edges orders the start, so a cycle of any of them would wait for ever.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ Edges = Mapping[str, Sequence[str]]
 """The names that one service gives, by key: {"requires": ["db"], ...}."""
 
 _NEEDED = frozenset(("requires", "binds_to"))
+_FOLLOWS = frozenset(("on_failure", "on_success"))
 _LONGEST = 12  # names of a cycle that are shown
 _MOST = 20  # unknown names of one service that are told
 
@@ -36,7 +37,10 @@ def check_names(name: str, edges: Edges, names: Names) -> Iterator[Finding]:
     known = names.known
     for key, others in edges.items():
         for index, other in enumerate(others):
-            if other == name:
+            if other == name and key in _FOLLOWS:
+                problem = f"names {printable(name)} itself: to have it started again is what [restart] is for"
+                yield Finding((key, index), problem, severity=Severity.WARNING)
+            elif other == name:
                 yield Finding((key, index), f"names {printable(name)} itself")
             elif other in names.of and not names.of[other]:
                 problem = f"names {shown(other)}, a template that has no instance"
@@ -59,6 +63,22 @@ def waits(services: Mapping[str, Edges]) -> dict[str, dict[str, tuple[str, str]]
                     waiting, awaited = (other, name) if key == "before" else (name, other)
                     result[waiting].setdefault(awaited, (name, key))
     return result
+
+
+def closure(services: Mapping[str, Edges], names: Iterable[str], follow: Callable[[str, str], bool]) -> dict[str, str]:
+    """Return `names` and what is started with them, each with the one that names it (itself: nobody).
+
+    `follow(key, name)` tells whether what a service names by this key is started with it.
+    """
+    found: dict[str, str] = {}
+    stack = [(name, name) for name in names]
+    while stack:
+        name, by = stack.pop()
+        if name in services and name not in found:
+            found[name] = by
+            for key, others in services[name].items():
+                stack += [(other, name) for other in others if other not in found and follow(key, other)]
+    return found
 
 
 def cycles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -138,6 +138,20 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         list[kinds.ServiceName],
         Meta(description="As `requires`; it also goes down with them, after a crash too, and comes back after them."),
     ] = []
+    conflicts: Annotated[
+        list[kinds.ServiceName],
+        Meta(description="Services that cannot be up beside it: starting one stops the other, and waits for that."),
+    ] = []
+    on_failure: Annotated[
+        list[kinds.ServiceName],
+        Meta(
+            description="Started when it has failed for good; told by `MONITOR_SERVICE` and others.",
+            examples=[["alert"]],
+        ),
+    ] = []
+    on_success: Annotated[
+        list[kinds.ServiceName], Meta(description="Started when it has completed; told in the same way.")
+    ] = []
     condition: Annotated[ConditionTable, Meta(description="What must hold for it to be started.")] = field(
         default_factory=ConditionTable
     )
@@ -173,7 +187,18 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
 
 
 TARGET_KEYS = frozenset(
-    ("description", "type", "enabled", "instances", "requires", "wants", "after", "before", "binds_to")
+    (
+        "description",
+        "type",
+        "enabled",
+        "instances",
+        "requires",
+        "wants",
+        "after",
+        "before",
+        "binds_to",
+        "conflicts",
+    )
 )
 """Keys that a target, which has no process, can have."""
 
@@ -187,9 +212,6 @@ PREFERABLE = (
 
 LATER = frozenset(
     [
-        "conflicts",
-        "on_failure",
-        "on_success",
         "log",
         "security",
         "namespaces",

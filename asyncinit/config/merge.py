@@ -28,10 +28,13 @@ _MOST = 50  # keys that one could list
 EDGES = ("requires", "wants", "after", "before", "binds_to")
 """Keys that name services and order the start."""
 
-RELATIONS = EDGES
+RELATIONS = (*EDGES, "conflicts", "on_failure", "on_success")
 """Keys that name services."""
 
-STARTS = ("requires", "wants", "binds_to")
+NEEDS = ("requires", "binds_to")
+"""Keys that name what a service cannot be up without."""
+
+STARTS = ("requires", "wants", "binds_to", "on_failure", "on_success")
 """Keys that have the services they name started."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from asyncinit.config.declared import Declarations
-from asyncinit.config.graph import Edges, Names, check_names, cycles, drawn, waits
-from asyncinit.config.merge import EDGES, RELATIONS, has
+from asyncinit.config.graph import Edges, Names, check_names, closure, cycles, drawn, waits
+from asyncinit.config.merge import EDGES, NEEDS, RELATIONS, has
 from asyncinit.config.problems import Finding, Problem, printable, shown
 from asyncinit.config.templates import Services, expanded
 from asyncinit.config.values import close_to
@@ -28,6 +28,44 @@ def check_relations(found: Declarations, services: Services, whole: Whole) -> li
     for cycle in cycles(graph):
         problems.append(_cycle(found, services, graph, cycle))
     return problems
+
+
+def check_conflicts(found: Declarations, services: Services, whole: Whole) -> Iterator[Problem]:
+    """Check that no service conflicts with what it needs, nor any two that are started together at first.
+
+    `whole` has the keys of each service, with instances in the place of templates.
+    """
+    said = [(name, other) for name, keys in whole.items() for other in keys.get("conflicts", ())]
+    pairs = [(name, other) for name, other in said if other in whole and other != name]
+    if not pairs:
+        return
+    edges = {name: _given(keys, EDGES) for name, keys in whole.items()}
+    needs = {name: closure(edges, [name], lambda key, _other: key in NEEDS) for name in whole}
+    start = _at_first(found, services, whole)
+    together = closure(edges, start, lambda key, other: key in NEEDS or (key == "wants" and _is_enabled(whole[other])))
+    for name, other in pairs:
+        needing = next((one for one, needed in needs.items() if name in needed and other in needed), None)
+        if needing is not None:
+            who = f"{needing} requires both" if needing not in (name, other) else f"{needing} requires the other"
+            text = f"names {printable(other)}, and {who}"
+        elif name in together and other in together:
+            text = f"names {printable(other)}, and both are started at first: set enabled = false in one of them"
+        else:
+            continue
+        yield _placed(found, services, name, Finding(("conflicts",), text))
+
+
+def _at_first(found: Declarations, services: Services, whole: Whole) -> list[str]:
+    """Return the services that are started with asyncinit; those with a timer each have their own time."""
+    start = found.settings.get("start")
+    if start:
+        return [name for named in start for name in services.of.get(named, (named,))]
+    enabled = [name for name, keys in whole.items() if _is_enabled(keys) and "timer" not in keys]
+    return [name for name in enabled if name not in services.summoned]
+
+
+def _is_enabled(keys: dict[str, Any]) -> bool:
+    return keys.get("enabled") is not False
 
 
 def _given(keys: dict[str, Any], which: Collection[str]) -> Edges:

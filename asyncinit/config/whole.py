@@ -16,7 +16,7 @@ from asyncinit.config.merge import check_service, has, merged
 from asyncinit.config.names import instance_of, template_of
 from asyncinit.config.places import FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
-from asyncinit.config.relations import check_relations, check_start
+from asyncinit.config.relations import check_conflicts, check_relations, check_start
 from asyncinit.config.resolve import Mode, resolve, resolve_init
 from asyncinit.config.settings import InitKeys
 from asyncinit.config.spec import Configuration, InitSpec, Origin, ServiceSpec, Source, Sources
@@ -60,6 +60,7 @@ def assemble(
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
     whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
+    problems += check_conflicts(found, services, whole)
     specs = {name: _resolved(services, name, keys, mode) for name, keys in whole.items()}
     sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found, services))
     configuration = Configuration(

@@ -61,7 +61,7 @@ def skip(m: Move, event: Event) -> None:
     if s.leaving:
         going_down.settle(m)
         return
-    s.settled = True
+    s.settled, s.pending = True, ()
     m.do(ev.DisarmTimer(s.name), ev.CleanUp(s.name))
     going_down.rest(m, State.INACTIVE, event.reason)
 

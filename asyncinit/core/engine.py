@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
-from asyncinit.core import budget, reasons
+from asyncinit.core import budget, followers, reasons, rivals
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
+from asyncinit.core.gates import Gates
 from asyncinit.core.graph import Graph
-from asyncinit.core.holders import Holders
 from asyncinit.core.lifecycle import step
 from asyncinit.core.reconfiguration import Reconfiguration, work_out
 from asyncinit.core.restart import takes_all_down
@@ -55,8 +55,7 @@ class Engine:
         self._concerned: dict[str, set[str]] = {}
         self._effects: list[Effect] = []
         self.killed: list[str] = []
-        self._start_holders = Holders(self._holds_start)
-        self._stop_holders = Holders(self._holds_stop)
+        self._gates = Gates(self.services, self.graph)
         self.shutting_down = False
         self.overrun = False
         self.budget = math.inf
@@ -80,13 +79,28 @@ class Engine:
         """Want `names` up, and all that they need; a completed oneshot runs again only if it is named itself."""
         if self.shutting_down:
             return []
+        self._want(names, ev.Start())
+        return self._run(now)
+
+    def _want(self, names: Iterable[str], start: Event) -> None:
+        """Queue `start` for `names` and what they need, and first a stop of what cannot be up beside them."""
         named = dict.fromkeys(names)
         enabled = {name: service.spec.enabled for name, service in self.services.items()}
-        for name in self.graph.pulled_in(named, enabled):
+        needed = self.graph.pulled_in(named, dict.fromkeys(enabled, False))
+        chosen = rivals.compatible(self.graph, (*named, *needed, *self.graph.pulled_in(named, enabled)))
+        self._make_room(chosen)
+        for name in chosen:
             service = self.services[name]
-            if name in named or not (service.at_rest and service.satisfied and not service.skipped):
+            if name in named:
+                self._queue.append((name, start))
+            elif not service.at_rest:
                 self._queue.append((name, ev.Start()))
-        return self._run(now)
+            elif service.skipped or not service.satisfied:
+                self._queue.append((name, start))
+
+    def _make_room(self, names: Iterable[str]) -> None:
+        for name, reason in rivals.displaced(self.graph, self.services, names).items():
+            self._queue.append((name, ev.Stop(reason)))
 
     def boot(self, names: Iterable[str], now: float) -> list[Effect]:
         """Want `names` up, but those that are started on demand, which listen unless something that starts needs them.
@@ -118,7 +132,8 @@ class Engine:
         """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them."""
         if self.shutting_down:
             return []
-        named = dict.fromkeys(names)
+        named = rivals.compatible(self.graph, names)
+        self._make_room(named)
         for name in self.graph.torn_down(named) if only else self.graph.brought_down(named):
             if name in named or not self.services[name].at_rest:
                 self._queue.append((name, ev.Recycle()))
@@ -143,8 +158,7 @@ class Engine:
             else:
                 self.services[name] = Service(plan.specs[name])
         self.graph = plan.graph
-        self._start_holders.clear()
-        self._stop_holders.clear()
+        self._gates = Gates(self.services, self.graph)
         self._concerned = {name: {name} for name in self.services}
         for name in plan.restarted:
             self._queue.append((name, ev.Recycle(reasons.of_change(plan.changed[name].keys))))
@@ -156,9 +170,7 @@ class Engine:
         service = self.services.get(name)
         if service is None or not service.gone or not service.at_rest or service.stuck:
             return False
-        for holders, others in ((self._start_holders, self.graph.before), (self._stop_holders, self.graph.after)):
-            for other in (name, *others[name]):
-                holders.forget(other)
+        self._gates.forget(name)
         self.graph.drop(name)
         del self.services[name]
         return True
@@ -241,13 +253,7 @@ class Engine:
 
     def waiting_on(self, name: str) -> list[str]:
         """Return the services that `name` waits for: to start, or (wanted down) to stop."""
-        service = self.services[name]
-        if service.phase is Phase.WAITING:
-            held = [other for other in self.graph.after[name] if self._holds_start(name, other)]
-            return held or [other for other in self.graph.before[name] if self._holds_stop(name, other)]
-        if service.leaving and service.phase in STOPPABLE:
-            return [other for other in self.graph.before[name] if self._holds_stop(name, other)]
-        return []
+        return self._gates.waiting_on(name)
 
     @property
     def _shares(self) -> Shares:
@@ -294,7 +300,7 @@ class Engine:
         self._effects.extend(effects)
         self._note_end(before, after)
         if _seen_by_others(before) != _seen_by_others(after):
-            for other in (name, *self.graph.after[name], *self.graph.before[name]):
+            for other in (name, *self.graph.after[name], *self.graph.before[name], *self.graph.conflicts[name]):
                 self._concerned.setdefault(other, set()).add(name)
 
     def _look(self, name: str, changed: set[str], now: float) -> None:
@@ -311,22 +317,21 @@ class Engine:
         if self.shutting_down or service.stuck:
             return
         self._queue.extend((n, ev.Start()) for n in self.graph.needs[name] if self.services[n].listening)
-        held = self._start_holders.hold(name, self.graph.after[name], changed)
-        awaits_stop = self._stop_holders.hold(name, self.graph.before[name], changed)
+        held = self._gates.keep_from_starting(name, changed)
         fresh = changed if name not in changed else self.graph.hard[name]
-        failed = next((n for n in fresh if self._fails(name, n)), None)
+        failed = next((n for n in fresh if self._gates.fails(name, n)), None)
         if failed is not None and service.phase is Phase.WAITING:
             self._queue.append((name, ev.DependencyFailed(reasons.of_failure(self.services[failed]))))
-        elif not held and not awaits_stop:
+        elif not held:
             self._queue.append((name, ev.MayStart()))
 
     def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
         if not service.leaving:
-            lost = next((n for n in self.graph.bound_to[name] if not self._has(name, n)), None)
+            lost = next((n for n in self.graph.bound_to[name] if not self._gates.has(name, n)), None)
             if lost is not None and service.wanted:
                 self._queue.append((name, ev.Recycle(reasons.of_loss(self.services[lost]))))
             return
-        held = self._stop_holders.hold(name, self.graph.before[name], changed)
+        held = self._gates.keep_from_stopping(name, changed)
         # While it is prepared there is nothing of it yet that others could need.
         if not held or service.phase is Phase.PREPARING:
             self._queue.append(
@@ -339,44 +344,10 @@ class Engine:
             if not service.hurried:
                 self._queue.append((name, ev.Hurry(OVERRUN_GRACE)))
             return
-        held = self._stop_holders.hold(name, self.graph.before[name], changed)
+        held = self._gates.keep_from_stopping(name, changed)
         if not held and service.pace.most > self.budget:
             self._queue.append((name, ev.MayStop(self._shares.pace(name, now))))
 
-    # -----------------------------------------------------------------------------------------------------------------
-    # The gates
-
-    def _holds_start(self, name: str, other: str) -> bool:
-        """Tell whether `name` must not start yet because of `other`, which it starts after."""
-        earlier = self.services[other]
-        if self._has(name, other):
-            return False
-        if earlier.listening:  # started for who needs it; to CMD, which awaits all, it is as good as ready
-            return other in self.graph.needs[name]
-        if other in self.graph.hard[name]:
-            return not earlier.at_rest or self._fails(name, other)
-        # Order alone: only what is on its way up is waited for, and only its first attempt.
-        return earlier.wanted and not earlier.at_rest and not earlier.settled
-
-    def _has(self, name: str, other: str) -> bool:
-        """Tell whether `name` has what it needs of `other`; who is bound to another that was skipped has not."""
-        earlier = self.services[other]
-        return earlier.satisfied and not (earlier.skipped and other in self.graph.bound_to[name])
-
-    def _fails(self, name: str, other: str) -> bool:
-        """Tell whether `name` has to fail for `other`: it must be there, and will not come by itself.
-
-        Of what is only awaited, what has ended well or was stopped by somebody's wish is no failure.
-        """
-        earlier = self.services[other]
-        if other not in self.graph.hard[name] or not earlier.at_rest or self._has(name, other) or earlier.listening:
-            return False
-        return earlier.rest is State.FAILED or other in self.graph.needs[name]
-
-    def _holds_stop(self, _name: str, other: str) -> bool:
-        """Tell whether `other` is going down: what starts before it may neither stop nor start until that is over."""
-        later = self.services[other]
-        return (later.leaving and later.phase in STOPPABLE) or later.phase in GOING_DOWN
 
     # -----------------------------------------------------------------------------------------------------------------
     # Ends that concern the whole
@@ -392,6 +363,18 @@ class Engine:
             unhealthy = takes_all_down(after.spec, after.failure)
             self.gave_up = GiveUp.SHUTDOWN if unhealthy else after.spec.restart.on_give_up
             self.gave_up_on = after.name
+        if not (self.shutting_down or self.ended_essential or self.gave_up is not GiveUp.NONE):
+            self._follow(after)
+
+    def _follow(self, ended: Service) -> None:
+        """Have started what the end of a service has started; and that service again, if it was asked meanwhile."""
+        if ended.pending:
+            self._queue.append((ended.name, ev.Triggered()))
+        found = followers.of_end(ended)
+        if found is not None:
+            names, trigger = found
+            there = [name for name in names if name in self.services and not self.services[name].gone]
+            self._want(there, ev.Triggered(trigger))
 
 
 def _seen_by_others(service: Service) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from asyncinit.config.spec import Scope, ServiceSpec
 from asyncinit.core.budget import UNHURRIED, Pace
-from asyncinit.core.status import ExitStatus, Reason, State
+from asyncinit.core.status import ExitStatus, Reason, State, Trigger
 
 
 class HookStage(StrEnum):
@@ -38,6 +38,12 @@ class Stop(Struct, frozen=True):
     """Somebody wants the service down, and to stay so."""
 
     reason: Reason | None = None
+
+
+class Triggered(Struct, frozen=True):
+    """The engine: the end of another service has this one started; None: one is due that came when it ran already."""
+
+    trigger: Trigger | None = None
 
 
 class Recycle(Struct, frozen=True):
@@ -198,7 +204,7 @@ class ExtendTimeout(Struct, frozen=True):
     latest: float = math.inf
 
 
-_Wish = Start | Stop | Recycle | ReloadRequested | Redeclared | Undeclared
+_Wish = Start | Stop | Triggered | Recycle | ReloadRequested | Redeclared | Undeclared
 _Gate = MayStart | MayStop | Listen | ListenFailed | DependencyFailed | Hurry
 _Answer = Prepared | Unmet | Spawned | Executed | SpawnFailed | HooksDone | TimerFired | ReloadDone | TreeGone
 _Seen = BecameReady | MainChanged | Exited | Reloading | Stopping | Probed | WatchdogMissed | ExtendTimeout

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 
-from asyncinit.config.spec import Scope, ServiceType
+from asyncinit.config.spec import Restart, Scope, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
@@ -299,18 +299,29 @@ def settle(m: Move) -> None:
 
 def restart(m: Move) -> None:
     s, policy = m.s, m.s.spec.restart
-    s.recent = within_window(policy, s.recent, m.now)
-    if limit_reached(policy, s.recent):
-        text = f"{policy.limit} restart{'s' if policy.limit != 1 else ''} within {policy.window:g} s"
-        if s.failure is not None:
-            text += f"; last: {s.failure.text}"
-        rest(m, State.FAILED, Reason(Code.START_LIMIT_HIT, text))
+    recent = within_window(policy, s.recent, m.now)
+    if limit_reached(policy, recent):
+        s.recent = recent
+        rest(m, State.FAILED, too_often(policy, s.failure))
         return
     s.attempt += 1
     s.restarts += 1
-    if policy.limit is not None:
-        s.recent = (*s.recent, m.now)
-    s.reason = s.failure
+    back_off(m, recent, s.failure)
+
+
+def too_often(policy: Restart, last: Reason | None) -> Reason:
+    """Return why there is no further start."""
+    text = f"{policy.limit} restart{'s' if policy.limit != 1 else ''} within {policy.window:g} s"
+    if last is not None:
+        text += f"; last: {last.text}"
+    return Reason(Code.START_LIMIT_HIT, text)
+
+
+def back_off(m: Move, recent: tuple[float, ...], reason: Reason | None) -> None:
+    """Wait before start number `attempt`; `recent` are the earlier ones that count."""
+    s, policy = m.s, m.s.spec.restart
+    s.recent = (*recent, m.now) if policy.limit is not None else recent
+    s.reason = reason
     wait = delay(policy, s.attempt, m.draw)
     m.enter(Phase.BACKOFF)
     s.next_start = m.now + wait

@@ -15,7 +15,8 @@ class Graph:
 
     `hard[x]`: must be satisfied before x starts (requires, binds_to, awaits). `soft[x]`: x waits for their first
     attempt (wants, after, and the other side of before). `after[x]`: both. `before[x]`: the same edges from the other
-    end: what may start only after x, and so stops before it. The inner mappings are ordered sets.
+    end: what may start only after x, and so stops before it. `conflicts[x]`: what cannot be up beside x, whichever of
+    them says so. The inner mappings are ordered sets.
     """
 
     def __init__(self, declared: Mapping[str, ServiceSpec], detached: Mapping[str, ServiceSpec] | None = None) -> None:
@@ -39,6 +40,11 @@ class Graph:
         self.needs = {n: present((*s.requires, *s.binds_to), n) for n, s in specs.items()}
         self.wants = {n: present(s.wants, n) for n, s in specs.items()}
         self.bound_to = {n: present(s.binds_to, n) for n, s in specs.items()}
+        self.conflicts: dict[str, dict[str, None]] = {name: {} for name in specs}
+        for name, spec in specs.items():
+            for other in spec.conflicts:
+                if other in specs and other != name:
+                    self.conflicts[name][other] = self.conflicts[other][name] = None
         self.needed_by: dict[str, list[str]] = {name: [] for name in specs}
         self.bound_by: dict[str, list[str]] = {name: [] for name in specs}
         for name, bound in self.bound_to.items():
@@ -55,6 +61,8 @@ class Graph:
         for other in self.before.pop(name):
             for edges in (self.hard, self.soft, self.after):
                 edges[other].pop(name, None)
+        for other in self.conflicts.pop(name):
+            self.conflicts[other].pop(name, None)
         for table in (self.hard, self.soft, self.needs, self.wants, self.bound_to, self.needed_by, self.bound_by):
             table.pop(name, None)
 

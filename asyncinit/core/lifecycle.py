@@ -17,6 +17,7 @@ engine's to say, since it sees the other services: MayStart leads out of WAITING
 and the short ways, of what has no process, what was called off, what came back and what was cut short:
 
     WAITING --MayStart--> UP --MayStop--> DOWN | WAITING    (a target)
+    DOWN --Triggered--> WAITING | BACKOFF
     WAITING | BACKOFF --Stop--> DOWN --MayStart--> PREPARING | UP
     PREPARING --Unmet--> DOWN | WAITING
     DOWN --ListenFailed--> BACKOFF --TimerFired--> DOWN    (on demand: it listens there, or cannot)
@@ -53,12 +54,11 @@ from asyncinit.core import coming_up as up
 from asyncinit.core import events as ev
 from asyncinit.core import going_down as down
 from asyncinit.core import staying_up as stay
+from asyncinit.core import wishes as wish
 from asyncinit.core.difference import in_force
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.move import Handler, Move, ignore, reject
-from asyncinit.core.restart import TRIGGER_WINDOW, triggered
 from asyncinit.core.service import GOING_DOWN, IS_UP, WITHOUT_RUN, Phase, Service
-from asyncinit.core.status import Code, Reason, State
 
 ALL_EVENTS: tuple[type[Event], ...] = Event.__args__
 
@@ -71,8 +71,10 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
     """
     if isinstance(event, ev.TimerFired) and event.epoch != service.epoch:
         return service, []
-    if service.gone and isinstance(event, ev.Start | ev.Recycle):
+    if service.gone and isinstance(event, ev.Start | ev.Recycle | ev.Triggered):
         return service, []  # nobody brings back what is not declared
+    if service.gone and service.at_rest and isinstance(event, ev.Stop):
+        return service, []  # it is being forgotten
     handler = TABLE[service.phase][type(event)]
     if handler is ignore:
         return service, []
@@ -82,86 +84,6 @@ def step(service: Service, event: Event, now: float, draw: float) -> tuple[Servi
     if move.s.gone and move.s.at_rest and not move.s.stuck:
         move.do(ev.Forget(service.name))
     return move.s, move.effects
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Wishes
-
-
-def _start_from_rest(m: Move, _event: Event) -> None:
-    if m.s.listening:
-        m.do(ev.ForgetConnection(m.s.name))
-        m.s.triggers, too_many = triggered(m.s.triggers, m.now)
-        if too_many:
-            text = f"{len(m.s.triggers)} starts by connections within {TRIGGER_WINDOW:g} s; it ends without taking them"
-            down.rest(m, State.FAILED, Reason(Code.START_LIMIT_HIT, text))
-            return
-    m.s.wanted, m.s.leaving, m.s.armed = True, False, m.s.spec.on_demand
-    m.s.attempt, m.s.recent, m.s.settled, m.s.hurried = 0, (), False, False
-    m.s.reason, m.s.run_exit = None, None
-    m.enter(Phase.WAITING)
-    if m.s.spec.sockets:
-        m.do(ev.OpenSockets(m.s.name))
-
-
-def _start_now(m: Move, _event: Event) -> None:
-    """Start in BACKOFF: a person's wish overrides the wait."""
-    m.s.next_start = None
-    m.do(ev.DisarmTimer(m.s.name))
-    _start_from_rest(m, _event)
-
-
-def _stay_up(m: Move, _event: Event) -> None:
-    """Start before a stop has begun: it is called off; a restart is not, it ends in what is wanted.
-
-    Where the declaration has become another process's since, the stop becomes a restart.
-    """
-    if not m.s.wanted:
-        m.s.wanted, m.s.leaving, m.s.reason = True, m.s.outdated, m.s.unhealthy
-
-
-def _come_back(m: Move, _event: Event) -> None:
-    """Start or Recycle while a stop is under way: up again once it is down."""
-    m.s.wanted, m.s.leaving, m.s.settled = True, True, False
-
-
-def _want_down(m: Move, event: Event) -> None:
-    assert isinstance(event, ev.Stop)
-    m.s.wanted, m.s.leaving, m.s.armed, m.s.reason = False, True, False, event.reason
-
-
-def _listen(m: Move, event: Event) -> None:
-    """Listen at rest: be armed. What listens already does so with what is declared by now."""
-    assert isinstance(event, ev.Listen)
-    if m.s.spec.on_demand and not m.s.stuck:
-        m.s.wanted, m.s.settled, m.s.armed, m.s.triggers = False, True, True, ()
-        down.rest(m, State.LISTENING, event.reason)
-
-
-def _be_idle(m: Move, event: Event) -> None:
-    """Listen while it is ready: nobody uses it, so it goes down, and listens."""
-    assert isinstance(event, ev.Listen)
-    if m.s.spec.on_demand and not m.s.leaving:
-        m.s.wanted, m.s.leaving, m.s.armed, m.s.reason = False, True, True, event.reason
-
-
-def _down_at_once(m: Move, event: Event) -> None:
-    """Stop where nothing runs: in WAITING, BACKOFF, or at rest after a completion."""
-    assert isinstance(event, ev.Stop)
-    m.do(ev.DisarmTimer(m.s.name))
-    if m.s.listening:
-        m.do(ev.ForgetConnection(m.s.name))
-    if m.s.spec.sockets:
-        m.do(ev.CloseSockets(m.s.name))
-    m.s.wanted, m.s.leaving, m.s.next_start, m.s.settled, m.s.armed = False, False, None, True, False
-    if not (m.s.phase is Phase.DOWN and m.s.rest is State.FAILED):
-        m.s.rest, m.s.reason = State.INACTIVE, event.reason
-    m.enter(Phase.DOWN)
-
-
-def _recycle(m: Move, event: Event) -> None:
-    assert isinstance(event, ev.Recycle)
-    m.s.wanted, m.s.leaving, m.s.settled, m.s.reason = True, True, False, event.reason
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -178,7 +100,7 @@ def _redeclared(m: Move, event: Event) -> None:
         m.do(ev.AwaitConnection(s.name))
     elif s.listening:  # it was to be there for whoever connects, and now is to be there
         s.spec = event.spec
-        _start_from_rest(m, event)
+        wish.start_from_rest(m, event)
     elif s.phase in WITHOUT_RUN:
         s.spec, s.next_spec = event.spec, None
     else:
@@ -201,7 +123,11 @@ def _adopt(m: Move, spec: ServiceSpec) -> None:
             stay.guard_anew(m)
 
 
-_DECLARATIONS: Mapping[type[Event], Handler] = {ev.Redeclared: _redeclared, ev.Undeclared: _undeclared}
+_ALWAYS: Mapping[type[Event], Handler] = {
+    ev.Redeclared: _redeclared,
+    ev.Undeclared: _undeclared,
+    ev.Triggered: wish.remember,  # but at rest
+}
 """What may happen in every phase alike."""
 
 
@@ -213,7 +139,7 @@ def _row(handlers: Mapping[type[Event], Handler], ignored: tuple[type[Event], ..
     """Make a row: what has a handler, what is ignored; all else is rejected."""
     row: dict[type[Event], Handler] = dict.fromkeys(ALL_EVENTS, reject)
     row.update(dict.fromkeys(ignored, ignore))
-    row.update(_DECLARATIONS)
+    row.update(_ALWAYS)
     row.update(handlers)
     return row
 
@@ -252,9 +178,9 @@ _NOTHING = _LATE + _MOOT
 
 # What holds in every phase between MayStart and the beginning of a stop.
 _COMING: Mapping[type[Event], Handler] = {
-    ev.Start: _stay_up,
-    ev.Stop: _want_down,
-    ev.Recycle: _recycle,
+    ev.Start: wish.stay_up,
+    ev.Stop: wish.want_down,
+    ev.Recycle: wish.recycle,
     ev.MayStop: down.may_stop,
     ev.Hurry: down.hurry,
 }
@@ -276,9 +202,9 @@ _STARTING: Mapping[type[Event], Handler] = {
 _UP: Mapping[type[Event], Handler] = {**_RUNNING, ev.Stopping: down.stops_itself, ev.Probed: stay.probed}
 # What holds in every phase of a stop.
 _LEAVING: Mapping[type[Event], Handler] = {
-    ev.Start: _come_back,
-    ev.Stop: _want_down,
-    ev.Recycle: _come_back,
+    ev.Start: wish.come_back,
+    ev.Stop: wish.want_down,
+    ev.Recycle: wish.come_back,
     ev.Hurry: down.hurry,
 }
 # What holds of these while the tree may live.
@@ -294,10 +220,11 @@ _ENDING: Mapping[type[Event], Handler] = {
 TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
     Phase.DOWN: _row(
         {
-            ev.Start: _start_from_rest,
-            ev.Stop: _down_at_once,
-            ev.Recycle: _start_from_rest,
-            ev.Listen: _listen,
+            ev.Start: wish.start_from_rest,
+            ev.Triggered: wish.start_triggered,
+            ev.Stop: wish.down_at_once,
+            ev.Recycle: wish.start_from_rest,
+            ev.Listen: wish.listen,
             ev.ListenFailed: down.listen_failed,
             ev.MayStart: up.revive,
             ev.TreeGone: down.unstuck,
@@ -306,7 +233,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
     ),
     Phase.WAITING: _row(
         {
-            ev.Stop: _down_at_once,
+            ev.Stop: wish.down_at_once,
             ev.MayStart: up.begin,
             ev.DependencyFailed: up.fail_for_dependency,
             ev.TreeGone: down.unstuck,
@@ -340,7 +267,7 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
     Phase.UP: _row(
         {
             **_UP,
-            ev.Listen: _be_idle,
+            ev.Listen: wish.be_idle,
             ev.ReloadRequested: stay.reload,
             ev.Reloading: stay.reloading,
             ev.TimerFired: stay.stable,
@@ -388,7 +315,12 @@ TABLE: Mapping[Phase, Mapping[type[Event], Handler]] = {
         _NOTHING,
     ),
     Phase.BACKOFF: _row(
-        {ev.Start: _start_now, ev.Recycle: _start_now, ev.Stop: _down_at_once, ev.TimerFired: down.backoff_over},
+        {
+            ev.Start: wish.start_now,
+            ev.Recycle: wish.start_now,
+            ev.Stop: wish.down_at_once,
+            ev.TimerFired: down.backoff_over,
+        },
         _NOTHING,
     ),
 }

@@ -16,6 +16,11 @@ def of_stop(needs: Iterable[str], down: Collection[str]) -> Reason:
     return Reason(Code.DEPENDENCY, f"requires {cause}, which is being stopped", cause)
 
 
+def of_conflict(cause: str) -> Reason:
+    """Return why a service goes down that cannot be up beside `cause`, which is started."""
+    return Reason(Code.CONFLICT, f"conflicts with {cause}, which is started", cause)
+
+
 def of_loss(cause: Service) -> Reason:
     """Return why a service that is bound to `cause` goes down."""
     why = cause.failure.text if cause.failure is not None else f"is {cause.state}"

@@ -13,7 +13,7 @@ from msgspec import Struct
 from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.difference import Impact, between
-from asyncinit.core.status import Code, ExitStatus, Reason, State
+from asyncinit.core.status import Code, ExitStatus, Reason, State, Trigger
 
 
 class Phase(Enum):
@@ -77,6 +77,9 @@ class Service(Struct):
     to start or reload, and got it. `guarded`: effect Guard is in force. `unhealthy` is why it is that, None while it is
     well.
 
+    `follows` is the end of another service that it was started for, at `follows_at`; `pending` are further ones that
+    came while it ran, each of which it is started for in turn.
+
     `spec` is what holds for the present run, `next_spec` what takes its place once nothing runs (None: the same).
     `gone`: it is not declared any more, and forgotten as soon as it is at rest.
     """
@@ -113,6 +116,9 @@ class Service(Struct):
     guarded: bool = False
     checks: Checks = Checks()
     unhealthy: Reason | None = None
+    follows: Trigger | None = None
+    follows_at: float | None = None
+    pending: tuple[Trigger, ...] = ()
     next_spec: ServiceSpec | None = None
     gone: bool = False
 

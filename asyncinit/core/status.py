@@ -72,6 +72,7 @@ class Code(StrEnum):
     CONDITION = "condition"
     POD = "pod"
     CONFIGURATION = "configuration"
+    CONFLICT = "conflict"
 
 
 class Reason(Struct, frozen=True):
@@ -80,6 +81,14 @@ class Reason(Struct, frozen=True):
     code: Code
     text: str
     service: str | None = None
+
+
+class Trigger(Struct, frozen=True):
+    """The end of another service that has had this one started: whose, how, and its main process's status if any."""
+
+    service: str
+    code: Code
+    status: ExitStatus | None = None
 
 
 class State(StrEnum):

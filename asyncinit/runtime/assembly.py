@@ -36,6 +36,7 @@ from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.journal import open_journal
 from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
+from asyncinit.runtime.process.hooks import monitor_variables
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
@@ -62,8 +63,7 @@ from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
 from asyncinit.runtime.workshop import Workshop
 
-# Two pipes, a notification socket, readiness, and one for the spawn, or its sockets; clients, hooks and probes share
-# the rest.
+# Two pipes, a notification socket, readiness, one for the spawn or its sockets; clients, hooks, probes share the rest.
 _FILES_PER_SERVICE = 6
 _FILES = 512
 # A reader that has stalled may keep the last words for so long at most.
@@ -190,8 +190,10 @@ class Assembly:
         )
 
     def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
+        services = self.supervisor.engine.services
+
         def complain(name: str, text: str) -> None:
-            service = self.supervisor.engine.services.get(name)  # it may be gone since
+            service = services.get(name)  # it may be gone since
             preferred = service is not None and "timer.persistent" in service.spec.prefer
             level = LogLevel.INFO if preferred else LogLevel.WARNING
             self.journal.event(name, f"its timer will not remember its last run: {text}", level)
@@ -199,7 +201,7 @@ class Assembly:
         stamps = Stamps(self.workshop.offloader, environment, complain, project)
         alarm = WallAlarm(self._loop, self.timers, time.time, self._warn)
         schedules = Schedules(self.supervisor, self.announcer, self.timers, alarm, stamps, environment)
-        self.workshop.triggers = schedules.variables
+        self.workshop.triggers = lambda n: {**schedules.variables(n), **monitor_variables(services[n].follows)}
         return schedules
 
     def _make_sweep(self) -> LastSweep:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from asyncinit.config.spec import Scope
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
+from asyncinit.core import rivals
 from asyncinit.core.phrases import few
 from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
@@ -152,6 +153,7 @@ class Requests:
         if self._engine.shutting_down and verb is not Verb.STOP:
             raise RefusedError(f"cannot {verb} {', '.join(chosen)}: asyncinit is shutting down")
         self._refuse_gone(verb, chosen)
+        self._refuse_conflict(verb, chosen)
         self._refuse_stuck(verb, chosen)
         affected = self._affected(verb, chosen, only)
         job = ActJob(self._engine, verb, chosen, affected, done)
@@ -253,11 +255,23 @@ class Requests:
             are = "is" if len(gone) == 1 else "are"
             raise RefusedError(f"cannot {verb} {few(gone)}, which {are} not declared any more")
 
-    def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
-        """Refuse what would wait for a process that does not die: the service's own, or one of what it needs."""
+    def _refuse_conflict(self, verb: Verb, names: Sequence[str]) -> None:
+        """Refuse to have two up, with what they need, that cannot be up together."""
         if verb not in {Verb.START, Verb.RESTART}:
             return
-        for name in self._engine.graph.pulled_in(names, dict.fromkeys(self._engine.services, False)):
+        pair = rivals.pair(self._engine.graph, self._needed(names))
+        if pair is not None:
+            raise RefusedError(f"cannot {verb} {', '.join(names)}: {pair[0]} and {pair[1]} are in conflict")
+
+    def _needed(self, names: Sequence[str]) -> list[str]:
+        return self._engine.graph.pulled_in(names, dict.fromkeys(self._engine.services, False))
+
+    def _refuse_stuck(self, verb: Verb, names: Sequence[str]) -> None:
+        """Refuse what would wait for a process that does not die: its own, one of what it needs, or of a rival."""
+        if verb not in {Verb.START, Verb.RESTART}:
+            return
+        needed = self._needed(names)
+        for name in (*needed, *(rival for one in needed for rival in self._engine.graph.conflicts[one])):
             service = self._engine.services[name]
             if service.stuck:
                 whose = "" if name in names else f"{name}: "
@@ -268,7 +282,9 @@ class Requests:
         services, graph = self._engine.services, self._engine.graph
         if verb is Verb.START:
             enabled = {name: service.spec.enabled for name, service in services.items()}
-            others = [n for n in graph.pulled_in(names, enabled) if services[n].at_rest and not services[n].satisfied]
+            pulled = graph.pulled_in(names, enabled)
+            others = [n for n in pulled if services[n].at_rest and not services[n].satisfied]
+            others += rivals.displaced(graph, services, pulled)
         elif verb is Verb.RELOAD:
             others = []
         else:

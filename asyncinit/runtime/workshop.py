@@ -30,7 +30,7 @@ class Workshop:
     """The tools of the house.
 
     `control_address` is exported to services (None: there is no control socket); `open_files` is the limit of open
-    files that they get, where ours had to be raised; `triggers` gives the variables of a run that a timer has started.
+    files that they get, where ours had to be raised; `triggers` gives what tells a run who has started it.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -29,7 +29,7 @@ from asyncinit.core import events as ev
 from asyncinit.core.going_down import BY_ITSELF
 from asyncinit.core.lifecycle import step
 from asyncinit.core.service import IS_UP, Checks, Phase, Service
-from asyncinit.core.status import Code, ExitStatus, Reason, State
+from asyncinit.core.status import Code, ExitStatus, Reason, State, Trigger
 from tests.unit.world import service
 
 HOOKED = Hooks(*((Hook(Command((stage,)), timeout=4.0),) for stage in ("prepare", "announce", "drain", "tidy")))
@@ -43,6 +43,7 @@ STAGES = {
 }
 NOT_HERE = Reason(Code.CONDITION, 'path_exists = "/x" does not hold')
 SICK = Reason(Code.HEALTH, "3 health probes in a row failed: tcp 127.0.0.1:1: refused")
+DATABASE_FAILED = Trigger("db", Code.EXIT_CODE, ExitStatus(1))
 NO_DATABASE = Reason(Code.DEPENDENCY, "requires db, which has failed", "db")
 
 
@@ -177,6 +178,7 @@ def _at_rest(begun: Service) -> Iterator[Service]:
     yield replace(rest, wanted=False)
     yield replace(rest, rest=State.COMPLETED)
     yield replace(rest, rest=State.INACTIVE, reason=NOT_HERE)
+    yield replace(rest, rest=State.COMPLETED, follows_at=19.0)
     yield replace(rest, rest=State.FAILED, reason=WENT_WRONG)
     yield replace(rest, rest=State.FAILED, reason=WENT_WRONG, stuck=True)
     yield replace(rest, rest=State.FAILED, reason=NO_DATABASE)
@@ -200,6 +202,8 @@ def events(kind: type[ev.Event], service: Service) -> Iterator[ev.Event]:
     elif kind in {ev.Redeclared, ev.Undeclared}:
         yield kind(service.spec)  # type: ignore[call-arg]
         yield kind(replace(service.spec, description="other", umask=0o22, hooks=HOOKED))  # type: ignore[call-arg]
+    elif kind is ev.Triggered:
+        yield from (ev.Triggered(DATABASE_FAILED), ev.Triggered())
     elif kind is ev.Unmet:
         yield ev.Unmet(NOT_HERE)
     elif kind is ev.Probed:

@@ -72,6 +72,9 @@ wants = ["cache", "cache"]
 after = ["a"]
 before = ["b"]
 binds_to = ["c"]
+conflicts = ["d"]
+on_failure = ["e"]
+on_success = ["f"]
 
 [condition]
 path_exists = ["/etc/x", "!/run/x"]
@@ -153,6 +156,9 @@ WEB = ServiceSpec(
     after=("a",),
     before=("b",),
     binds_to=("c",),
+    conflicts=("d",),
+    on_failure=("e",),
+    on_success=("f",),
     condition=Condition(
         (
             Check(CheckKind.PATH_EXISTS, "/etc/x"),
@@ -199,7 +205,7 @@ WEB = ServiceSpec(
         post_stop=(Hook(Command(("r",))),),
     ),
 )
-OTHERS = dict.fromkeys(("db", "cache", "a", "b", "c"), COMMAND)
+OTHERS = dict.fromkeys(("db", "cache", "a", "b", "c", "d", "e", "f"), COMMAND)
 
 
 def test_every_key_reaches_the_specification(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def literals() -> set[str]:
 
 def test_every_variable_of_the_code_is_on_the_page() -> None:
     """Names that begin or end as asyncinit's, systemd's and the desktop's variables do are all described."""
-    ours = r"_?ASYNCINIT_.*|XDG_.*|NOTIFY_.*|WATCHDOG_.*|LISTEN_.*|NO_COLOR|SERVICE_RESULT|EXIT_.*|MAINPID"
+    ours = r"_?ASYNCINIT_.*|(XDG|NOTIFY|WATCHDOG|LISTEN|MONITOR|EXIT)_.*|NO_COLOR|SERVICE_RESULT|INSTANCE|MAINPID"
     known = variables("Read by asyncinit") | variables("Given to services") | variables("Not passed on")
     assert {name for name in literals() if re.fullmatch(ours, name)} <= known
 

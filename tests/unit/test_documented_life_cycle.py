@@ -24,7 +24,7 @@ from asyncinit.config.spec import (
 from asyncinit.core import events as ev
 from asyncinit.core.lifecycle import step
 from asyncinit.core.service import COMING_UP, GOING_DOWN, STOPPABLE, Phase, Service
-from asyncinit.core.status import Code, ExitStatus, Reason, State
+from asyncinit.core.status import Code, ExitStatus, Reason, State, Trigger
 from tests.unit.reference_world import codes, section, tables, words
 
 PAGE = "design/life-cycle.md"
@@ -37,7 +37,7 @@ STAGES = {
     Phase.PRE_STOP: ev.HookStage.PRE_STOP,
     Phase.POST_STOP: ev.HookStage.POST_STOP,
 }
-TIMED = {*COMING_UP, Phase.RELOADING, Phase.STOPPING, Phase.KILLING, Phase.BACKOFF}
+TIMED = {*COMING_UP, Phase.RELOADING, Phase.STOPPING, Phase.KILLING}
 
 Arrows = Mapping[tuple[str, str], set[str]]
 
@@ -62,7 +62,7 @@ def specs() -> Iterator[ServiceSpec]:
 
 def possible(s: Service) -> Iterator[ev.Event]:
     """What can happen to a service as it is: wishes at any time, answers to what was asked for, the engine's gates."""
-    yield from (ev.Start(), ev.Stop(), ev.Recycle(), ev.Listen())
+    yield from (ev.Start(), ev.Stop(), ev.Recycle(), ev.Listen(), ev.Triggered(Trigger("b", Code.SIGNAL)))
     if s.listening:
         yield ev.ListenFailed(WHY)
     if s.phase is Phase.WAITING:
@@ -73,6 +73,8 @@ def possible(s: Service) -> Iterator[ev.Event]:
         yield from (ev.MayStop(), ev.Hurry())
     if s.phase in GOING_DOWN:
         yield ev.Hurry()
+    if s.phase is Phase.BACKOFF:
+        yield ev.TimerFired(s.epoch)
     if s.spec.type is not ServiceType.TARGET:
         yield from answers(s)
 
@@ -104,7 +106,8 @@ def answers(s: Service) -> Iterator[ev.Event]:
 def shape(s: Service) -> tuple[object, ...]:
     """What decides where a service can go from here."""
     wishes = (s.wanted, s.leaving, s.revivable, s.hurried, s.stuck, s.armed)
-    return (s.phase, s.rest, s.main is None, s.failure is None, s.run_exit, s.step, *wishes)
+    again = s.follows_at is not None
+    return (again, s.phase, s.rest, s.main is None, s.failure is None, s.run_exit, s.step, *wishes)
 
 
 def walk(spec: ServiceSpec) -> tuple[Arrows, set[str]]:

@@ -12,7 +12,8 @@ from asyncinit.config.spec import GiveUp, Ready, ReadyKind, Restart, RestartPoli
 from asyncinit.core import events as ev
 from asyncinit.core import lifecycle
 from asyncinit.core.budget import Pace
-from asyncinit.core.engine import OVERRUN_GRACE, Engine
+from asyncinit.core.engine import OVERRUN_GRACE
+from asyncinit.core.gates import Gates
 from asyncinit.core.service import Phase
 from asyncinit.core.status import Code, State
 from tests.unit.world import World, service
@@ -778,8 +779,8 @@ class TestManyServices:
 
         with monkeypatch.context() as patch:
             patch.setattr("asyncinit.core.engine.step", counted_step)
-            for name in ("_holds_start", "_holds_stop"):
-                patch.setattr(Engine, name, counting(getattr(Engine, name)))
+            for name in ("holds_start", "holds_stop"):
+                patch.setattr(Gates, name, counting(getattr(Gates, name)))
             here = world(*specs)
             first, *rest = here.bodies
             for name in (first, *reversed(rest)):

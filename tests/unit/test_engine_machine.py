@@ -25,7 +25,7 @@ from asyncinit.config.spec import (
 from asyncinit.core import events as ev
 from asyncinit.core.explain import explain
 from asyncinit.core.graph import Graph
-from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, WITHOUT_RUN, Phase
+from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import Code, Reason
 from tests.unit.world import World, service
 
@@ -38,6 +38,7 @@ _NAMES = ["a", "b", "c", "d", "e"]
 def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
     """Services in some order, whose edges point to earlier ones only, so that there is no cycle."""
     specs: dict[str, ServiceSpec] = {}
+    anyone = st.one_of(st.just([]), st.lists(st.sampled_from(_NAMES), unique=True, max_size=2))
     for name in draw(st.permutations(_NAMES))[: draw(st.integers(1, len(_NAMES)))]:
         earlier = st.lists(st.sampled_from(list(specs)), unique=True, max_size=2) if specs else st.just([])
         kind = draw(st.sampled_from(list(ServiceType)))
@@ -51,6 +52,9 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
             wants=tuple(draw(earlier)),
             after=tuple(draw(earlier)),
             binds_to=tuple(draw(earlier)),
+            conflicts=tuple(draw(st.one_of(st.just([]), earlier))),
+            on_failure=tuple(draw(anyone)),
+            on_success=tuple(draw(anyone)),
             awaits=tuple(draw(earlier)),
             ready=Ready(draw(st.sampled_from([ReadyKind.EXEC, ReadyKind.NOTIFY, ReadyKind.PID_FILE])), timeout=20),
             restart=Restart(
@@ -66,12 +70,18 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
     return specs
 
 
+def was_displaced(service: Service) -> bool:
+    """Tell whether a service goes down for a rival, or with one that does."""
+    return not service.wanted and service.reason is not None and service.reason.code in {Code.CONFLICT, Code.DEPENDENCY}
+
+
 class Lives(RuleBasedStateMachine):
     """The engine in a world where anything may happen at any moment."""
 
     @initialize(specs=specifications())
     def begin(self, specs: dict[str, ServiceSpec]) -> None:
         self.world = World(specs)
+        self.tolerated: set[frozenset[str]] = set()
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +98,9 @@ class Lives(RuleBasedStateMachine):
             return
         before = dict(world.engine.services)
         plan = world.reconfigure(specs)
+        self.tolerated |= self.rivals_up()  # a declaration stops neither of two that are up already
         concerned = {*plan.added, *plan.removed, *plan.changed, *plan.restarted, *plan.affected, *plan.started}
+        concerned |= {name for name, service in world.engine.services.items() if was_displaced(service)}
         for name in set(before) - concerned:
             if set(before[name].spec.binds_to) & set(plan.added):
                 continue  # files cannot name what there is not
@@ -248,6 +260,17 @@ class Lives(RuleBasedStateMachine):
             assert told.chain[0].service == name
             assert all(link.text for link in told.chain)
             assert set(self.world.engine.waiting_on(name)) <= {link.service for link in told.chain}
+
+    @invariant()
+    def rivals_are_not_up_together(self) -> None:
+        self.tolerated &= self.rivals_up()
+        assert self.rivals_up() <= self.tolerated
+
+    def rivals_up(self) -> set[frozenset[str]]:
+        """Return the pairs of rivals of both of which something runs."""
+        conflicts = self.world.engine.graph.conflicts
+        up = {name for name in self.names if self.world[name].phase not in WITHOUT_RUN}
+        return {frozenset((name, other)) for name in up for other in conflicts[name] if other in up}
 
     @invariant()
     def nothing_impossible_happened(self) -> None:

@@ -1,4 +1,4 @@
-"""What post_stop hooks are told of the end."""
+"""What post_stop hooks are told of the end, and what is started for it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from asyncinit.core.status import Code, ExitStatus
-from asyncinit.runtime.process.hooks import end_variables
+from asyncinit.core.status import Code, ExitStatus, Trigger
+from asyncinit.runtime.process.hooks import end_variables, monitor_variables
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,17 @@ def test_end_variables(code: Code, status: ExitStatus | None, expected: tuple[st
     """They are systemd's, and an unknown status is not made up."""
     variables = end_variables(code, status)
     assert tuple(variables.get(name) for name in ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")) == expected
+
+
+def test_monitor_variables() -> None:
+    """Who is started for the end of another is told whose it was, and how, where that is known."""
+    assert monitor_variables(Trigger("web", Code.SIGNAL, ExitStatus(signal=9))) == {
+        "MONITOR_SERVICE": "web",
+        "MONITOR_SERVICE_RESULT": "signal",
+        "MONITOR_EXIT_CODE": "killed",
+        "MONITOR_EXIT_STATUS": "KILL",
+    }
+    assert monitor_variables(Trigger("web", Code.SPAWN)) == {
+        "MONITOR_SERVICE": "web",
+        "MONITOR_SERVICE_RESULT": "spawn",
+    }

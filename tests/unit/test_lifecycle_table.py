@@ -27,6 +27,7 @@ GRID = """
                   D    W    P    S    A    U    R    B    T    K    C    Z
 Start            =W    .    =    =    =    =    =    =    =    =    =    W
 Stop              =    D    =    =    =    =    =    =    =    =    =    D
+Triggered        =WZ   =    =    =    =    =    =    =    =    =    =    =
 Recycle          =W    .    =    =    =    =    =    =    =    =    =    W
 MayStart         =PU   PU   .    .    .    .    .    .    .    .    .    .
 MayStop           .    .    T    T    T   DWBT  BT   =    =    .    =    .

@@ -10,7 +10,7 @@ from asyncinit.config.spec import Command, ServiceSpec, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core.engine import Engine
 from asyncinit.core.reconfiguration import Reconfiguration
-from asyncinit.core.service import STOPPABLE, Phase, Service
+from asyncinit.core.service import STOPPABLE, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import ExitStatus, State
 from asyncinit.errors import TransitionError
 
@@ -146,6 +146,9 @@ class World:
             case ev.Prepare():
                 assert not self.engine.shutting_down, f"{name} starts in the shutdown"
                 self._check_may_start(name)
+                for other in self.engine.graph.conflicts[name]:
+                    assert self[other].phase in WITHOUT_RUN, f"{name} starts beside {other}"
+                    assert not self.bodies[other].alive
                 body.answers.append(ev.Prepared())
             case ev.Spawn():
                 assert not body.alive, f"{name}: two main processes"

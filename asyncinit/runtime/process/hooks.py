@@ -17,7 +17,7 @@ from msgspec import Struct
 from asyncinit.config.spec import Hook
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.events import HookStage
-from asyncinit.core.status import Code, ExitStatus, Reason, reason_of, signal_name
+from asyncinit.core.status import Code, ExitStatus, Reason, Trigger, reason_of, signal_name
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process.plan import ExecPlan
 from asyncinit.runtime.process.spawner import Spawner
@@ -255,3 +255,19 @@ def end_variables(result: Code, status: ExitStatus | None) -> dict[str, str]:
         how = "dumped" if status.core_dumped else "killed"
         variables |= {"EXIT_CODE": how, "EXIT_STATUS": signal_name(status.signal).removeprefix("SIG")}
     return variables
+
+
+_MONITORED = {
+    "SERVICE_RESULT": "MONITOR_SERVICE_RESULT",
+    "EXIT_CODE": "MONITOR_EXIT_CODE",
+    "EXIT_STATUS": "MONITOR_EXIT_STATUS",
+}
+"""What the end of another service is told by, for what tells of one's own."""
+
+
+def monitor_variables(trigger: Trigger | None) -> dict[str, str]:
+    """Return what a service is told of the end that it is started for (`on_failure`, `on_success`), as systemd does."""
+    if trigger is None:
+        return {}
+    told = end_variables(trigger.code, trigger.status)
+    return {"MONITOR_SERVICE": trigger.service} | {_MONITORED[name]: value for name, value in told.items()}
