@@ -26,13 +26,15 @@ _MOST_WAITING = 16
 class UpwardState(Struct):
     """What is carried over a re-exec; `address` is empty where nobody listens, `descriptor` -1 where all was told.
 
-    `telling`: readiness is to be told on the descriptor as soon as there is room.
+    `telling`: readiness is to be told on the descriptor as soon as there is room. `ready` and `reloading` were told.
     """
 
     address: str = ""
     waiting: list[bytes] = []
     descriptor: int = -1
     telling: bool = False
+    ready: bool = False
+    reloading: bool = False
 
 
 class Upward:
@@ -61,10 +63,18 @@ class Upward:
         descriptor, telling = -1, False
         if self._descriptor is not None:
             descriptor, telling = self._descriptor.number, self._descriptor.telling
-        return UpwardState(self._notifier.address, list(self._notifier.waiting), keep(descriptor), telling)
+        return UpwardState(
+            self._notifier.address,
+            list(self._notifier.waiting),
+            keep(descriptor),
+            telling,
+            self._is_ready,
+            self._is_reloading,
+        )
 
     def thaw(self, state: UpwardState) -> None:
         """Go on with the receivers of the program before; this was made without a descriptor."""
+        self._is_ready, self._is_reloading = state.ready, state.reloading
         self._notifier.address = state.address
         self._notifier.waiting.extend(state.waiting)
         self._notifier.flush()

@@ -105,7 +105,8 @@ class Configured:
 
     def freeze(self, _keep: Keep) -> ConfiguredState:
         """Return what is carried over a re-exec; the configuration itself is carried beside it."""
-        return ConfiguredState(self.options, self._main, self._job is not None)
+        under_way = any(not wish.dry_run for wish in (*self._wishes, *self._next))
+        return ConfiguredState(self.options, self._main, under_way)
 
     def thaw(self, state: ConfiguredState) -> None:
         """Go on as the asyncinit that was started so; read again what was being read."""
