@@ -163,7 +163,8 @@ class Engine:
         for name in plan.restarted:
             self._queue.append((name, ev.Recycle(reasons.of_change(plan.changed[name].keys))))
         self._queue.extend((name, ev.Recycle()) for name in plan.affected)
-        return self.boot(plan.started, now)
+        self._queue.extend((name, ev.Listen()) for name in plan.listening)
+        return self.start(plan.started, now)
 
     def forget(self, name: str) -> bool:
         """Drop a service that is not declared any more and at rest; tell whether it was one (`events.Forget`)."""

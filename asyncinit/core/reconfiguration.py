@@ -23,9 +23,9 @@ from asyncinit.core.status import State
 class Reconfiguration(Struct):
     """What `specs` would do to what is there: names in the order of their declaration.
 
-    `restarted` are those that have to be, `affected` what goes down and comes back with them, `started` what is
-    started: new ones, and what something newly needs. `detached` are the services that are gone and not forgotten yet,
-    as they are declared from now on; `graph` is of all.
+    `restarted` are those that have to be, `affected` what goes down and comes back with them. `started` are new ones,
+    and what something newly needs; `listening` are those of these that wait for a connection. `detached` are the
+    services that are gone and not forgotten yet, as they are declared from now on; `graph` is of all.
     """
 
     specs: Mapping[str, ServiceSpec]
@@ -35,6 +35,7 @@ class Reconfiguration(Struct):
     restarted: tuple[str, ...]
     affected: tuple[str, ...]
     started: tuple[str, ...]
+    listening: tuple[str, ...]
     detached: dict[str, ServiceSpec]
     graph: Graph
 
@@ -61,6 +62,9 @@ def work_out(
     # Where nothing of it runs, those that need it have lost it long ago, and a start takes nobody down.
     down = new_graph.brought_down(n for n in restarted if _runs(services[n]))
     affected = [n for n in down if n in there and n not in restarted and _runs(there[n])]
+    started = _started(there, graph, new_graph, specs, added, changed, [*restarted, *affected], shall_run)
+    # What is on its way down, and back, has no sockets to listen on before it is down: it is started.
+    listening = [n for n in started if specs[n].on_demand and (n not in services or services[n].at_rest)]
     return Reconfiguration(
         specs=specs,
         added=added,
@@ -68,7 +72,8 @@ def work_out(
         changed=changed,
         restarted=tuple(restarted),
         affected=tuple(affected),
-        started=_started(there, graph, new_graph, specs, added, changed, [*restarted, *affected], shall_run),
+        started=tuple(name for name in started if name not in listening),
+        listening=tuple(listening),
         detached=detached,
         graph=new_graph,
     )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.reference import cells, commands, interface, keys, limits, markdown
+from asyncinit.reference import cells, changes, commands, interface, keys, limits, markdown
 from asyncinit.reference.blocks import Block
 
 _PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -19,6 +19,8 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "commands": commands.describe,
     "interface": interface.describe,
     "life cycle": cells.describe,
+    "changes of services": changes.describe_services,
+    "changes of init": changes.describe_init,
     "limits of output": limits.describe_output,
     "limits of control": limits.describe_control,
 }

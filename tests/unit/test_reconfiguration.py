@@ -21,6 +21,7 @@ from asyncinit.config.spec import (
 )
 from asyncinit.core.service import Phase
 from asyncinit.core.status import Code, State
+from tests.unit.life import SOCKETS
 from tests.unit.world import World, service
 
 
@@ -90,6 +91,22 @@ def test_only_what_shall_run_is_started() -> None:
         "web": State.READY,
         "job": State.INACTIVE,
     }
+
+
+def test_on_demand() -> None:
+    """What is new and started on demand listens; what was gone, and is back before it was down, is started."""
+    lazy = service("lazy", sockets=SOCKETS, on_demand=True)
+    world = running(service("db"))
+    world.reconfigure(declared(service("db"), lazy))
+    world.settle()
+    assert world.state("lazy") is State.LISTENING
+    world.start("lazy")
+    world.settle()
+    world.reconfigure(declared(service("db")))
+    world.reconfigure(declared(service("db"), lazy))
+    world.exit("lazy", signal=15)
+    world.settle()
+    assert world.state("lazy") is State.READY
 
 
 def test_enabled_alone_starts_and_stops_nothing() -> None:
