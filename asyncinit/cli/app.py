@@ -20,8 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line (sys.argv's) and return the exit status."""
     open_missing()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    completing = COMPLETION_VARIABLE in os.environ
-    if os.getpid() == 1 and not completing:
+    if COMPLETION_VARIABLE in os.environ:
+        from asyncinit.cli.completion import answer
+
+        return guard(lambda: answer(os.environ[COMPLETION_VARIABLE], words))
+    if os.getpid() == 1:
         if not words:
             words = ["run"]
         elif not words[0].startswith("-") and find_command(words[0]) is None:
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"asyncinit: no such command: {words[0]}", file=sys.stderr)
             print(f"to run {line} under asyncinit: asyncinit -- {line}", file=sys.stderr)
             return 2
-    invocation = None if completing else parse(words)
+    invocation = parse(words)
     if invocation is not None:
         return guard(invocation.execute)
     from asyncinit.cli.click_app import main as click_main

@@ -1,6 +1,6 @@
 """A quick parser for well-formed command lines.
 
-It understands what most calls look like; for anything else (an error, --help, completion) it gives up, and click, whose
+It understands what most calls look like; for anything else (an error, --help) it gives up, and click, whose
 import takes longer than the whole of `asyncinit status`, does it properly. Imports nothing.
 """
 

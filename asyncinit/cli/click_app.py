@@ -1,4 +1,4 @@
-"""The table of commands as click commands: help, errors of usage, completion; the only module that imports click."""
+"""The table of commands as click commands: help, errors of usage; the only module that imports click."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from asyncinit import __version__
 from asyncinit.cli.arguments import split_program
@@ -130,17 +129,4 @@ def _argument(argument: Argument, ending: str) -> click.Argument:
         type=click.Choice(argument.choices) if argument.choices else click.STRING,
         required=argument.least > 0,
         nargs=1 if single else -1,
-        shell_complete=_complete_service if argument.of_services else None,
     )
-
-
-def _complete_service(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    from asyncinit.client.errors import ClientError
-    from asyncinit.client.locate import connect
-
-    try:
-        with connect(context.find_root().params.get("socket")) as server:
-            services = server.call("Status")["services"]
-    except ClientError:
-        return []
-    return [CompletionItem(one["name"], help=one["state"]) for one in services if one["name"].startswith(begun)]

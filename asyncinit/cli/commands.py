@@ -241,6 +241,13 @@ COMMANDS: tuple[Command, ...] = (
         "Replace asyncinit by the program now installed, while all services run on.\n\n"
         "A child of the new program is asked first whether it can go on; if not, nothing happens.",
     ),
+    Command(
+        "completion",
+        "completion:completion",
+        "Print what a shell has to read so that it completes commands, options and the names of services.",
+        (),
+        (Argument("shell", "SHELL", 1, 1, services=False, choices=("bash", "zsh", "fish")),),
+    ),
 )
 
 

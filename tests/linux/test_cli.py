@@ -520,13 +520,6 @@ def test_events(running: Running) -> None:
         assert process.wait(20) == 130
 
 
-def test_completion_knows_the_services(running: Running) -> None:
-    """A shell's completion gets the names of the services that run."""
-    words = {"_ASYNCINIT_COMPLETE": "bash_complete", "COMP_WORDS": "asyncinit start w", "COMP_CWORD": "2"}
-    completed = asyncinit(running, **words).stdout.split()
-    assert [word.rpartition(",")[2] for word in completed] == ["web", "web2"]
-
-
 def test_nothing_is_printed_that_the_encoding_cannot_hold(running: Running) -> None:
     """An encoding without the character gets a replacement, not an error."""
     running.operations.services_by_name["db"] = service("db", status_text="größe ✓")
