@@ -386,6 +386,24 @@ def test_a_long_run_is_told_once() -> None:
     assert len([line for line in world.lines if "left out" in line]) == 2
 
 
+def test_a_calendar_that_fails_takes_no_other_timer_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer whose next slot cannot be told is not armed any more, and says so; the others go on."""
+    world = Clockwork(job("bad", Timer(cron=("@hourly",))), job("good", Timer(cron=("30 0 * * *",)))).arm()
+
+    def fail(expression: str, *_: object) -> float | None:
+        if expression == "@hourly":
+            raise RuntimeError("a bug")
+        return MIDNIGHT + 24.5 * HOUR
+
+    world.advance(10)
+    monkeypatch.setattr("asyncinit.runtime.timing.calendar.slot_after", fail)
+    world.advance(2 * HOUR)
+    assert world.started("bad") == [HOUR], "the one that was known"
+    assert world.started("good") == [0.5 * HOUR]
+    assert world.engine.armed == {"good"}
+    assert any("internal error" in line for line in world.lines)
+
+
 def test_a_reload_while_the_stamp_is_read() -> None:
     """A timer that is not wanted any more when its stamp comes is left alone."""
     world = Clockwork(job("nightly", Timer(cron=("@daily",), persistent=True)), stamps={"nightly": 1.0})

@@ -43,6 +43,7 @@ class _Armed:
     `skipped` counts runs that were left out; `told`: that was said of the run that goes on.
     """
 
+    name: str
     timer: Timer
     zone: tzinfo = UTC
     memory: Memory | None = None
@@ -132,7 +133,7 @@ class Schedules:
             before = self._armed.get(name)
             if before is not None and before.timer == timer:
                 continue
-            armed = self._armed[name] = _Armed(timer) if before is None else before
+            armed = self._armed[name] = _Armed(name, timer) if before is None else before
             armed.timer, armed.zone = timer, self._zone(name, timer)
             if armed.memory is not None:
                 self._remember(armed, self._changed(armed.memory, timer))
@@ -191,7 +192,11 @@ class Schedules:
 
     def _remember(self, armed: _Armed, memory: Memory) -> None:
         armed.memory = memory
-        armed.due = schedule.deadlines(armed.timer, memory, self._wall(), armed.slots)
+        try:
+            armed.due = schedule.deadlines(armed.timer, memory, self._wall(), armed.slots)
+        except Exception as error:  # a bug of ours, or of the library: the other timers must not be lost with it
+            armed.due = Deadlines()
+            self._announcer.note(armed.name, f"internal error, its timer is not armed: {error!r}", LogLevel.ERROR)
 
     # -----------------------------------------------------------------------------------------------------------------
     # What is due
@@ -341,7 +346,7 @@ class Schedules:
         for name, moment in state.unwritten.items():
             self._stamps.write(name, moment)
         for name, one in state.timers.items():
-            armed = _Armed(one.timer, self._zone(name, one.timer))
+            armed = _Armed(name, one.timer, self._zone(name, one.timer))
             armed.queued, armed.skipped, armed.last, armed.variables = one.queued, one.skipped, one.last, one.variables
             if one.memory is not None:
                 self._remember(armed, one.memory)
