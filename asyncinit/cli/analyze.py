@@ -67,7 +67,7 @@ def summary(answer: dict[str, Any]) -> str:
         head = f"started in {duration(answer['finished'])}: {ready} of {count} ready"
     failed = [one["name"] for one in services if one["ready"] is None and one["ended"] is not None]
     if failed:
-        head += f"; failed at first: {', '.join(failed[:5])}" + (f" and {len(failed) - 5} more" if failed[5:] else "")
+        head += f"; not up at first: {', '.join(failed[:5])}" + (f" and {len(failed) - 5} more" if failed[5:] else "")
     chain = chain_to(services, None)
     if not chain:
         return f"{head}\n"
@@ -83,7 +83,7 @@ def blame(answer: dict[str, Any]) -> str:
     for taken, one in sorted(timed, key=lambda pair: (-pair[0], pair[1]["name"])):
         after = "-" if one["ready"] is None else duration(one["ready"])
         remark = "" if one["attempts"] <= 1 else f"{one['attempts']} attempts"
-        remark = "failed" if one["ready"] is None else remark
+        remark = "not up" if one["ready"] is None else remark
         rows.append((one["name"], duration(taken), after, remark))
     return screen.table(rows)
 

@@ -161,7 +161,7 @@ class Situation:
     def inactive(self, service: Service) -> str:
         """Return whether it was ever started, and why it is down."""
         if service.skipped and service.reason is not None:
-            return f"is down: it was skipped, because a condition does not hold ({service.reason.text})"
+            return f"is down: it was skipped: {service.reason.text}"
         if service.reason is not None:
             return f"is down: {service.reason.text}"
         if service.epoch:

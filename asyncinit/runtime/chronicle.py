@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, field
 
 from asyncinit.core.events import Announce
-from asyncinit.core.status import State
+from asyncinit.core.status import Code, State
 from asyncinit.linux.process import Usage
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.tree.listing import Member
@@ -120,6 +120,10 @@ class Chronicle:
                 return
             start = self.record.starts[effect.service] = FirstStart(now)
             self._open += 1
+        if effect.reason is not None and effect.reason.code is Code.CONDITION:
+            self._drop_start(effect.service)  # it was skipped: nothing of it has started
+            self._look_whether_finished(now)
+            return
         was_over = start.over
         if effect.new is State.STARTING:
             start.attempts += 1
@@ -130,8 +134,15 @@ class Chronicle:
         elif effect.new in _FAILED and not start.over:
             start.ended = now
         self._open -= start.over and not was_over
-        if not self._open:
+        self._look_whether_finished(now)
+
+    def _look_whether_finished(self, now: float) -> None:
+        if not self._open and self.record.starts:
             self.record.finished = now
+
+    def _drop_start(self, name: str) -> None:
+        start = self.record.starts.pop(name, None)
+        self._open -= start is not None and not start.over
 
     def starting(self, name: str, environment: Iterable[str], now: float) -> None:
         """Note that the main process of a service is about to be made, and the names of its variables."""
@@ -159,8 +170,7 @@ class Chronicle:
 
     def forget(self, name: str) -> None:
         """Forget a service that is not declared any more."""
-        start = self.record.starts.pop(name, None)
-        self._open -= start is not None and not start.over
+        self._drop_start(name)
         self.record.runs.pop(name, None)
         self.record.outlived.pop(name, None)
 

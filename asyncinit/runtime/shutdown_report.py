@@ -112,5 +112,5 @@ class ShutdownReport:
 def _told(row: Stopped) -> str:
     of = "" if row.granted == math.inf else f" of {duration(row.granted)}"
     end = "killed after " if row.killed else "would not die for " if row.failed else "stopped in "
-    waited = f", after {duration(row.waited)} for {row.waited_for}" if row.waited else ""
+    waited = f", after {duration(row.waited)} for {row.waited_for}" if row.waited_for is not None else ""
     return f"{end}{duration(row.used)}{of}{waited}"

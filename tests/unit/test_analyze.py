@@ -41,7 +41,7 @@ FLAKY = times("flaky", "db", preparing=1.0, starting=1.0, ended=1.2, ready=1.8, 
 def test_the_summary() -> None:
     """How long, how many, who failed, and what decided it."""
     assert summary(start(DB, CACHE, WEB, BAD)).splitlines() == [
-        "started in 2 s: 3 of 4 services ready; failed at first: bad",
+        "started in 2 s: 3 of 4 services ready; not up at first: bad",
         "",
         "what it waited for:",
         "web   ready after 2 s  took 1 s",
@@ -64,7 +64,7 @@ def test_blame() -> None:
         "web      1 s     2 s",
         "flaky    800 ms  1.8 s        3 attempts",
         "cache    500 ms  500 ms",
-        "bad      250 ms  -            failed",
+        "bad      250 ms  -            not up",
     ]
     assert blame(start(times("x"))) == "nothing has started yet\n"
 

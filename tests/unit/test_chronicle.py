@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from asyncinit.core.events import Announce
-from asyncinit.core.status import State
+from asyncinit.core.status import Code, Reason, State
 from asyncinit.linux.process import Usage
 from asyncinit.runtime.chronicle import Chronicle, Record
 from asyncinit.runtime.reexec.keep import Kept
@@ -111,6 +111,17 @@ def test_a_service_that_nobody_knows() -> None:
     chronicle.forget("web")
     chronicle.forget("web")
     assert (chronicle.record.runs, chronicle.record.starts, chronicle.record.outlived) == ({}, {}, {})
+
+
+def test_what_is_skipped_has_not_started() -> None:
+    """A condition that does not hold is no start, and holds nothing open."""
+    chronicle = Written(0.0, 9.0)
+    chronicle.go("web", (0.0, State.INACTIVE, State.WAITING), (0.0, State.WAITING, State.STARTING))
+    started(chronicle, "db", 0.0, 0.0, 1.0)
+    skipped = Reason(Code.CONDITION, "path_exists /x does not hold")
+    chronicle.changed(Announce("web", State.STARTING, State.INACTIVE, skipped), 2.0)
+    assert list(chronicle.record.starts) == ["db"]
+    assert chronicle.record.finished == 2.0
 
 
 def test_a_forgotten_service_does_not_hold_the_start_open() -> None:

@@ -119,3 +119,10 @@ def test_times_are_rfc_3339() -> None:
     """A time has milliseconds and a Z, also before 1970 and when it rounds."""
     assert types.timestamp(1795454030.1239) == "2026-11-23T17:13:50.123Z"
     assert types.timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_who_may_only_look_changes_nothing_and_gets_no_secrets() -> None:
+    """What acts is for the owner alone, and so is the environment of a service, which may have passwords."""
+    owners = {"Start", "Stop", "Restart", "Reload", "Signal", "Shutdown", "ExecPlan"}
+    assert types.METHODS.keys() >= owners | types.READ_METHODS
+    assert not types.READ_METHODS & owners

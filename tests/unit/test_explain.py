@@ -417,6 +417,4 @@ def test_skipped() -> None:
     here.start("web")
     here.bodies["web"].answers.clear()
     here.tell("web", ev.Unmet(Reason(Code.CONDITION, "path_exists /x does not hold")))
-    assert here.text("web") == (
-        "is down: it was skipped, because a condition does not hold (path_exists /x does not hold)"
-    )
+    assert here.text("web") == "is down: it was skipped: path_exists /x does not hold"

@@ -16,7 +16,7 @@ from asyncinit.runtime.process.offload import StepCallback
 LARGEST = 4096
 """What Kubernetes keeps of the file; a longer one is cut, and would be no JSON any more."""
 DEFAULT = "/dev/termination-log"
-TIMEOUT = 1.0
+TIMEOUT = 0.5
 
 
 class TerminationMessage(msgspec.Struct, frozen=True):
