@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+
 from asyncinit.cli import screen
 from asyncinit.cli.act import act
 from asyncinit.cli.outcome import complain
 from asyncinit.cli.reload_config import take_over
 from asyncinit.cli.server import connect
-from asyncinit.client.errors import EXIT_FAILED, EXIT_NOT_THERE, NotRunningError
+from asyncinit.client.errors import EXIT_FAILED, EXIT_NOT_THERE, CallError, NotRunningError
 from asyncinit.config.enabling import Said, say_enabled
 from asyncinit.config.problems import printable
 from asyncinit.errors import AsyncinitError, UnknownServiceError
@@ -15,6 +17,7 @@ from asyncinit.errors import AsyncinitError, UnknownServiceError
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
     from asyncinit.cli.declaring import Invocation
+    from asyncinit.client.connection import Connection
 
 
 def enable(invocation: Invocation) -> int:
@@ -61,6 +64,15 @@ def _tell(name: str, enabled: bool, said: Said) -> None:
         complain("what is in /run is gone after the next boot")
 
 
+def _knows(server: Connection, name: str, enabled: bool) -> bool:
+    """Tell whether the running asyncinit has the same word: it may have been started with other files."""
+    try:
+        shown = tomllib.loads(server.call("Show", {"name": name})["toml"])
+    except CallError:  # it has no such service
+        return False
+    return shown.get("enabled", True) is enabled
+
+
 def _tell_running(invocation: Invocation, enabled: bool, names: list[str]) -> int:
     """Have the running asyncinit know, if there is one; with --now there has to be one."""
     try:
@@ -71,6 +83,10 @@ def _tell_running(invocation: Invocation, enabled: bool, names: list[str]) -> in
         raise
     with server:
         if take_over(server, wait=False) is None:
+            return EXIT_FAILED
+        others = [name for name in names if not _knows(server, name, enabled)]
+        if others:
+            complain(f"the running asyncinit reads other files, and does not know it of {', '.join(others)}")
             return EXIT_FAILED
         if invocation.values["now"]:
             return act(server, "Start" if enabled else "Stop", names)

@@ -57,7 +57,7 @@ IMPACTS: Mapping[str, Impact] = {
     "conflicts": Impact.NOW,
     "on_failure": Impact.NOW,
     "on_success": Impact.NOW,
-    "awaits": Impact.NOW,
+    "awaits": Impact.UNSEEN,
     "condition": Impact.NEXT_START,
     "directories": Impact.RESTART,
     "limits": Impact.RESTART,

@@ -209,6 +209,7 @@ def test_a_command_beside_services_goes_on(tmp_path: Path, kind: str) -> None:
         assert init.call("reload-config").returncode == 0
         after = pids(init)
         assert set(after) == {"web", "sleep", "new"}
+        assert not told(init, "changed in place sleep")
         assert after["sleep"] == before["sleep"] and after["web"] != before["web"]
         declare(init, sleep=SLEEP)
         done = init.call("reload-config")
@@ -325,6 +326,12 @@ def test_enable_and_disable(tmp_path: Path, kind: str) -> None:
         }
         assert not (tmp_path / "services.d" / "spare.d").exists()
         assert init.call("enable", *config, "nobody").returncode == 3
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "web.toml").write_text(SLEEP)
+        done = init.call("disable", "--services", str(tmp_path / "elsewhere"), "web")
+        assert done.returncode == 0  # it says the same, by chance
+        done = init.call("enable", "--services", str(tmp_path / "elsewhere"), "web")
+        assert done.returncode == 1 and "reads other files" in done.stderr
 
 
 # ---------------------------------------------------------------------------------------------------------------------

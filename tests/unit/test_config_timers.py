@@ -134,7 +134,10 @@ def test_what_is_armed_and_what_is_started(tmp_path: Path) -> None:
         "asked": f"on_demand = true\n{COMMAND}{timer}\n[[sockets]]\nunix = '/run/x.sock'",
     }
     write(tmp_path, {f"services.d/{name}.toml": text for name, text in files.items()})
-    for start, started, armed in (("", ["asked", "both", "web"], ["asked", "both", "job"]), ('start = ["off", "web"]', ["web"], ["off"])):
+    for start, started, armed in (
+        ("", ["asked", "both", "web"], ["asked", "both", "job"]),
+        ('start = ["off", "web"]', ["web"], ["off"]),
+    ):
         write(tmp_path, {"asyncinit.toml": f"[init]\n{start}\n"})
         configuration = load(str(tmp_path / "asyncinit.toml"), root=NOWHERE)
         assert sorted(at_start.started(configuration)) == started

@@ -156,6 +156,19 @@ def test_one_reading_at_a_time() -> None:
     assert len(house.plans) == 2
 
 
+def test_a_bug_of_ours_keeps_nobody_waiting() -> None:
+    """Who asked is told, the loop too, and the next reading goes on."""
+    house = House(WEB)
+    house.configured.on_change.insert(0, lambda _plan: 1 / 0)  # type: ignore[arg-type, return-value]
+    answers, later = house.ask(), house.ask()
+    with pytest.raises(ZeroDivisionError):
+        house.found(OTHER)
+    assert answers == [Unusable(text="internal error: ZeroDivisionError('division by zero')")]
+    house.configured.on_change.clear()
+    house.found(WEB)
+    assert isinstance(later[0], Reloaded)
+
+
 def test_who_has_gone_is_not_told() -> None:
     """What was asked for happens all the same."""
     house = House(WEB)

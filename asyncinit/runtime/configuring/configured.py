@@ -155,16 +155,19 @@ class Configured:
         return encode(read_declared(self.options, self._main))
 
     def _found(self, answer: bytes | SpawnError) -> None:
+        wishes, self._wishes = self._wishes, []
         try:
-            self._understand(answer)
+            self._understand(answer, wishes)
+        except Exception as error:  # the loop tells it in full; who waits must not wait for ever
+            _tell(wishes, Unusable(text=f"internal error: {error!r}"))
+            raise
         finally:
             self._job = None
             self._upward.reloaded()
             if self._next:
                 self._begin()
 
-    def _understand(self, answer: bytes | SpawnError) -> None:
-        wishes, self._wishes = self._wishes, []
+    def _understand(self, answer: bytes | SpawnError, wishes: list[_Wish]) -> None:
         dry = [wish for wish in wishes if wish.dry_run]
         real = [wish for wish in wishes if not wish.dry_run]
         reading = Reading() if isinstance(answer, SpawnError) else decode(answer, Reading)
@@ -211,5 +214,6 @@ class Configured:
 
 def _tell(wishes: list[_Wish], outcome: Outcome) -> None:
     for wish in wishes:
-        if wish.answer is not None:
-            wish.answer(outcome)
+        answer, wish.answer = wish.answer, None
+        if answer is not None:
+            answer(outcome)
