@@ -47,6 +47,8 @@ def service(name: str, state: State = State.READY, **changes: object) -> Service
         "next_start": None,
         "status_text": None,
         "armed": False,
+        "successor": None,
+        "draining": [],
         "requires": [],
         "not_applied": [],
         "health": None,

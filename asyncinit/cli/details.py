@@ -42,6 +42,8 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
         ("waits for", screen.plain(", ".join(service["waiting_on"]))),
         ("next start", screen.moment(service["next_start"]) if service["next_start"] else ""),
         ("pid", "" if service["pid"] is None else str(service["pid"])),
+        ("successor", "" if service["successor"] is None else f"pid {service['successor']}"),
+        ("draining", ", ".join(f"pid {pid}" for pid in service["draining"])),
         ("ready", f"since {screen.moment(service['ready_since'])}" if service["ready_since"] else ""),
         ("says", screen.plain(service["status_text"] or "")),
         ("health", _health(service["health"])),

@@ -56,6 +56,9 @@ def fetch(server: Connection, names: tuple[str, ...]) -> dict[str, Any]:
     translate = translator(server.server_pid, own["pid"])
     for item in (own, *answer["services"]):
         item["pid"] = translate(item["pid"])
+        # An asyncinit that runs since before this command was installed does not tell of them.
+        item["successor"] = translate(item.get("successor"))
+        item["draining"] = [translate(pid) for pid in item.get("draining", ())]
     return answer
 
 
@@ -91,6 +94,10 @@ def remark(service: dict[str, Any]) -> str:
         parts.append(service["reason"]["text"])
     if service["next_start"]:
         parts.append("next start " + screen.moment(service["next_start"]))
+    if service["successor"]:
+        parts.append(f"pid {service['successor']} is to take over")
+    if service["draining"]:
+        parts.append("still ending: pid " + ", ".join(map(str, service["draining"])))
     if service["status_text"]:
         parts.append(service["status_text"])
     if service["not_applied"]:

@@ -5,7 +5,7 @@ Every handler is a cell (or several) of that table; what ends a run is handed ov
 
 from __future__ import annotations
 
-from asyncinit.config.spec import ReadyKind, ServiceType
+from asyncinit.config.spec import Handover, ReadyKind, ServiceType
 from asyncinit.core import events as ev
 from asyncinit.core import going_down, staying_up
 from asyncinit.core.budget import UNHURRIED
@@ -23,7 +23,10 @@ def begin(m: Move, _event: Event) -> None:
     if s.spec.type is ServiceType.TARGET:
         ready(m)
         return
+    if s.spec.handover is Handover.OVERLAP and not s.generation:
+        s.generation = 1  # nothing runs that would know it by another key
     m.enter(Phase.PREPARING)
+    s.serving = s.serving or bool(s.spec.sockets)
     s.start_deadline = m.now + s.spec.ready.timeout
     m.arm(s.start_deadline)
     m.do(ev.Prepare(s.name))

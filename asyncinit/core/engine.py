@@ -15,14 +15,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-from asyncinit.config.spec import GiveUp, ServiceSpec, ServiceType
+from msgspec.structs import replace
+
+from asyncinit.config.spec import GiveUp, ServiceSpec
 from asyncinit.core import budget, followers, reasons, rivals
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
-from asyncinit.core.gates import Gates
-from asyncinit.core.graph import Graph
+from asyncinit.core.handing_over import Handovers
+from asyncinit.core.handover import service_of
 from asyncinit.core.lifecycle import step
-from asyncinit.core.reconfiguration import Reconfiguration, work_out
+from asyncinit.core.overview import Overview
+from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.core.restart import takes_all_down
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
 from asyncinit.core.shares import Shares
@@ -33,12 +36,11 @@ from asyncinit.errors import TransitionError
 OVERRUN_GRACE = 0.05
 
 
-class Engine:
+class Engine(Overview):
     """The services, and what shall become of them.
 
     `draw` gives random numbers in [0, 1). Every method that lets something happen takes `now` (monotonic seconds) and
     returns the effects to carry out, in order. `report` is told of events that could not happen (bugs of asyncinit).
-    `armed` are the services that a timer will start: set by whoever has the timers, it is something to stay for.
     """
 
     def __init__(
@@ -47,15 +49,14 @@ class Engine:
         draw: Callable[[], float],
         report: Callable[[TransitionError], None],
     ) -> None:
-        self.services: dict[str, Service] = {name: Service(spec) for name, spec in specs.items()}
-        self.graph = Graph(specs)
+        super().__init__(specs)
+        self._handovers = Handovers(self.lives, self._post, self._do, self._concern_around)
         self._draw = draw
         self._report = report
         self._queue: deque[tuple[str, Event]] = deque()
         self._concerned: dict[str, set[str]] = {}
         self._effects: list[Effect] = []
         self.killed: list[str] = []
-        self._gates = Gates(self.services, self.graph)
         self.shutting_down = False
         self.overrun = False
         self.budget = math.inf
@@ -63,7 +64,6 @@ class Engine:
         self.ended_essential: str | None = None
         self.gave_up: GiveUp = GiveUp.NONE
         self.gave_up_on: str | None = None
-        self.armed: frozenset[str] = frozenset()
 
     # -----------------------------------------------------------------------------------------------------------------
     # What happens
@@ -71,7 +71,7 @@ class Engine:
     def handle(self, name: str, event: Event, now: float) -> list[Effect]:
         """Let `event` happen to the service `name`."""
         if self.shutting_down and isinstance(event, ev.ExtendTimeout):
-            event = ev.ExtendTimeout(event.seconds, self._shares.latest_end(name))
+            event = ev.ExtendTimeout(event.seconds, self._shares.latest_end(service_of(name)))
         self._queue.append((name, event))
         return self._run(now)
 
@@ -100,7 +100,7 @@ class Engine:
 
     def _make_room(self, names: Iterable[str]) -> None:
         for name, reason in rivals.displaced(self.graph, self.services, names).items():
-            self._queue.append((name, ev.Stop(reason)))
+            self._to_all_of(name, ev.Stop(reason))
 
     def boot(self, names: Iterable[str], now: float) -> list[Effect]:
         """Want `names` up, but those that are started on demand, which listen unless something that starts needs them.
@@ -115,8 +115,10 @@ class Engine:
         return self.start([name for name in named if not self.services[name].spec.on_demand], now)
 
     def idle_stop(self, name: str, reason: Reason, now: float) -> list[Effect]:
-        """Have a service that nobody uses go down until the next connection."""
-        return [] if self.shutting_down else self.handle(name, ev.Listen(reason), now)
+        """Have a service that nobody uses go down until the next connection; not one that is being handed over."""
+        if self.shutting_down or name in self.lives.successors:
+            return []
+        return self.handle(name, ev.Listen(reason), now)
 
     def stop(self, names: Iterable[str], now: float) -> list[Effect]:
         """Want `names` down, and first all that needs them."""
@@ -124,20 +126,26 @@ class Engine:
         down = dict.fromkeys(self.graph.brought_down(named))
         for name in down:
             reason = None if name in named else reasons.of_stop(self.graph.needs[name], down)
-            if name in named or not self._is_off(name):
-                self._queue.append((name, ev.Stop(reason)))
+            if name in named or not self.services[name].off:
+                self._to_all_of(name, ev.Stop(reason))
         return self._run(now)
 
     def restart(self, names: Iterable[str], now: float, *, only: bool = False) -> list[Effect]:
-        """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them."""
+        """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them.
+
+        Who can be handed over is replaced by another instance instead, and nobody goes down with it.
+        """
         if self.shutting_down:
             return []
         named = rivals.compatible(self.graph, names)
         self._make_room(named)
-        for name in self.graph.torn_down(named) if only else self.graph.brought_down(named):
-            if name in named or not self.services[name].at_rest:
-                self._queue.append((name, ev.Recycle()))
-        return self.start([n for n in self._needs_of(named) if self._must_be_asked(n)], now)
+        handed_over, going = self.restarted(named, only=only)
+        for name in handed_over:
+            self._handovers.begin(name, self.services[name].declared)
+        for name in going:
+            self.lives.failures.pop(name, None)
+            self._to_all_of(name, ev.Recycle())
+        return self.start([n for n in self.needs_of(named) if self.must_be_asked(n)], now)
 
     def reload(self, names: Iterable[str], now: float) -> list[Effect]:
         """Have `names` read their configuration again; what is not ready is left alone."""
@@ -149,29 +157,39 @@ class Engine:
         if self.shutting_down:
             return []
         for name in plan.removed:
-            self._queue += [(name, ev.Stop(reasons.NO_LONGER_DECLARED)), (name, ev.Undeclared(plan.detached[name]))]
+            self._to_all_of(name, ev.Stop(reasons.NO_LONGER_DECLARED))
+            self._to_all_of(name, ev.Undeclared(plan.detached[name]))
         for name in plan.changed:
-            self._queue.append((name, ev.Redeclared(plan.specs[name])))
+            self._to_all_of(name, ev.Redeclared(plan.specs[name]))
         for name in plan.added:
             if name in self.services:  # it was gone, and something of it is still there
                 self._queue.append((name, ev.Redeclared(plan.specs[name])))
             else:
                 self.services[name] = Service(plan.specs[name])
-        self.graph = plan.graph
-        self._gates = Gates(self.services, self.graph)
-        self._concerned = {name: {name} for name in self.services}
+        self.lay(plan.graph)
+        self._concern_all()
         for name in plan.restarted:
-            self._queue.append((name, ev.Recycle(reasons.of_change(plan.changed[name].keys))))
-        self._queue.extend((name, ev.Recycle()) for name in plan.affected)
+            if name in plan.handed_over:
+                self._handovers.begin(name, plan.specs[name])
+            else:
+                self._to_all_of(name, ev.Recycle(reasons.of_change(plan.changed[name].keys)))
+        for name in plan.affected:
+            self._to_all_of(name, ev.Recycle())
         self._queue.extend((name, ev.Listen()) for name in plan.listening)
         return self.start(plan.started, now)
 
     def forget(self, name: str) -> bool:
-        """Drop a service that is not declared any more and at rest; tell whether it was one (`events.Forget`)."""
+        """Drop a service that is not declared any more and at rest; tell whether it was one (`events.Forget`).
+
+        Or a life beside the present one, by its key.
+        """
+        if name in self.lives.beside:
+            return self.lives.drop(name)
         service = self.services.get(name)
-        if service is None or not service.gone or not service.at_rest or service.stuck:
+        if service is None or not service.gone or not service.at_rest or service.stuck or self.lives.beside_of(name):
             return False
-        self._gates.forget(name)
+        self.gates.forget(name)
+        self.lives.failures.pop(name, None)
         self.graph.drop(name)
         del self.services[name]
         return True
@@ -182,96 +200,26 @@ class Engine:
             self.shutting_down = True
             self.budget = budget.usable(timeout)
             self.stop_deadline = now + self.budget
-            for name in self.services:
-                if not self._is_off(name):
-                    self._queue.append((name, ev.Stop()))
+            for name, service in self.services.items():
+                if not service.off or self.lives.beside_of(name):
+                    self._to_all_of(name, ev.Stop())
                     self._concerned[name] = {name}
         return self._run(now)
 
     def hurry(self, now: float) -> list[Effect]:
         """No more waiting: the budget is spent, or somebody asked twice. What is left is killed, in order."""
         self.overrun = True
-        for name, service in self.services.items():
+        for service in self.lives.all():
             if service.phase in GOING_DOWN:
-                self._queue.append((name, ev.Hurry(OVERRUN_GRACE)))
+                self._queue.append((service.key, ev.Hurry(OVERRUN_GRACE)))
             else:
-                self._concerned[name] = {name}
+                self._concern(service)
         return self._run(now)
 
     def look_at_all(self, now: float) -> list[Effect]:
         """Look at every gate, as after a re-exec (`core.carried`)."""
-        self._concerned = {name: {name} for name in self.services}
+        self._concern_all()
         return self._run(now)
-
-    # -----------------------------------------------------------------------------------------------------------------
-    # What can be seen
-
-    def plan(self, specs: Mapping[str, ServiceSpec], shall_run: Iterable[str]) -> Reconfiguration:
-        """Return what other declarations would mean now; changes nothing. `shall_run` is what a start would start."""
-        return work_out(self.services, self.graph, specs, shall_run)
-
-    @property
-    def idle(self) -> bool:
-        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target holds nothing up."""
-        if self.armed:
-            return False
-        return all(
-            self._is_off(s.name) or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP)
-            for s in self.services.values()
-        )
-
-    @property
-    def all_down(self) -> bool:
-        """Tell whether every service is at rest."""
-        return all(service.at_rest for service in self.services.values())
-
-    @property
-    def all_ready(self) -> bool:
-        """Tell whether all that is wanted is ready or completed, and anything is.
-
-        A service that a timer starts now and then is not what the whole waits for, before, in and after its runs.
-        """
-        anything = bool(self.armed)
-        # From the end: asked at every change, this meets one that is not ready soonest.
-        for service in reversed(self.services.values()):
-            if service.wanted and service.spec.timer is None:
-                if not (service.satisfied or (service.at_rest and service.rest is State.COMPLETED)):
-                    return False
-                anything = True
-            elif service.listening:
-                anything = True
-        return anything
-
-    @property
-    def failed(self) -> list[str]:
-        """Return the services that have failed for good."""
-        return [name for name, service in self.services.items() if service.state is State.FAILED]
-
-    @property
-    def unhealthy(self) -> list[str]:
-        """Return the services that are unhealthy."""
-        return [name for name, service in self.services.items() if service.unhealthy is not None]
-
-    def waiting_on(self, name: str) -> list[str]:
-        """Return the services that `name` waits for: to start, or (wanted down) to stop."""
-        return self._gates.waiting_on(name)
-
-    @property
-    def _shares(self) -> Shares:
-        return Shares(self.services, self.graph, self.budget, self.stop_deadline)
-
-    def _is_off(self, name: str) -> bool:
-        """Tell whether nothing of a service runs, and nothing will unless somebody asks for it."""
-        service = self.services[name]
-        return service.at_rest and not service.listening
-
-    def _must_be_asked(self, name: str) -> bool:
-        """Tell whether a service that is needed does not come by itself: it is down, or on its way there."""
-        service = self.services[name]
-        return service.hopeless or not service.wanted
-
-    def _needs_of(self, names: Iterable[str]) -> list[str]:
-        return list(dict.fromkeys(other for name in names for other in self.graph.needs[name]))
 
     # -----------------------------------------------------------------------------------------------------------------
     # The queue
@@ -286,8 +234,8 @@ class Engine:
         effects, self._effects = self._effects, []
         return effects
 
-    def _step(self, name: str, event: Event, now: float) -> None:
-        before = self.services.get(name)
+    def _step(self, key: str, event: Event, now: float) -> None:
+        before = self.lives.find(key)
         if before is None:  # late: it is forgotten
             return
         try:
@@ -297,65 +245,112 @@ class Engine:
             return
         if after is before:
             return
-        self.services[name] = after
-        self._effects.extend(effects)
-        self._note_end(before, after)
+        self.lives.put(after)
+        beside = after.key in self.lives.beside
+        for effect in effects:
+            if not isinstance(effect, ev.OF_THE_SERVICE):
+                self._effects.append(replace(effect, service=after.key) if after.generation else effect)
+            elif not beside:
+                self._effects.append(effect)
+        if self.shutting_down and after.killed and not before.killed and after.name not in self.killed:
+            self.killed.append(after.name)
+        if not beside:
+            self._note_end(before, after)
         if _seen_by_others(before) != _seen_by_others(after):
-            for other in (name, *self.graph.after[name], *self.graph.before[name], *self.graph.conflicts[name]):
-                self._concerned.setdefault(other, set()).add(name)
+            self._concern_around(after.name)
+            self._handovers.see_to(after, now)
 
-    def _look(self, name: str, changed: set[str], now: float) -> None:
-        """Queue what the service's surroundings, of which `changed` are new, now allow or force."""
-        service = self.services[name]
+    def _post(self, key: str, event: Event) -> None:
+        self._queue.append((key, event))
+
+    def _do(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def _to_all_of(self, name: str, event: Event) -> None:
+        """Queue `event` for the present life of a service, and for those beside it that it may still concern."""
+        self._queue.append((self.services[name].key, event))
+        self._queue.extend((life.key, event) for life in self.lives.beside_of(name) if life.wanted or life.gone)
+
+    def _concern(self, life: Service, name: str | None = None) -> None:
+        """Have a life looked at, because `name` (None: itself) has changed."""
+        key = life.key if life.key in self.lives.beside else life.name
+        self._concerned.setdefault(key, set()).add(name or life.name)
+
+    def _concern_all(self) -> None:
+        self._concerned.clear()
+        for life in self.lives.all():
+            self._concern(life)
+
+    def _concern_around(self, name: str) -> None:
+        graph = self.graph
+        around = dict.fromkeys((name, *graph.after[name], *graph.before[name], *graph.conflicts[name]))
+        for other in around:
+            self._concerned.setdefault(other, set()).add(name)
+        for life in self.lives.beside.values():
+            if life.name in around:
+                self._concern(life, name)
+
+    def _look(self, key: str, changed: set[str], now: float) -> None:
+        """Queue what a life's surroundings, of which `changed` are new, now allow or force."""
+        service = self.lives.find(key)
+        if service is None:
+            return
         if service.phase is Phase.WAITING or service.revivable:
-            self._look_at_start(name, service, changed)
+            self._look_at_start(service, changed)
         elif service.phase in STOPPABLE:
-            self._look_at_stop(name, service, changed, now)
+            self._look_at_stop(service, changed, now)
         elif service.phase in GOING_DOWN and self.shutting_down:
-            self._look_at_stop_under_way(name, service, changed, now)
+            self._look_at_stop_under_way(service, changed, now)
 
-    def _look_at_start(self, name: str, service: Service, changed: set[str]) -> None:
+    def _look_at_start(self, service: Service, changed: set[str]) -> None:
+        name = service.name
         if self.shutting_down or service.stuck:
             return
+        if service.key in self.lives.beside:  # few, so that nothing has to be remembered of them
+            changed = {name}
         self._queue.extend((n, ev.Start()) for n in self.graph.needs[name] if self.services[n].listening)
-        held = self._gates.keep_from_starting(name, changed)
+        held = self.gates.keep_from_starting(name, changed)
         fresh = changed if name not in changed else self.graph.hard[name]
-        failed = next((n for n in fresh if self._gates.fails(name, n)), None)
+        failed = next((n for n in fresh if self.gates.fails(name, n)), None)
         if failed is not None and service.phase is Phase.WAITING:
-            self._queue.append((name, ev.DependencyFailed(reasons.of_failure(self.services[failed]))))
+            self._queue.append((service.key, ev.DependencyFailed(reasons.of_failure(self.services[failed]))))
         elif not held:
-            self._queue.append((name, ev.MayStart()))
+            self._queue.append((service.key, ev.MayStart()))
 
-    def _look_at_stop(self, name: str, service: Service, changed: set[str], now: float) -> None:
+    def _look_at_stop(self, service: Service, changed: set[str], now: float) -> None:
+        name = service.name
         if not service.leaving:
-            lost = next((n for n in self.graph.bound_to[name] if not self._gates.has(name, n)), None)
+            lost = next((n for n in self.graph.bound_to[name] if not self.gates.has(name, n)), None)
             if lost is not None and service.wanted:
-                self._queue.append((name, ev.Recycle(reasons.of_loss(self.services[lost]))))
+                self._queue.append((service.key, ev.Recycle(reasons.of_loss(self.services[lost]))))
             return
-        held = self._gates.keep_from_stopping(name, changed)
         # While it is prepared there is nothing of it yet that others could need.
-        if not held or service.phase is Phase.PREPARING:
-            self._queue.append(
-                (name, ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._shares.pace(name, now)))
-            )
+        if service.phase is Phase.PREPARING or not self._is_needed(service, changed):
+            pace = ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._shares.pace(name, now))
+            self._queue.append((service.key, pace))
 
-    def _look_at_stop_under_way(self, name: str, service: Service, changed: set[str], now: float) -> None:
+    def _look_at_stop_under_way(self, service: Service, changed: set[str], now: float) -> None:
         """Have a stop that began before the shutdown, or by itself, take part in the sharing of the time."""
         if self.overrun:
             if not service.hurried:
-                self._queue.append((name, ev.Hurry(OVERRUN_GRACE)))
-            return
-        held = self._gates.keep_from_stopping(name, changed)
-        if not held and service.pace.most > self.budget:
-            self._queue.append((name, ev.MayStop(self._shares.pace(name, now))))
+                self._queue.append((service.key, ev.Hurry(OVERRUN_GRACE)))
+        elif service.pace.most > self.budget and not self._is_needed(service, changed):
+            self._queue.append((service.key, ev.MayStop(self._shares.pace(service.name, now))))
 
+    def _is_needed(self, service: Service, changed: set[str]) -> bool:
+        """Tell whether others have to be down first; what is beside the present instance is nobody's."""
+        if service.key in self.lives.beside:
+            return False
+        return self.gates.keep_from_stopping(service.name, changed)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Ends that concern the whole
 
+    @property
+    def _shares(self) -> Shares:
+        return Shares(self.services, self.graph, self.budget, self.stop_deadline)
+
     def _note_end(self, before: Service, after: Service) -> None:
-        if self.shutting_down and after.killed and not before.killed and after.name not in self.killed:
-            self.killed.append(after.name)
         if not after.at_rest or before.at_rest or after.rest is State.INACTIVE or after.gone:
             return
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from asyncinit.config.spec import Scope, ServiceSpec
 from asyncinit.core.budget import UNHURRIED, Pace
+from asyncinit.core.effects import AwaitConnection, CloseSockets, ForgetConnection, HandedOver, OpenSockets
 from asyncinit.core.status import ExitStatus, Reason, State, Trigger
 
 
@@ -221,33 +222,6 @@ class Prepare(Struct, frozen=True):
     service: str
 
 
-class OpenSockets(Struct, frozen=True):
-    """Open its sockets, so that others can connect and wait; what fails is told by Prepare, which does so too."""
-
-    service: str
-
-
-class CloseSockets(Struct, frozen=True):
-    """The service is down and will not come by itself: close its sockets, so that whoever connects is refused."""
-
-    service: str
-
-
-class AwaitConnection(Struct, frozen=True):
-    """Open its sockets and want it up (Start, and all that it needs) at the first connection, or answer ListenFailed.
-
-    Asked for again, with what is declared by now.
-    """
-
-    service: str
-
-
-class ForgetConnection(Struct, frozen=True):
-    """Await no connection any more; the sockets stay open."""
-
-    service: str
-
-
 class Spawn(Struct, frozen=True):
     """Make the main process; answer Spawned or SpawnFailed at once, Executed (or SpawnFailed) when known."""
 
@@ -352,7 +326,10 @@ class Adopt(Struct, frozen=True):
 
 
 class Forget(Struct, frozen=True):
-    """The service is not declared any more, and at rest: forget it everywhere, and have the engine do so (`forget`)."""
+    """The service is not declared any more, and at rest: forget it everywhere, and have the engine do so (`forget`).
+
+    Or, with the key of a life: an instance beside the present one has come to its end.
+    """
 
     service: str
 
@@ -367,8 +344,11 @@ class Announce(Struct, frozen=True):
     status: ExitStatus | None = None
 
 
+OF_THE_SERVICE = (OpenSockets, CloseSockets, AwaitConnection, ForgetConnection, Forget, HandedOver, Announce)
+"""Effects that concern the service, whichever of its lives has them; all others are a run's (`core.handover`)."""
+
 _Start = Prepare | Spawn | AwaitReady | ForgetReady
 _Sockets = OpenSockets | CloseSockets | AwaitConnection | ForgetConnection
 _Up = Guard | Unguard | RunReload | Adopt
 _Stop = RunHooks | EndHooks | SendSignal | RunStopCommand | WatchTree | KillTree | CleanUp | Forget
-Effect = _Start | _Sockets | _Up | _Stop | ArmTimer | DisarmTimer | Announce
+Effect = _Start | _Sockets | _Up | _Stop | ArmTimer | DisarmTimer | HandedOver | Announce

@@ -9,33 +9,36 @@ from collections.abc import Collection, Mapping
 
 from asyncinit.core import rivals
 from asyncinit.core.graph import Graph
+from asyncinit.core.handover import Lives
 from asyncinit.core.holders import Holders
 from asyncinit.core.service import GOING_DOWN, STOPPABLE, Phase, Service
 from asyncinit.core.status import State
 
 
 class Gates:
-    """The gates between `services`, which change as they live, along the edges of `graph`."""
+    """The gates between services, each by its present life, which change as they live, along the edges of `graph`."""
 
-    def __init__(self, services: Mapping[str, Service], graph: Graph) -> None:
-        self._services = services
+    def __init__(self, lives: Lives, graph: Graph) -> None:
+        self._services: Mapping[str, Service] = lives.present
+        self._lives = lives
         self._graph = graph
         self._start_holders = Holders(self.holds_start)
+        self._return_holders = Holders(self.goes_down)
         self._stop_holders = Holders(self.holds_stop)
-        self._rival_holders = Holders(lambda _name, other: rivals.in_the_way(services[other]))
+        self._rival_holders = Holders(self.in_the_way)
 
     def forget(self, name: str) -> None:
         """Forget a service that is about to be dropped from the graph."""
         graph = self._graph
-        edges = ((self._start_holders, graph.before), (self._stop_holders, graph.after))
-        for holders, others in (*edges, (self._rival_holders, graph.conflicts)):
+        down = [(holders, graph.after) for holders in (self._return_holders, self._stop_holders)]
+        for holders, others in ((self._start_holders, graph.before), *down, (self._rival_holders, graph.conflicts)):
             for other in (name, *others[name]):
                 holders.forget(other)
 
     def keep_from_starting(self, name: str, changed: Collection[str]) -> bool:
         """Tell whether `name` has to wait, where `changed` are new since it last asked."""
         held = self._start_holders.hold(name, self._graph.after[name], changed)
-        awaits_stop = self.keep_from_stopping(name, changed)
+        awaits_stop = self._return_holders.hold(name, self._graph.before[name], changed)
         awaits_room = self._rival_holders.hold(name, self._graph.conflicts[name], changed)
         return held or awaits_stop or awaits_room
 
@@ -48,8 +51,8 @@ class Gates:
         service, graph = self._services[name], self._graph
         if service.phase is Phase.WAITING:
             held = [other for other in graph.after[name] if self.holds_start(name, other)]
-            held = held or [other for other in graph.before[name] if self.holds_stop(name, other)]
-            return held or [other for other in graph.conflicts[name] if rivals.in_the_way(self._services[other])]
+            held = held or [other for other in graph.before[name] if self.goes_down(name, other)]
+            return held or [other for other in graph.conflicts[name] if self.in_the_way(name, other)]
         if service.leaving and service.phase in STOPPABLE:
             return [other for other in graph.before[name] if self.holds_stop(name, other)]
         return []
@@ -84,7 +87,15 @@ class Gates:
             return False
         return earlier.rest is State.FAILED or other in self._graph.needs[name]
 
-    def holds_stop(self, _name: str, other: str) -> bool:
-        """Tell whether `other` is going down: what starts before it may neither stop nor start until that is over."""
+    def goes_down(self, _name: str, other: str) -> bool:
+        """Tell whether `other` is going down: what starts before it may not start until that is over."""
         later = self._services[other]
         return (later.leaving and later.phase in STOPPABLE) or later.phase in GOING_DOWN
+
+    def holds_stop(self, name: str, other: str) -> bool:
+        """Tell whether `other` is going down, or an instance of it beside: what starts before it may not stop yet."""
+        return self.goes_down(name, other) or any(not life.at_rest for life in self._lives.beside_of(other))
+
+    def in_the_way(self, _name: str, other: str) -> bool:
+        """Tell whether something of `other` is there, which cannot be up beside who asks."""
+        return any(map(rivals.in_the_way, (self._services[other], *self._lives.beside_of(other))))

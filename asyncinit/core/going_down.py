@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 
 from asyncinit.config.spec import Restart, Scope, ServiceType
+from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
@@ -352,6 +353,8 @@ def rest(m: Move, rest: State, reason: Reason | None) -> None:
     m.enter(Phase.DOWN)
     m.s.rest, m.s.reason, m.s.leaving = rest, reason, False
     if rest is State.LISTENING:
-        m.do(ev.AwaitConnection(m.s.name))
-    elif m.s.spec.sockets:
-        m.do(ev.CloseSockets(m.s.name))
+        m.s.serving = True
+        m.do(fx.AwaitConnection(m.s.name))
+    elif m.s.serving:
+        m.s.serving = False
+        m.do(fx.CloseSockets(m.s.name))

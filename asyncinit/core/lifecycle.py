@@ -51,6 +51,7 @@ from collections.abc import Mapping
 
 from asyncinit.config.spec import ServiceSpec
 from asyncinit.core import coming_up as up
+from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core import going_down as down
 from asyncinit.core import staying_up as stay
@@ -97,7 +98,7 @@ def _redeclared(m: Move, event: Event) -> None:
     s.armed = event.spec.on_demand and (s.wanted or s.armed)
     if s.listening and event.spec.on_demand:
         s.spec = event.spec
-        m.do(ev.AwaitConnection(s.name))
+        m.do(fx.AwaitConnection(s.name))
     elif s.listening:  # it was to be there for whoever connects, and now is to be there
         s.spec = event.spec
         wish.start_from_rest(m, event)

@@ -23,9 +23,10 @@ from asyncinit.core.status import State
 class Reconfiguration(Struct):
     """What `specs` would do to what is there: names in the order of their declaration.
 
-    `restarted` are those that have to be, `affected` what goes down and comes back with them. `started` are new ones,
-    and what something newly needs; `listening` are those of these that wait for a connection. `detached` are the
-    services that are gone and not forgotten yet, as they are declared from now on; `graph` is of all.
+    `restarted` are those that have to be (of these, `handed_over` without going down), `affected` what goes down and
+    comes back with them. `started` are new ones, and what something newly needs; `listening` are those of these that
+    wait for a connection. `detached` are the services that are gone and not forgotten yet, as they are declared from
+    now on; `graph` is of all.
     """
 
     specs: Mapping[str, ServiceSpec]
@@ -33,6 +34,7 @@ class Reconfiguration(Struct):
     removed: tuple[str, ...]
     changed: dict[str, Change]
     restarted: tuple[str, ...]
+    handed_over: tuple[str, ...]
     affected: tuple[str, ...]
     started: tuple[str, ...]
     listening: tuple[str, ...]
@@ -60,7 +62,7 @@ def work_out(
     new_graph = Graph(specs, detached)
     restarted = [n for n, change in changed.items() if change.impact is Impact.RESTART and _comes_back(services[n])]
     # Where nothing of it runs, those that need it have lost it long ago, and a start takes nobody down.
-    down = new_graph.brought_down(n for n in restarted if _runs(services[n]))
+    down = new_graph.brought_down(n for n in restarted if _runs(services[n]) and not services[n].replaceable)
     affected = [n for n in down if n in there and n not in restarted and _runs(there[n])]
     started = _started(there, graph, new_graph, specs, added, changed, [*restarted, *affected], shall_run)
     # What is on its way down, and back, has no sockets to listen on before it is down: it is started.
@@ -71,6 +73,7 @@ def work_out(
         removed=removed,
         changed=changed,
         restarted=tuple(restarted),
+        handed_over=tuple(n for n in restarted if services[n].replaceable and n not in down),
         affected=tuple(affected),
         started=tuple(name for name in started if name not in listening),
         listening=tuple(listening),

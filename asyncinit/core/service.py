@@ -10,7 +10,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from asyncinit.config.spec import ReadyKind, ServiceSpec, ServiceType
+from asyncinit.config.spec import Handover, ReadyKind, ServiceSpec, ServiceType
 from asyncinit.core.budget import UNHURRIED, Pace
 from asyncinit.core.difference import Impact, between
 from asyncinit.core.status import Code, ExitStatus, Reason, State, Trigger
@@ -73,15 +73,16 @@ class Service(Struct):
     attempt has come to an end, well or badly. `stop_begun` is when its last stop began, asked for or not (a wait for
     others before it is none of it), `pace` is what its stop gets of its time limits. `stuck`: something of it survived
     SIGKILL. `hurried`: no more waiting, no more hooks. `armed`: on demand, so that it listens when it has ended well or
-    was idle; `triggers` are the moments of the last starts that came from there. `extended`: it has asked for more time
-    to start or reload, and got it. `guarded`: effect Guard is in force. `unhealthy` is why it is that, None while it is
-    well.
+    was idle; `triggers` are the moments of the last starts that came from there. `serving`: sockets were opened for it
+    and not closed since, whatever is declared by now. `extended`: it has asked for more time to start or reload, and
+    got it. `guarded`: effect Guard is in force. `unhealthy` is why it is that, None while it is well.
 
     `follows` is the end of another service that it was started for, at `follows_at`; `pending` are further ones that
     came while it ran, each of which it is started for in turn.
 
     `spec` is what holds for the present run, `next_spec` what takes its place once nothing runs (None: the same).
-    `gone`: it is not declared any more, and forgotten as soon as it is at rest.
+    `gone`: it is not declared any more, and forgotten as soon as it is at rest. `generation` tells the lives of one
+    service apart where there may be two at a time (`handover`), 0 where there is one.
     """
 
     spec: ServiceSpec
@@ -119,8 +120,21 @@ class Service(Struct):
     follows: Trigger | None = None
     follows_at: float | None = None
     pending: tuple[Trigger, ...] = ()
+    serving: bool = False
     next_spec: ServiceSpec | None = None
     gone: bool = False
+    generation: int = 0
+
+    @property
+    def key(self) -> str:
+        """Return what events and effects of its runs go by."""
+        return f"{self.spec.name}~{self.generation}" if self.generation else self.spec.name
+
+    @property
+    def replaceable(self) -> bool:
+        """Tell whether a restart can start another instance beside this one, which runs and knows itself as one."""
+        overlaps = self.declared.handover is Handover.OVERLAP and self.generation > 0
+        return overlaps and self.phase in IS_UP and not self.leaving and not self.gone
 
     @property
     def declared(self) -> ServiceSpec:
@@ -160,6 +174,11 @@ class Service(Struct):
     def listening(self) -> bool:
         """Tell whether it is down until somebody connects, or something needs it."""
         return self.phase is Phase.DOWN and self.rest is State.LISTENING
+
+    @property
+    def off(self) -> bool:
+        """Tell whether nothing of it runs, and nothing will unless somebody asks for it."""
+        return self.at_rest and not self.listening
 
     @property
     def satisfied(self) -> bool:

@@ -7,6 +7,7 @@ stop may begin is the engine's to say.
 from __future__ import annotations
 
 from asyncinit.config.spec import ServiceType
+from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core import going_down as down
 from asyncinit.core.events import Event
@@ -22,7 +23,7 @@ MOST_PENDING = 100
 def start_from_rest(m: Move, _event: Event) -> None:
     """Start, or Recycle, at rest: everything of earlier lives is forgotten."""
     if m.s.listening:
-        m.do(ev.ForgetConnection(m.s.name))
+        m.do(fx.ForgetConnection(m.s.name))
         m.s.triggers, too_many = triggered(m.s.triggers, m.now)
         if too_many:
             text = f"{len(m.s.triggers)} starts by connections within {TRIGGER_WINDOW:g} s; it ends without taking them"
@@ -33,7 +34,8 @@ def start_from_rest(m: Move, _event: Event) -> None:
     m.s.reason, m.s.run_exit, m.s.follows = None, None, None
     m.enter(Phase.WAITING)
     if m.s.spec.sockets:
-        m.do(ev.OpenSockets(m.s.name))
+        m.s.serving = True
+        m.do(fx.OpenSockets(m.s.name))
 
 
 def start_triggered(m: Move, event: Event) -> None:
@@ -52,8 +54,10 @@ def start_triggered(m: Move, event: Event) -> None:
     recent = within_window(restart, s.recent, m.now) if soon else ()
     attempt = s.attempt + 1 if soon else 0
     if soon and limit_reached(restart, recent):
-        s.pending, s.reason = (), down.too_often(restart, s.reason)
-        s.rest = State.FAILED
+        s.pending = ()
+        if s.listening:
+            m.do(fx.ForgetConnection(s.name))
+        down.rest(m, State.FAILED, down.too_often(restart, s.reason))
         return
     start_from_rest(m, event)
     s.follows, s.follows_at = trigger, m.now
@@ -117,9 +121,10 @@ def down_at_once(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Stop)
     m.do(ev.DisarmTimer(m.s.name))
     if m.s.listening:
-        m.do(ev.ForgetConnection(m.s.name))
-    if m.s.spec.sockets:
-        m.do(ev.CloseSockets(m.s.name))
+        m.do(fx.ForgetConnection(m.s.name))
+    if m.s.serving:
+        m.s.serving = False
+        m.do(fx.CloseSockets(m.s.name))
     m.s.wanted, m.s.leaving, m.s.next_start, m.s.settled, m.s.armed = False, False, None, True, False
     m.s.pending = ()
     if not (m.s.phase is Phase.DOWN and m.s.rest is State.FAILED):

@@ -45,19 +45,25 @@ class Aftermath:
         self._chronicle = chronicle
         self._journal = journal
 
-    def main_ended(self, name: str) -> None:
-        """Note that the main process of a service has just ended, what it used, and who has outlived it."""
+    def main_ended(self, life: str) -> None:
+        """Note that the main process of a life has just ended, what it used, and who has outlived it.
+
+        What ends beside the present one (a restart without a gap) is told by that alone.
+        """
+        service = self._engine.lives.find(life)
+        if service is None or life in self._engine.lives.beside:
+            return
+        name = service.name
         self._announcer.exited(name)
-        service = self._engine.services[name]
         unasked = service.phase in STOPPABLE and not service.leaving
-        left = self._survivors(name) if unasked else []
+        left = self._survivors(life) if unasked else []
         self._chronicle.ended(name, self._reaper.usage, left, self._timers.now(), time.time())
         if left:
             names = few([f"{member.name} (pid {member.pid})" for member in left])
             verb = "outlives" if len(left) == 1 else "outlive"
             self._journal.event(name, f"{names} {verb} its main process; ending what is left")
 
-    def _survivors(self, name: str) -> list[Member]:
-        """Return the live members of a service but for hooks and probes, which asyncinit itself has made."""
+    def _survivors(self, life: str) -> list[Member]:
+        """Return the live members of a life but for hooks and probes, which asyncinit itself has made."""
         self._members.refresh()
-        return [member for member in islice(self._members.walk(name), _LISTED) if not self._reaper.known(member.pid)]
+        return [member for member in islice(self._members.walk(life), _LISTED) if not self._reaper.known(member.pid)]

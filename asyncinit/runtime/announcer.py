@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.control.types import EventEntry, sendable, timestamp
+from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
 from asyncinit.core.service import Service
@@ -138,6 +139,16 @@ class Announcer:
             },
             output=_LAST_LINES if effect.new in {State.FAILED, State.BACKOFF} else 0,
         )
+
+    def handed_over(self, effect: HandedOver) -> None:
+        """Tell how far a restart without a gap is."""
+        text, level = words.handover(effect)
+        service = self._engine.services[effect.service]
+        if effect.stage is HandoverStage.TAKEN_OVER:
+            self.times(effect.service).ready_since = time.time()
+        fields = {"handover": str(effect.stage), "pid": effect.pid, "other_pid": effect.other}
+        self._journal.event(effect.service, text, level, fields)
+        self._tell(Announce(effect.service, service.state, service.state, effect.reason), text)
 
     def exited(self, name: str) -> None:
         """Note that the main process of a service has just ended."""

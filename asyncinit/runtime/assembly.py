@@ -14,6 +14,7 @@ from typing import Any
 from asyncinit.config.show import show
 from asyncinit.config.spec import Configuration, InitSpec, LogLevel, SpawnMethod
 from asyncinit.core.events import Announce, ListenFailed
+from asyncinit.core.handover import service_of
 from asyncinit.core.status import Reason
 from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
@@ -378,7 +379,7 @@ class Assembly:
         self.journal.event(None, text, LogLevel.WARNING)
 
     def _warn_of(self, service: str | None, text: str) -> None:
-        self.journal.event(service, text, LogLevel.WARNING)
+        self.journal.event(None if service is None else service_of(service), text, LogLevel.WARNING)
 
     def _internal_error(self) -> None:
         self.shutdown.internal_error = True

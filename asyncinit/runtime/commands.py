@@ -36,11 +36,14 @@ class CommandsState(Struct):
 
 
 class Commands:
-    """The commands of one run of `spec`, whose members `token` marks; `complain` takes a line for people."""
+    """The commands of one run of `spec`, whose members are known as `life` and by `token`; `complain` is for people."""
 
-    def __init__(self, workshop: Workshop, spec: ServiceSpec, token: str, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, workshop: Workshop, spec: ServiceSpec, life: str, token: str, complain: Callable[[str], None]
+    ) -> None:
         self._shop = workshop
         self._spec = spec
+        self._life = life
         self._token = token
         self._complain = complain
         self._under_way: dict[str, Activity] = {}
@@ -129,7 +132,7 @@ class Commands:
             open_files=self._shop.open_files,
         )
         command_run = self._command_run(timeout, channel, done)
-        command_run.begin(plan, lambda pid: self._shop.members.born(self._spec.name, self._token, pid, leader=True))
+        command_run.begin(plan, lambda pid: self._shop.members.born(self._life, self._token, pid, leader=True))
         channel.close_ours()
         return command_run
 

@@ -25,6 +25,7 @@ class Served(Protocol):
     """The run that they are for (`runtime.run.Run`)."""
 
     spec: ServiceSpec
+    life: str
     token: str
     main: int | None
     prepared: Prepared | None
@@ -40,7 +41,7 @@ class Errands:
         self._run = run
         self._post = post
         self._complain = complain
-        self._commands = Commands(workshop, run.spec, run.token, complain)
+        self._commands = Commands(workshop, run.spec, run.life, run.token, complain)
 
     def probe_context(self, section: str) -> ProbeContext:
         """Return what probes need that are declared in `section`; the run is prepared by now."""
@@ -99,7 +100,7 @@ class Errands:
         if failure is not None and run.main is not None:  # else it has done what it is for
             stop = run.spec.stop
             self._complain(f"stop command {failure.text}; sending {signal_name(stop.signal)} instead")
-            self._shop.ending.signal_scope(run.spec.name, stop.signal, stop.scope, run.main)
+            self._shop.ending.signal_scope(run.life, stop.signal, stop.scope, run.main)
 
     def _aside(self, what: str, command: Command, timeout: float) -> None:
         assert self._run.prepared is not None

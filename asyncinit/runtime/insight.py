@@ -220,7 +220,7 @@ class Insight:
     def _facts(self) -> Facts:
         members, names = self._shop.members, self._engine.services
         members.refresh()
-        owners = {pid: name for name in names for pid in members.roots(name)}
+        owners = {pid: life.name for life in self._engine.lives.all() for pid in members.roots(life.key)}
         left_out = {name: self._runs.seen(name).not_applied for name in names}
         return Facts(
             family=Family(os.getpid(), owners, self._shop.reaper.pids() - owners.keys()),

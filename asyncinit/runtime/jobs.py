@@ -82,6 +82,14 @@ class ActJob:
             return self._stopped(service)
         if self._verb is Verb.RELOAD:
             return self._reloaded(service)
+        return self._came_up(service)
+
+    def _came_up(self, service: Service) -> ActionResult | None:
+        name = service.name
+        if name in self._engine.lives.successors:
+            return None
+        if self._verb is Verb.RESTART and (failure := self._engine.lives.failures.get(name)) is not None:
+            return _answer(service, False, f"not restarted: {failure.text}; pid {service.main} goes on")
         if service.leaving or service.phase not in {Phase.UP, Phase.RELOADING, Phase.DOWN, Phase.BACKOFF}:
             return None
         return _answer(
@@ -91,7 +99,7 @@ class ActJob:
     def _stopped(self, service: Service) -> ActionResult | None:
         if service.wanted:
             return _answer(service, False, "started again by another request")
-        if not service.at_rest:
+        if not service.at_rest or any(not life.at_rest for life in self._engine.lives.beside_of(service.name)):
             return None
         if service.stuck:
             return _answer(service, False, words.outcome(service))

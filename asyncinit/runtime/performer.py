@@ -7,24 +7,25 @@ and told; the others go on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from msgspec import Struct
 
 from asyncinit.config.spec import LogLevel, Scope, ServiceSpec, ServiceType
+from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
+from asyncinit.core.handover import service_of
 from asyncinit.core.service import COMING_UP, GOING_DOWN, IS_UP, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.announcer import Times
-from asyncinit.runtime.health.monitor import Monitor
 from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.run import Run
 from asyncinit.runtime.run_state import RunState
+from asyncinit.runtime.seen import Seen
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timer
 from asyncinit.runtime.workshop import Workshop
@@ -82,7 +83,7 @@ class Performer:
 
     def seen(self, name: str) -> Seen:
         """Return what the runtime knows of a service."""
-        run = self._runs.get(name)
+        run = self._present_run(name)
         times = self._shop.announcer.times(name)
         if run is None:
             return Seen(times, self._last_words.get(name, ""))
@@ -91,12 +92,16 @@ class Performer:
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
-        self._shop.ending.signal_scope(name, number, scope, self._service(name).main, resume=False)
+        service = self._service(name)
+        self._shop.ending.signal_scope(service.key, number, scope, service.main, resume=False)
 
     def prepared(self, name: str) -> Prepared | None:
         """Return what the processes of a service's present run start with; None where there is no run."""
-        run = self._runs.get(name)
+        run = self._present_run(name)
         return run.prepared if run is not None else None
+
+    def _present_run(self, name: str) -> Run | None:
+        return self._runs.get(self._engine.services[name].key)
 
     def not_executed(self, name: str) -> int | None:
         """Return 126 or 127 if the service's program could not be executed or found."""
@@ -124,23 +129,23 @@ class Performer:
             self.on_internal_error()
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in {type(effect).__name__}: {error!r} ({where.filename}:{where.lineno})"
-            self._shop.journal.event(effect.service, text, LogLevel.ERROR)
+            self._shop.journal.event(service_of(effect.service), text, LogLevel.ERROR)
             answer = _failed(effect, text)
             if answer is not None:
                 self._supervisor.post(effect.service, answer)
 
     def _perform(self, effect: Effect) -> None:  # noqa: PLR0912, PLR0915  # one branch for each effect, nothing else
-        name, shop = effect.service, self._shop
+        name, shop = effect.service, self._shop  # the name of a service, or the key of one of its lives
         match effect:
             case ev.Prepare():
                 self._prepare(name)
-            case ev.OpenSockets():
+            case fx.OpenSockets():
                 shop.sockets.open(self._service(name).spec, lambda _answer: None)
-            case ev.CloseSockets():
+            case fx.CloseSockets():
                 shop.sockets.close(name)
-            case ev.AwaitConnection():
+            case fx.AwaitConnection():
                 shop.activation.begin(self._service(name).spec)
-            case ev.ForgetConnection():
+            case fx.ForgetConnection():
                 shop.activation.end(name)
             case ev.Spawn():
                 self._run(name).spawn()
@@ -180,11 +185,15 @@ class Performer:
                 self._adopt(name, effect.spec)
             case ev.Forget():
                 self._forget(name)
+            case fx.HandedOver():
+                shop.announcer.handed_over(effect)
             case ev.Announce():
                 shop.announcer.announce(effect)
 
     def _service(self, name: str) -> Service:
-        return self._engine.services[name]
+        service = self._engine.lives.find(name)
+        assert service is not None, f"{name} is forgotten"
+        return service
 
     def _run(self, name: str) -> Run:
         return self._runs[name]
@@ -194,15 +203,16 @@ class Performer:
 
     def _new_run(self, name: str, spec: ServiceSpec, token: str | None = None) -> Run:
         def complain(text: str) -> None:
-            self._shop.journal.event(name, text, LogLevel.WARNING)
+            self._shop.journal.event(spec.name, text, LogLevel.WARNING)
 
-        run = self._runs[name] = Run(self._shop, spec, partial(self._supervisor.post, name), complain, token)
+        run = Run(self._shop, spec, name, partial(self._supervisor.post, name), complain, token)
+        self._runs[name] = run
         return run
 
     def _begin_when_tidy(self, name: str, run: Run) -> None:
-        if name in self._removals:
+        if run.spec.name in self._removals:
             # The last run's directories are still being removed: the new ones must not be removed with them.
-            self._removals[name].waiting.append(partial(self._begin, name, run))
+            self._removals[run.spec.name].waiting.append(partial(self._begin, name, run))
         else:
             run.prepare()
 
@@ -223,7 +233,7 @@ class Performer:
         service = self._service(effect.service)
         variables: dict[str, str] = {}
         if effect.stage is ev.HookStage.POST_START:
-            self._shop.chronicle.announcing(effect.service, self._shop.timers.now())
+            self._shop.chronicle.announcing(service.name, self._shop.timers.now())
         if effect.stage is ev.HookStage.POST_STOP:
             code = service.failure.code if service.failure is not None else Code.SUCCESS
             variables = end_variables(code, service.run_exit)
@@ -236,7 +246,7 @@ class Performer:
         if reload.command is not None:
             self._run(name).errands.run_reload(reload.command)
         else:
-            self.signal(name, reload.signal, Scope.PROCESS)
+            self._shop.ending.signal_scope(name, reload.signal, Scope.PROCESS, self._service(name).main, resume=False)
 
     def _arm(self, name: str, epoch: int, deadline: float) -> None:
         self._disarm(name)
@@ -263,22 +273,26 @@ class Performer:
         if run is None:
             return
         run.close()
-        self._last_words[name] = run.said.last_words
+        service = run.spec.name
+        self._last_words[service] = run.said.last_words
         if run.not_executed is not None:
-            self._not_executed[name] = run.not_executed
-        if run.spec.directories.runtime and not run.skipped:
-            self._remove_directories(name, run.spec)
+            self._not_executed[service] = run.not_executed
+        shared = any(other.spec.name == service for other in self._runs.values())
+        if run.spec.directories.runtime and not run.skipped and not shared:
+            self._remove_directories(service, run.spec)
 
     def _adopt(self, name: str, spec: ServiceSpec) -> None:
         run = self._runs.get(name)
         if run is not None:  # a target has none
             run.adopt(spec)
         for tell in self.on_adopted:
-            tell(name)
+            tell(spec.name)
 
     def _forget(self, name: str) -> None:
-        if self._engine.forget(name):
-            self._disarm(name)
+        if not self._engine.forget(name):
+            return
+        self._disarm(name)
+        if name == service_of(name):
             self._last_words.pop(name, None)
             self._not_executed.pop(name, None)
             for forget in self.on_forgotten:
@@ -315,7 +329,7 @@ class Performer:
             try:
                 state.runs[name] = run.freeze(keep)
             except Exception as error:
-                self._shop.journal.event(name, f"its run cannot be carried over: {error!r}", LogLevel.ERROR)
+                self._shop.journal.event(service_of(name), f"its run cannot be carried over: {error!r}", LogLevel.ERROR)
         return state
 
     def thaw(self, state: PerformerState) -> None:
@@ -329,8 +343,8 @@ class Performer:
             self._arm(name, epoch, deadline)
         for name in state.awaited:
             self._watch(name)
-        for name, service in self._engine.services.items():
-            self._go_on(name, service)
+        for life in self._engine.lives.all():
+            self._go_on(life.key, life)
 
     def _go_on(self, name: str, service: Service) -> None:
         """Do what a service needs that came without its run, or in the middle of an effect."""
@@ -350,27 +364,6 @@ class Performer:
             run.await_ready()
 
 
-class Seen:
-    """What the runtime knows of a service (`runtime.snapshot.Seen`)."""
-
-    def __init__(
-        self,
-        times: Times,
-        status_text: str,
-        waiting_text: str | None = None,
-        not_applied: Sequence[str] = (),
-        monitor: Monitor | None = None,
-    ) -> None:
-        self.since = times.since
-        self.ready_since = times.ready_since
-        self.exit_time = times.exit_time
-        self.status_text = status_text or None
-        self.waiting_text = waiting_text
-        self.not_applied = list(not_applied)
-        self.probed = monitor.asked_at if monitor is not None else None
-        self.obstacle = monitor.obstacle if monitor is not None else None
-
-
 def _lost(service: Service) -> Event:
     """Return what is to be told of a service whose run was lost: nothing of it is known any more."""
     match service.phase:
@@ -387,7 +380,7 @@ def _failed(effect: Effect, text: str) -> Event | None:
     match effect:
         case ev.Prepare():
             return ev.Prepared(reason)
-        case ev.AwaitConnection():
+        case fx.AwaitConnection():
             return ev.ListenFailed(reason)
         case ev.Spawn():
             return ev.SpawnFailed(reason)

@@ -287,9 +287,10 @@ class Requests:
             others += rivals.displaced(graph, services, pulled)
         elif verb is Verb.RELOAD:
             others = []
+        elif verb is Verb.RESTART:
+            _, others = self._engine.restarted(names, only=only)
         else:
-            down = graph.torn_down(names) if only and verb is Verb.RESTART else graph.brought_down(names)
-            others = [n for n in down if not services[n].at_rest]
+            others = [n for n in graph.brought_down(names) if not services[n].at_rest]
         return sorted(set(others) - set(names))
 
     def _look(self) -> None:

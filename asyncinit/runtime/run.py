@@ -53,12 +53,14 @@ class Run:
         self,
         workshop: Workshop,
         spec: ServiceSpec,
+        life: str,
         post: Callable[[ev.Event], None],
         complain: Callable[[str], None],
         token: str | None = None,
     ) -> None:
         self._shop = workshop
         self.spec = spec
+        self.life = life
         self._post = post
         self._complain = complain
         self.token = token or os.urandom(16).hex()
@@ -86,7 +88,7 @@ class Run:
 
     def prepare(self) -> None:
         """Open its sockets, have everything prepared, run the pre_start hooks; posts Prepared."""
-        if self.spec.sockets:
+        if self.spec.sockets or self._shop.sockets.held(self.spec.name):
             self._preparation = self._shop.sockets.open(self.spec, self._sockets_open)
         else:
             self._prepare()
@@ -101,11 +103,9 @@ class Run:
 
     def _prepare(self) -> None:
         # With the token of an asyncinit around us, that one still finds what a crash of ours leaves behind.
-        own = {_TOKEN: ",".join(filter(None, (self.token, os.environ.get(_TOKEN))))}
-        if self._shop.control_address:
-            own[_SOCKET] = self._shop.control_address
-        if self.spec.instance:
-            own[_INSTANCE] = self.spec.instance
+        token = ",".join(filter(None, (self.token, os.environ.get(_TOKEN))))
+        more = {_SOCKET: self._shop.control_address, _INSTANCE: self.spec.instance}
+        own = {_TOKEN: token, **{name: value for name, value in more.items() if value}}
         own |= self._shop.triggers(self.spec.name)
         try:
             if self.spec.notifies:
@@ -149,13 +149,12 @@ class Run:
         self.main = self._born = pid
         if self.spec.foreground:
             self._shop.foreground.begun(pid)
-        self._shop.members.born(self.spec.name, self.token, pid, leader=plan.session is Session.NEW)
+        self._shop.members.born(self.life, self.token, pid, leader=plan.session is Session.NEW)
         self._shop.chronicle.spawned(self.spec.name, pid)
         self._post(ev.Spawned(pid))
 
     def _main_plan(self) -> ExecPlan:
-        assert self.prepared is not None
-        assert self.spec.command is not None
+        assert self.prepared is not None and self.spec.command is not None
         self._make_watchers()
         extra = self._readiness.descriptors if self._readiness is not None else ()
         sockets = passed(self._shop.sockets.held(self.spec.name))
@@ -280,7 +279,7 @@ class Run:
 
     def ready(self) -> None:
         """The declared readiness was seen."""
-        self._shop.members.remember(self.spec.name)
+        self._shop.members.remember(self.life)
         self._post(ev.BecameReady())
 
     def complaint(self, text: str) -> None:
@@ -298,12 +297,12 @@ class Run:
             self._foreign.close()
         self.main = pid
         self._foreign = ForeignMain(self._shop.loop, self._shop.reaper, self._shop.timers, pid, self._main_exited)
-        self._shop.members.remember(self.spec.name)
+        self._shop.members.remember(self.life)
         self._post(ev.MainChanged(pid))
 
     def belongs(self, pid: int) -> bool | None:
         """Tell whether a process is one of this service; the main one is, even when it was reaped a moment ago."""
-        return pid == self.main or self._shop.members.owner_of(pid) == self.spec.name
+        return pid == self.main or self._shop.members.owner_of(pid) == self.life
 
     # -----------------------------------------------------------------------------------------------------------------
     # Ends
@@ -323,7 +322,7 @@ class Run:
         if self.spec.foreground:
             self._shop.foreground.ended()
         self.main = None
-        self._shop.aftermath.main_ended(self.spec.name)
+        self._shop.aftermath.main_ended(self.life)
         self._post(ev.Exited(status))
 
     def tree_gone(self) -> None:
@@ -341,7 +340,7 @@ class Run:
             self._foreign.close()
         if self._channel is not None:
             self._channel.drain()
-        self._shop.members.forget(self.spec.name)
+        self._shop.members.forget(self.life)
 
     def end_activities(self, kill: bool = True) -> None:
         """Call off the preparation, hook or command that runs, and `kill` it; nothing of it is posted any more."""

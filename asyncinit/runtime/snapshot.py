@@ -68,7 +68,7 @@ def reason_status(reason: Reason | None) -> ReasonStatus | None:
 
 def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: float | None = None) -> ServiceStatus:
     """Return one service's status; `now` is monotonic seconds, `elapse` when (wall) its timer elapses next."""
-    service = engine.services[name]
+    service, successor = engine.services[name], engine.lives.successor(name)
     waiting = engine.waiting_on(name)
     if not waiting and service.state is State.STARTING and seen.waiting_text:
         waiting = [seen.waiting_text]
@@ -87,6 +87,10 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
         next_start=_wall(next_start),
         status_text=seen.status_text or None,
         armed=name in engine.armed,
+        successor=successor.main if successor is not None else None,
+        draining=[
+            life.main for life in engine.lives.beside_of(name) if life is not successor and life.main is not None
+        ],
         requires=list(service.spec.requires) + list(service.spec.binds_to),
         not_applied=seen.not_applied,
         health=_health(service, seen),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.events import Announce
 from asyncinit.core.phrases import duration, few
 from asyncinit.core.service import Service
@@ -64,6 +65,22 @@ def transition(  # noqa: PLR0912 - one branch a state
         case State.UNHEALTHY:
             text, level = f"unhealthy{because}", LogLevel.WARNING
     return text, level
+
+
+def handover(effect: HandedOver) -> tuple[str, LogLevel]:
+    """Return the line for a restart without a gap, and how important it is."""
+    match effect.stage:
+        case HandoverStage.BEGUN:
+            return f"another instance is started; pid {effect.pid} goes on until that is ready", LogLevel.INFO
+        case HandoverStage.TAKEN_OVER:
+            return f"pid {effect.pid} takes over from pid {effect.other}, which is stopped", LogLevel.INFO
+        case HandoverStage.FAILED:
+            why = effect.reason.text if effect.reason is not None else "unknown reason"
+            return f"the other instance did not get ready: {why}; pid {effect.pid} goes on", LogLevel.WARNING
+        case HandoverStage.DRAINED:
+            killed = "; had to be killed" if effect.killed else ""
+            text = f"the instance before stopped after {duration(effect.took)}{killed}"
+            return text, LogLevel.WARNING if effect.killed else LogLevel.INFO
 
 
 def _ready(service: Service, old: State, took: float) -> str:

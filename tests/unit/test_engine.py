@@ -779,7 +779,7 @@ class TestManyServices:
 
         with monkeypatch.context() as patch:
             patch.setattr("asyncinit.core.engine.step", counted_step)
-            for name in ("holds_start", "holds_stop"):
+            for name in ("holds_start", "goes_down", "holds_stop"):
                 patch.setattr(Gates, name, counting(getattr(Gates, name)))
             here = world(*specs)
             first, *rest = here.bodies

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from asyncinit.config.spec import (
     Command,
+    Handover,
     Health,
     HealthAction,
     Hook,
@@ -19,12 +21,15 @@ from asyncinit.config.spec import (
     RestartPolicy,
     ServiceSpec,
     ServiceType,
+    Socket,
+    SocketKind,
     Stop,
     StopStep,
 )
 from asyncinit.core import events as ev
 from asyncinit.core.explain import explain
 from asyncinit.core.graph import Graph
+from asyncinit.core.handover import service_of
 from asyncinit.core.service import GOING_DOWN, IS_UP, STOPPABLE, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import Code, Reason
 from tests.unit.world import World, service
@@ -32,6 +37,18 @@ from tests.unit.world import World, service
 _HOOK = (Hook(Command(("hook",))),)
 _HEALTH = [Health(kind=ReadyKind.FILE, address="/x", threshold=2, action=action) for action in HealthAction]
 _NAMES = ["a", "b", "c", "d", "e"]
+
+
+_SOCKETS = (Socket(SocketKind.TCP, "127.0.0.1:80", "http"),)
+_SERVING = st.sampled_from(
+    [
+        {},
+        {"handover": Handover.OVERLAP},
+        {"sockets": _SOCKETS},
+        {"sockets": _SOCKETS, "on_demand": True},
+        {"sockets": _SOCKETS, "on_demand": True, "handover": Handover.OVERLAP},
+    ]
+)
 
 
 @st.composite
@@ -66,6 +83,7 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
             reload=Reload(command=draw(st.sampled_from([None, Command(("reload",))]))),
             hooks=draw(st.sampled_from([Hooks(), Hooks(_HOOK, _HOOK, _HOOK, _HOOK)])),
             health=draw(st.sampled_from([None, *_HEALTH])) if kind is ServiceType.SERVICE else None,
+            **(draw(_SERVING) if kind is ServiceType.SERVICE else {}),
         )
     return specs
 
@@ -78,10 +96,13 @@ def was_displaced(service: Service) -> bool:
 class Lives(RuleBasedStateMachine):
     """The engine in a world where anything may happen at any moment."""
 
-    @initialize(specs=specifications())
-    def begin(self, specs: dict[str, ServiceSpec]) -> None:
-        self.world = World(specs)
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        self.world = World(data.draw(self.first()))
         self.tolerated: set[frozenset[str]] = set()
+
+    def first(self) -> st.SearchStrategy[dict[str, ServiceSpec]]:
+        return specifications()
 
     @property
     def names(self) -> list[str]:
@@ -89,6 +110,14 @@ class Lives(RuleBasedStateMachine):
 
     def pick(self, index: int) -> str:
         return self.names[index % len(self.names)]
+
+    @property
+    def keys(self) -> list[str]:
+        """What things happen to: the present life of each service, and those beside."""
+        return [*self.names, *sorted(self.world.engine.lives.beside)]
+
+    def life(self, index: int) -> str:
+        return self.keys[index % len(self.keys)]
 
     @rule(specs=specifications(), kept=st.sets(st.sampled_from(_NAMES)))
     def reconfigure(self, specs: dict[str, ServiceSpec], kept: set[str]) -> None:
@@ -140,9 +169,30 @@ class Lives(RuleBasedStateMachine):
     def reload(self, index: int) -> None:
         self.world.carry_out(self.world.engine.reload([self.pick(index)], self.world.now))
 
+    @rule()
+    def boot(self) -> None:
+        engine = self.world.engine
+        self.world.carry_out(engine.boot([n for n in self.names if not engine.services[n].gone], self.world.now))
+
     @rule(index=st.integers(0, 4))
+    def somebody_connects(self, index: int) -> None:
+        if self.pick(index) in self.world.watched:
+            self.world.start(self.pick(index))
+
+    @rule(index=st.integers(0, 4))
+    def cannot_listen(self, index: int) -> None:
+        if self.pick(index) in self.world.watched:
+            self.world.watched.remove(self.pick(index))
+            self.world.tell(self.pick(index), ev.ListenFailed(Reason(Code.RESOURCES, "no")))
+
+    @rule(index=st.integers(0, 4))
+    def nobody_uses_it(self, index: int) -> None:
+        world = self.world
+        world.carry_out(world.engine.idle_stop(self.pick(index), Reason(Code.SUCCESS, "idle"), world.now))
+
+    @rule(index=st.integers(0, 6))
     def answer_one(self, index: int) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         if self.world.bodies[name].answers:
             self.world.answer(name)
 
@@ -150,18 +200,18 @@ class Lives(RuleBasedStateMachine):
     def answer_all(self) -> None:
         self.world.settle()
 
-    @rule(index=st.integers(0, 4), code=st.sampled_from([0, 1]), leftovers=st.booleans())
+    @rule(index=st.integers(0, 6), code=st.sampled_from([0, 1]), leftovers=st.booleans())
     def exits(self, index: int, code: int, leftovers: bool) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         if self.world.bodies[name].alive and self.world[name].main is not None:
             self.world.exit(name, code, leftovers=leftovers)
 
-    @rule(index=st.integers(0, 4))
+    @rule(index=st.integers(0, 6))
     def vanishes(self, index: int) -> None:
-        self.world.vanish(self.pick(index))
+        self.world.vanish(self.life(index))
 
     @rule(
-        index=st.integers(0, 4),
+        index=st.integers(0, 6),
         event=st.sampled_from(
             [
                 *(ev.BecameReady(), ev.Reloading(), ev.Stopping(), ev.BecameReady()),
@@ -170,41 +220,41 @@ class Lives(RuleBasedStateMachine):
         ),
     )
     def says(self, index: int, event: ev.Event) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         if self.world.bodies[name].alive:
             self.world.tell(name, event)
 
-    @rule(index=st.integers(0, 4), obstacle=st.sampled_from(["", "refused", "refused"]), times=st.integers(1, 3))
+    @rule(index=st.integers(0, 6), obstacle=st.sampled_from(["", "refused", "refused"]), times=st.integers(1, 3))
     def is_probed(self, index: int, obstacle: str, times: int) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         for _ in range(times):
             if self.world.bodies[name].guarded:
                 self.world.tell(name, ev.Probed(obstacle))
 
-    @rule(index=st.integers(0, 4))
+    @rule(index=st.integers(0, 6))
     def preparation_fails(self, index: int) -> None:
-        answers = self.world.bodies[self.pick(index)].answers
+        answers = self.world.bodies[self.life(index)].answers
         if answers and isinstance(answers[0], ev.Prepared):
             answers[0] = ev.Prepared(Reason(Code.HOOK, "no"))
 
-    @rule(index=st.integers(0, 4))
+    @rule(index=st.integers(0, 6))
     def condition_does_not_hold(self, index: int) -> None:
-        answers = self.world.bodies[self.pick(index)].answers
+        answers = self.world.bodies[self.life(index)].answers
         if answers and isinstance(answers[0], ev.Prepared):
             answers[0] = ev.Unmet(Reason(Code.CONDITION, "no"))
 
-    @rule(index=st.integers(0, 4))
+    @rule(index=st.integers(0, 6))
     def spawn_fails(self, index: int) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         body = self.world.bodies[name]
         if body.alive and body.answers and isinstance(body.answers[0], ev.Executed):
             body.answers[0] = ev.SpawnFailed(Reason(Code.SPAWN, "no"))
             body.alive = False
             self.world._look_at_tree(name)
 
-    @rule(index=st.integers(0, 4))
+    @rule(index=st.integers(0, 6))
     def stale_timer(self, index: int) -> None:
-        name = self.pick(index)
+        name = self.life(index)
         for epoch in self.world.bodies[name].stale:
             if epoch != self.world[name].epoch:
                 before = self.world[name]
@@ -243,14 +293,37 @@ class Lives(RuleBasedStateMachine):
             if life.phase in WITHOUT_RUN:
                 assert life.next_spec is None
             elif life.phase in STOPPABLE and life.wanted and not life.leaving:
-                assert not life.outdated
+                lives = self.world.engine.lives
+                assert not life.outdated or name in lives.successors or name in lives.failures
 
     @invariant()
     def what_is_gone_is_forgotten(self) -> None:
-        assert set(self.world.bodies) == set(self.names)
+        assert {service_of(key) for key in self.world.bodies} == set(self.names)
         for name in self.names:
             life = self.world[name]
             assert not life.gone or (not life.wanted and (not life.at_rest or life.stuck))
+
+    @invariant()
+    def sockets_are_open_while_somebody_may_come(self) -> None:
+        """From before the first start until it is down for good; watched where a connection starts it, only there."""
+        for name in self.names:
+            life = self.world[name]
+            assert (name in self.world.watched) == life.listening
+            assert (name in self.world.open) == life.serving
+            assert life.serving or life.off or not life.spec.sockets or life.phase in WITHOUT_RUN
+            assert not (life.serving and life.off), f"{name} is down, and takes connections"
+
+    @invariant()
+    def who_is_beside_comes_or_goes(self) -> None:
+        """A life beside the present one is a successor, or it is leaving for good."""
+        lives = self.world.engine.lives
+        for key, life in lives.beside.items():
+            assert key == life.key and life is not lives.present[life.name]
+            goes = life.stuck or not (life.wanted or life.at_rest)
+            assert goes or life.key == lives.successors.get(life.name)
+        for name, key in lives.successors.items():
+            assert lives.beside[key].name == name
+            assert lives.present[name].replaceable or not lives.beside[key].wanted
 
     @invariant()
     def every_state_can_be_explained(self) -> None:
@@ -307,7 +380,7 @@ class Lives(RuleBasedStateMachine):
         for name in self.names:
             life = self.world[name]
             if not life.wanted and life.phase not in {Phase.DOWN}:
-                assert life.leaving or life.phase in GOING_DOWN
+                assert life.leaving or life.phase in GOING_DOWN or (life.armed and life.phase is Phase.BACKOFF)
 
     def teardown(self) -> None:
         """Whatever has happened: a shutdown ends with everything at rest, all answers given and time passing."""
@@ -325,7 +398,69 @@ class Lives(RuleBasedStateMachine):
         assert all(body.timer is None for body in self.world.bodies.values())
 
 
-Lives.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@st.composite
+def stacks(draw: st.DrawFn) -> dict[str, ServiceSpec]:
+    """A service that is handed over, between one that it needs and one that needs it."""
+    ready = Ready(draw(st.sampled_from([ReadyKind.EXEC, ReadyKind.NOTIFY])), timeout=20)
+    web = service(
+        "web",
+        handover=Handover.OVERLAP,
+        ready=ready,
+        restart=Restart(draw(st.sampled_from(list(RestartPolicy))), limit=draw(st.sampled_from([None, 1]))),
+        hooks=draw(st.sampled_from([Hooks(), Hooks(_HOOK, _HOOK, _HOOK, _HOOK)])),
+        essential=draw(st.booleans()),
+        requires=("db",),
+        sockets=_SOCKETS,
+        on_demand=draw(st.booleans()),
+    )
+    front = service("front", **{draw(st.sampled_from(["requires", "binds_to", "wants"])): ("web",)})
+    return {"db": service("db", handover=draw(st.sampled_from(list(Handover)))), "web": web, "front": front}
+
+
+class Handovers(Lives):
+    """The same, with restarts without a gap at every turn."""
+
+    def first(self) -> st.SearchStrategy[dict[str, ServiceSpec]]:
+        return stacks()
+
+    @rule()
+    def all_come_up(self) -> None:
+        self.world.start(*self.names)
+        self.world.settle()
+        for key in self.keys:
+            if self.world[key].awaiting_ready:
+                self.world.ready(key)
+        self.world.settle()
+
+    @rule()
+    def web_is_restarted(self) -> None:
+        """Who needs it does not notice, and it is there all the time."""
+        if "web" not in self.names or not self.world["web"].replaceable:
+            return
+        # What it needs, and is down, is started with it as always.
+        before = {name: self.world[name] for name in self.names if not self.world.engine.must_be_asked(name)}
+        self.world.restart("web")
+        assert {name: self.world[name] for name in before} == before
+        assert self.world.engine.lives.successor("web") is not None or self.world.engine.shutting_down
+
+    @rule(umask=st.integers(0, 7))
+    def reconfigure(self, umask: int) -> None:  # type: ignore[override]
+        """web is declared otherwise: what runs it is handed over, and nobody else is touched."""
+        world = self.world
+        if world.engine.shutting_down or "web" not in self.names:
+            return
+        specs = {name: life.declared for name, life in world.engine.services.items()}
+        specs["web"] = replace(specs["web"], umask=umask)
+        before = {name: world[name] for name in self.names if name != "web"}
+        plan = world.reconfigure(specs)
+        if plan.handed_over:
+            untouched = before.keys() - set(plan.started)
+            assert {name: world[name] for name in untouched} == {name: before[name] for name in untouched}
+
+
+for machine in (Lives, Handovers):
+    machine.TestCase.settings = settings(
+        max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    )
 TestLives = Lives.TestCase
+TestHandovers = Handovers.TestCase

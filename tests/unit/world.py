@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from asyncinit.config.spec import Command, ServiceSpec, ServiceType
+from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.engine import Engine
+from asyncinit.core.handover import service_of
 from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.core.service import STOPPABLE, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import ExitStatus, State
@@ -37,6 +39,28 @@ class Body:
     started: list[float] = field(default_factory=list)
 
 
+class Bodies(dict[str, Body]):
+    """The bodies of all lives by their keys; asked by a service's name, that of its present life."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__((name, Body()) for name in engine.services)
+        self._engine = engine
+
+    def __missing__(self, key: str) -> Body:
+        life = self._engine.lives.find(key)
+        assert life is not None, f"{key} is forgotten"
+        if life.key == key:
+            # From its first run on a service with overlap has another key, and a successor is new.
+            self[key] = self.pop(life.name, None) or Body()
+        return self[life.key]
+
+    def tidy(self) -> None:
+        """Forget the bodies of lives that are over."""
+        for key in [key for key in self if "~" in key and self._engine.lives.find(key) is None]:
+            body = self.pop(key)
+            assert body.timer is None and not body.alive and not body.leftovers, f"{key} was dropped too soon"
+
+
 class World:
     """An engine and what its effects have brought about; checks what must hold at every effect."""
 
@@ -44,13 +68,18 @@ class World:
         self.now = 0.0
         self.bugs: list[TransitionError] = []
         self.engine = Engine(specs, lambda: 0.5, self.bugs.append)
-        self.bodies = {name: Body() for name in specs}
+        self.bodies = Bodies(self.engine)
         self.born: deque[tuple[str, int]] = deque()
         self.log: list[tuple[str, str]] = []
         self.states: list[tuple[str, State]] = []
+        self.handovers: list[tuple[str, fx.HandoverStage]] = []
+        self.open: set[str] = set()
+        self.watched: set[str] = set()
 
     def __getitem__(self, name: str) -> Service:
-        return self.engine.services[name]
+        life = self.engine.lives.find(name)
+        assert life is not None
+        return life
 
     def state(self, name: str) -> State:
         return self.engine.services[name].state
@@ -69,9 +98,11 @@ class World:
     def reconfigure(self, specs: Mapping[str, ServiceSpec], *shall_run: str) -> Reconfiguration:
         """Declare `specs`; without `shall_run`, what is enabled shall run."""
         plan = self.engine.plan(specs, shall_run or [name for name, spec in specs.items() if spec.enabled])
+        effects = self.engine.reconfigure(plan, self.now)
         for name in plan.added:
-            self.bodies.setdefault(name, Body())
-        self.carry_out(self.engine.reconfigure(plan, self.now))
+            if not any(service_of(key) == name for key in self.bodies):
+                self.bodies[name] = Body()
+        self.carry_out(effects)
         return plan
 
     def shut_down(self, timeout: float) -> None:
@@ -133,12 +164,16 @@ class World:
 
     def carry_out(self, effects: list[ev.Effect]) -> None:
         for effect in effects:
-            assert effect.service in self.bodies, f"{effect.service} is forgotten, and then {effect}"
+            assert service_of(effect.service) in self.engine.services, f"it is forgotten, and then {effect}"
+            if isinstance(effect, fx.HandedOver):
+                self.handovers.append((effect.service, effect.stage))
+                continue
             self.log.append((effect.service, type(effect).__name__))
             self._effect(effect, self.bodies[effect.service])
         while self.born:
             name, pid = self.born.popleft()
             self.tell(name, ev.Spawned(pid))
+        self.bodies.tidy()
 
     def _effect(self, effect: ev.Effect, body: Body) -> None:  # one branch for each effect
         name = effect.service
@@ -146,16 +181,18 @@ class World:
             case ev.Prepare():
                 assert not self.engine.shutting_down, f"{name} starts in the shutdown"
                 self._check_may_start(name)
-                for other in self.engine.graph.conflicts[name]:
+                for other in self.engine.graph.conflicts[service_of(name)]:
                     assert self[other].phase in WITHOUT_RUN, f"{name} starts beside {other}"
                     assert not self.bodies[other].alive
+                if self[name].spec.sockets:
+                    self.open.add(service_of(name))
                 body.answers.append(ev.Prepared())
             case ev.Spawn():
                 assert not body.alive, f"{name}: two main processes"
                 assert not self[name].leaving, f"{name}: spawned although it shall go down"
                 body.alive = True
                 body.started.append(self.now)
-                self.born.append((name, 1000 + len(body.started)))
+                self.born.append((name, 1000 + len(body.started) + 100 * self[name].generation))
                 body.answers.append(ev.Executed())
             case ev.RunHooks():
                 if effect.stage is ev.HookStage.PRE_STOP:
@@ -192,9 +229,10 @@ class World:
             case ev.Adopt():
                 assert body.alive or body.answers or body.leftovers or effect.spec.type is not ServiceType.SERVICE
             case ev.Forget():
-                if self.engine.forget(name):
+                key = self[name].key
+                if self.engine.forget(name) and key in self.bodies:
                     assert body.timer is None and not body.alive and not body.leftovers
-                    late = self.bodies.pop(name).answers
+                    late = self.bodies.pop(key).answers
                     assert not any(self.engine.handle(name, answer, self.now) for answer in late)
             case ev.Announce():
                 self.states.append((name, effect.new))
@@ -205,6 +243,16 @@ class World:
                 body.guarded = True
             case ev.Unguard():
                 body.guarded = False
+            case fx.OpenSockets():
+                self.open.add(name)
+            case fx.CloseSockets():
+                self.open.discard(name)
+                assert name not in self.watched, f"{name}: closed while it is watched"
+            case fx.AwaitConnection():
+                self.open.add(name)
+                self.watched.add(name)
+            case fx.ForgetConnection():
+                self.watched.remove(name)
             case ev.AwaitReady() | ev.ForgetReady():
                 pass
 
@@ -215,16 +263,17 @@ class World:
             body.answers.append(ev.TreeGone())
 
     def _check_may_start(self, name: str) -> None:
-        for other in self.engine.graph.hard[name]:
+        for other in self.engine.graph.hard[service_of(name)]:
             there = self[other].satisfied or (other in self[name].spec.awaits and self[other].at_rest)
             assert there or self[name].phase is not Phase.PREPARING, f"{name} starts before {other}"
 
     def _check_may_stop(self, name: str, body: Body) -> None:
         me = self[name]
         asked = me.leaving and me.failure is None and not body.stops_itself and not body.stop_begun
-        if asked and not self.engine.overrun and me.main is not None:
+        if asked and not self.engine.overrun and me.main is not None and name not in self.engine.lives.beside:
             body.stop_begun = True
-            for other in self.engine.graph.before[name]:
+            for other in self.engine.graph.before[me.name]:
                 later = self[other]
+                assert all(life.at_rest for life in self.engine.lives.beside_of(other)), f"{name} before all {other}"
                 held = later.leaving and later.phase in STOPPABLE
                 assert not held, f"{name} is stopped before {other}"

@@ -60,8 +60,9 @@ class ServiceStatus(Wire, frozen=True):
     `since`: when it came into `state`, null if it never left `inactive`. `restarts` counts automatic
     ones. `waiting_on`: names of services (waiting, stopping) or the readiness that is looked for (starting).
     `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself. `armed`:
-    its timer will start it. `not_applied`: keys of `prefer` that could not be had here. `health`: null where nothing is
-    probed at present. `file`: where it is declared.
+    its timer will start it. `successor` and `draining`: pids of its other instances, while a restart without a gap is
+    under way: the one that comes up, and those that end. `not_applied`: keys of `prefer` that could not be had here.
+    `health`: null where nothing is probed at present. `file`: where it is declared.
     """
 
     name: str
@@ -77,6 +78,8 @@ class ServiceStatus(Wire, frozen=True):
     next_start: str | None
     status_text: str | None
     armed: bool
+    successor: int | None
+    draining: list[int]
     requires: list[str]
     not_applied: list[str]
     health: HealthStatus | None

@@ -159,8 +159,10 @@ class IdleStop:
         self._begin(name, self._timers.now() + self._engine.services[name].spec.idle_stop)
 
     def _is_needed(self, name: str) -> bool:
-        """Tell whether somebody that requires it runs, and would have to go down with it."""
-        return any(not self._engine.services[other].at_rest for other in self._engine.graph.needed_by[name])
+        """Tell whether it is being restarted, or somebody that requires it runs, and would have to go down with it."""
+        return name in self._engine.lives.successors or any(
+            not self._engine.services[other].at_rest for other in self._engine.graph.needed_by[name]
+        )
 
 
 def _count(held: list[Held], step: StepCallback) -> int:

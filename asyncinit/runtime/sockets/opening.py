@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.spec import ServiceSpec, Socket
+from asyncinit.core.handover import service_of
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process import environment
 from asyncinit.runtime.process.environment import UnsetVariableError
@@ -104,7 +105,8 @@ class Opening:
     def _address(self, one: Socket) -> str:
         if "$" not in one.address:
             return one.address
-        known = environment.ground(self.spec, self._house.inherited, None, {}, {})
+        own = {"INSTANCE": self.spec.instance} if self.spec.instance else {}
+        known = environment.ground(self.spec, self._house.inherited, None, {}, own)
         return environment.expand(one.address, environment.path_environment(self.spec, known), one.key)
 
     def _make(self, one: Socket, address: str) -> Held | SpawnError:
@@ -166,7 +168,7 @@ class Opening:
         detail = told.detail
         if told.holder:
             service = self._house.owner_of(told.holder)
-            whose = f" of the service {service}" if service is not None else ""
+            whose = f" of the service {service_of(service)}" if service is not None else ""
             detail = f"pid {told.holder} ({told.holder_name}){whose} has it"
         return SpawnError(step, told.errno, detail)
 
