@@ -334,6 +334,28 @@ def test_enable_and_disable(tmp_path: Path, kind: str) -> None:
         assert done.returncode == 1 and "reads other files" in done.stderr
 
 
+@on_both_loops
+def test_after_a_re_exec(tmp_path: Path, kind: str) -> None:
+    """The next program reads the same files; what was on its way out when it took over is forgotten by it."""
+    services = {"web": SLEEP, "slow": ends_after("1s"), "policy": SLEEP}
+    with Init(tmp_path, services, loop=kind) as init:
+        for name in services:
+            init.wait_state(name, "ready")
+        before = pids(init)
+        declare(init, slow=None, policy=SLEEP + "[hooks]\npost_stop = [['true']]\n")
+        assert init.call("reload-config", "--no-wait").returncode == 0
+        assert init.call("reexec").returncode == 0
+        wait_until(lambda: set(init.status()) == {"web", "policy"})
+        assert pids(init) == {name: before[name] for name in ("web", "policy")}
+        assert init.call("reload-config").stdout == "nothing has changed\n"
+        declare(init, new=SLEEP, web=OTHER_SLEEP)
+        assert init.call("reload-config").returncode == 0
+        after = pids(init)
+        assert set(after) == {"web", "policy", "new"}
+        assert after["policy"] == before["policy"] and after["web"] != before["web"]
+        assert len(init.processes()) == 3
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Random edits under load
 

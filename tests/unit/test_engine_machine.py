@@ -138,6 +138,14 @@ class Lives(RuleBasedStateMachine):
         for name in plan.removed:
             assert name not in world.engine.services or world[name].gone
 
+    @rule()
+    def re_exec(self) -> None:
+        """Another program goes on where this one was: nothing happens by that alone."""
+        before = dict(self.world.engine.services)
+        effects = len(self.world.log)
+        self.world.re_exec()
+        assert self.world.engine.services == before and len(self.world.log) == effects
+
     def _may_be_declared(self, specs: dict[str, ServiceSpec], kept: set[str]) -> bool:
         """Keep some as they are, if that makes no cycle."""
         for name in kept & set(specs) & set(self.names):

@@ -361,6 +361,20 @@ def test_a_target_that_becomes_a_service() -> None:
     assert world.state("web") is State.READY and world.bodies["web"].alive
 
 
+def test_over_a_re_exec() -> None:
+    """What is on its way out, or to another declaration, gets there in the next program, in the order of the edges."""
+    web = service("web", requires=("db",))
+    world = running(service("db"), web, service("gone"))
+    world.reconfigure(declared(other("db"), web))
+    world.re_exec()
+    assert ("db", "SendSignal") not in world.log
+    for name in ("gone", "web", "db"):
+        world.exit(name, signal=15)
+        world.settle()
+    assert sorted(world.engine.services) == ["db", "web"]
+    assert world.state("web") is State.READY and world["db"].spec.umask == 0o77
+
+
 # Edges
 
 

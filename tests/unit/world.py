@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from asyncinit.config.spec import Command, ServiceSpec, ServiceType
+from asyncinit.core import carried
 from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.engine import Engine
@@ -15,6 +16,7 @@ from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.core.service import STOPPABLE, WITHOUT_RUN, Phase, Service
 from asyncinit.core.status import ExitStatus, State
 from asyncinit.errors import TransitionError
+from asyncinit.runtime.reexec.coding import decode, encode
 
 
 def service(name: str, **keys: object) -> ServiceSpec:
@@ -44,10 +46,10 @@ class Bodies(dict[str, Body]):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__((name, Body()) for name in engine.services)
-        self._engine = engine
+        self.engine = engine
 
     def __missing__(self, key: str) -> Body:
-        life = self._engine.lives.find(key)
+        life = self.engine.lives.find(key)
         assert life is not None, f"{key} is forgotten"
         if life.key == key:
             # From its first run on a service with overlap has another key, and a successor is new.
@@ -56,7 +58,7 @@ class Bodies(dict[str, Body]):
 
     def tidy(self) -> None:
         """Forget the bodies of lives that are over."""
-        for key in [key for key in self if "~" in key and self._engine.lives.find(key) is None]:
+        for key in [key for key in self if "~" in key and self.engine.lives.find(key) is None]:
             body = self.pop(key)
             assert body.timer is None and not body.alive and not body.leftovers, f"{key} was dropped too soon"
 
@@ -104,6 +106,13 @@ class World:
                 self.bodies[name] = Body()
         self.carry_out(effects)
         return plan
+
+    def re_exec(self) -> None:
+        """Have another engine go on with what this one would write down of itself."""
+        state = decode(encode(carried.freeze(self.engine)), carried.EngineState)
+        declared = {name: life.declared for name, life in self.engine.services.items() if not life.gone}
+        self.engine = self.bodies.engine = Engine(declared, lambda: 0.5, self.bugs.append)
+        self.carry_out(carried.thaw(self.engine, state, self.now))
 
     def shut_down(self, timeout: float) -> None:
         self.carry_out(self.engine.shut_down(self.now, timeout))
