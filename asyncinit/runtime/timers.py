@@ -67,12 +67,17 @@ class Timers:
         return self.at(self._clock() + seconds, callback)
 
     def _forget_one(self) -> None:
-        """Count a cancelled timer, and throw them all away once they are most of the heap."""
+        """Count a cancelled timer, and throw them all away once they are most of the heap.
+
+        The loop is not woken for one that it would have been woken for next: a probe's time limit, when it is answered.
+        """
         self._dead += 1
         if self._dead > _FEW and self._dead * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].callback is not None]
             heapq.heapify(self._heap)
             self._dead = 0
+        if self._handle is not None and (not self._heap or self._heap[0][2].callback is None):
+            self._arm()
 
     def _arm(self) -> None:
         if self._handle is not None:

@@ -145,6 +145,18 @@ def test_nothing_wakes_the_loop_when_all_is_cancelled(loop: asyncio.AbstractEven
     turn(loop, lambda: called and timers._handle is None)
 
 
+def test_the_loop_is_not_woken_for_a_cancelled_one(loop: asyncio.AbstractEventLoop) -> None:
+    """When the next deadline is cancelled the loop sleeps until the one after it; when that is the last, it sleeps."""
+    timers = Timers(loop)
+    far = timers.after(1000, lambda: None)
+    near = timers.after(0.5, lambda: None)
+    near.cancel()
+    assert timers._handle is not None
+    assert timers._handle.when() - loop.time() > 500
+    far.cancel()
+    assert timers._handle is None
+
+
 def test_a_deadline_in_the_distance(loop: asyncio.AbstractEventLoop) -> None:
     """Years from now is more milliseconds than a loop can count."""
     timers = Timers(loop)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from asyncinit.config.spec import (
     Command,
+    Health,
     Hook,
     Hooks,
     InitSpec,
@@ -20,6 +21,7 @@ from asyncinit.config.spec import (
     ReadyKind,
     Restart,
     ServiceSpec,
+    Sign,
     Stop,
 )
 from asyncinit.core.difference import (
@@ -106,6 +108,29 @@ TCP = Ready(ReadyKind.TCP, "127.0.0.1:1")
 def test_readiness(old: Ready, new: Ready, keys: tuple[str, ...], impact: Impact) -> None:
     """A process that was given a socket or a descriptor for it has to be another one; what we only ask need not."""
     assert between(replace(WEB, ready=old), replace(WEB, ready=new)) == Change(keys, impact)
+
+
+def test_readiness_of_several_signs() -> None:
+    """What the process was given for one of them counts; keys have the names of the files."""
+    file = Sign(ReadyKind.FILE, "/x")
+    one = Ready(ReadyKind.ALL, parts=(file, Sign(ReadyKind.NOTIFY)))
+    assert between(replace(WEB, ready=one), replace(WEB, ready=Ready(ReadyKind.NOTIFY))) == Change(
+        ("ready.all", "ready.notify"), Impact.NEXT_START
+    )
+    assert between(replace(WEB, ready=one), replace(WEB, ready=replace(one, parts=(file,)))) == Change(
+        ("ready.all",), Impact.RESTART
+    )
+
+
+def test_health_and_watchdog() -> None:
+    """Other probes hold at once; a watchdog is told to the process when it is made."""
+    health = Health(kind=ReadyKind.FILE, address="/x")
+    assert changed(health=health) == Change(("health",), Impact.NOW)
+    probed = replace(WEB, health=health)
+    new = replace(health, kind=ReadyKind.TCP, address="127.0.0.1:1", threshold=9)
+    keys = ("health.file", "health.tcp", "health.threshold")
+    assert between(probed, replace(WEB, health=new)) == Change(keys, Impact.NOW)
+    assert changed(watchdog=5.0) == Change(("watchdog",), Impact.RESTART)
 
 
 def _values(spec: Any) -> Iterator[tuple[str, Any]]:

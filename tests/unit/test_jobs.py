@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from asyncinit.config.spec import Command, Ready, ReadyKind, Reload, Restart, RestartPolicy, ServiceSpec, ServiceType
+from asyncinit.config.spec import (
+    Command,
+    Health,
+    HealthAction,
+    Ready,
+    ReadyKind,
+    Reload,
+    Restart,
+    RestartPolicy,
+    ServiceSpec,
+    ServiceType,
+)
 from asyncinit.control.types import ActionResult
 from asyncinit.core import events as ev
 from asyncinit.core.status import Code, Reason, State
@@ -208,6 +219,23 @@ def test_a_reload() -> None:
         asked.world.tell("web", ev.ReloadDone(failure))
         text = "reloaded" if failure is None else f"ready: {failure.text}"
         assert asked.answer == (failure is None, "ready", text)
+
+
+def test_a_reload_of_what_is_unhealthy() -> None:
+    """That it is unhealthy is not the reload's failure; that an earlier reload has failed is not this one's."""
+    health = Health(kind=ReadyKind.FILE, address="/x", threshold=1, action=HealthAction.NONE)
+    asked = Asked(told("web", health=health), running=True)
+    asked.world.ready("web")
+    asked.world.tell("web", ev.Probed("no such file"))
+    asked.ask(Verb.RELOAD, "web")
+    assert asked.answer == (True, "unhealthy", "reloaded")
+    asked.world.tell("web", ev.Probed())
+    asked.world.tell("web", ev.Reloading())
+    asked.world.advance(91.0)
+    assert asked.world["web"].reason is not None
+    asked.answers.clear()
+    asked.ask(Verb.RELOAD, "web")
+    assert asked.answer == (True, "ready", "reloaded")
 
 
 def test_a_reload_of_what_is_not_ready() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from asyncinit.config.spec import LogLevel, Restart, RestartPolicy, ServiceType, Stop
+from msgspec.structs import replace
+
+from asyncinit.config.spec import HealthAction, LogLevel, Ready, ReadyKind, Restart, RestartPolicy, ServiceType, Stop
 from asyncinit.core import events as ev
 from asyncinit.core.events import Announce
 from asyncinit.core.status import State
 from asyncinit.runtime import words
-from tests.unit.life import NO_DATABASE, NOT_HERE, Life
+from tests.unit.life import NO_DATABASE, NOT_HERE, PROBED, Life
 
 NEVER = Restart(RestartPolicy.NEVER)
 
@@ -46,6 +48,25 @@ def test_ready_again() -> None:
     assert line(life) == ("reloaded after 2 s", LogLevel.INFO)
     life.tell(ev.Stop(), ev.Start())
     assert line(life)[0] == "stays ready: the stop was called off"
+
+
+def test_health() -> None:
+    """Unhealthy says why, and is a warning; well again says for how long it was not."""
+    life = Life(health=replace(PROBED, action=HealthAction.NONE, threshold=1)).start()
+    life.tell(ev.Probed("file /x: no such file"))
+    assert line(life) == ("unhealthy: a health probe failed: file /x: no such file", LogLevel.WARNING)
+    life.tell(ev.Probed())
+    assert line(life) == ("healthy again after 2 s", LogLevel.INFO)
+
+
+def test_a_reload_that_fails() -> None:
+    """It is a warning, and says why; that it is unhealthy besides is no failure of the reload."""
+    life = Life(health=replace(PROBED, action=HealthAction.NONE, threshold=1), ready=Ready(ReadyKind.NOTIFY)).start()
+    life.tell(ev.Reloading())
+    life.fire()
+    assert line(life) == ("reload failed after 2 s: the reload has not ended within 90 s", LogLevel.WARNING)
+    life.tell(ev.Reloading(), ev.Probed("refused"), ev.BecameReady())
+    assert line(life) == ("unhealthy: a health probe failed: refused", LogLevel.WARNING)
 
 
 def test_what_nobody_has_to_see() -> None:
