@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from asyncinit.config.spec import GiveUp, ServiceType
+from asyncinit.config.spec import GiveUp, HealthAction, ServiceType
 from asyncinit.core.engine import Engine
 from asyncinit.core.going_down import BY_ITSELF
 from asyncinit.core.phrases import duration, few
-from asyncinit.core.restart import delay, limit_reached, wants_restart, within_window
+from asyncinit.core.restart import delay, limit_reached, takes_all_down, wants_restart, within_window
 from asyncinit.core.service import STOPPABLE, Phase, Service
 from asyncinit.core.situation import Lookup
 from asyncinit.core.status import Code, Reason, State, signal_name
@@ -78,15 +78,38 @@ class Prospects:
         """Yield when it counts as stable, and what its failure would lead to."""
         if service.attempt and service.phase is Phase.UP and service.deadline > self._now:
             yield f"{self._in(service.deadline)} {service.name} counts as stable, and its backoff starts over"
+        yield from self._health(service)
         if service.spec.type is not ServiceType.TARGET:
             failed = Reason(Code.EXIT_CODE, "")
             yield f"should {service.name} fail, {self._after_failure(service, failed)}"
+
+    def _health(self, service: Service) -> Iterator[str]:
+        """Yield what further probes would lead to, where the last one has failed or it is unhealthy."""
+        health, name = service.spec.health, service.name
+        if health is None:
+            return
+        if service.unhealthy is not None:
+            left = health.success_threshold - service.checks.successes
+            yield f"after {_probes(left)} that succeed{'s' if left == 1 else ''}, {name} is healthy again"
+        elif service.checks.failures:
+            left = health.threshold - service.checks.failures
+            then = "that is shown"
+            if health.action is not HealthAction.NONE:
+                then = f"it is stopped, and {self._after_failure(service, Reason(Code.HEALTH, ''))}"
+            yield f"after {_probes(left)} that fail{'s' if left == 1 else ''}, {name} is unhealthy: {then}"
+
+    def reload_limit(self, service: Service) -> Iterator[str]:
+        """Yield what a reload that takes too long leads to."""
+        if service.deadline < math.inf:
+            limit, name = self._in(service.deadline), service.name
+            yield f"{limit}, if that is not done by then, it has failed, and {name} goes on"
 
     def _after_failure(self, service: Service, failure: Reason) -> str:
         """Return what a failure now would lead to, by the service's own policy."""
         policy = service.spec.restart
         if not wants_restart(service.spec, failure, None):
-            shuts_down = " and asyncinit shuts down" if service.spec.essential else self._give_up(service)
+            all_down = service.spec.essential or takes_all_down(service.spec, failure)
+            shuts_down = " and asyncinit shuts down" if all_down else self._give_up(service)
             return f"it has failed for good{shuts_down}"
         if limit_reached(policy, within_window(policy, service.recent, self._now)):
             return f"it has failed for good (the limit of {policy.limit} restarts is reached){self._give_up(service)}"
@@ -171,6 +194,10 @@ def _goal(other: Service, service: Service) -> str:
     return state if hard else f"{state} or has failed"
 
 
+def _probes(count: int) -> str:
+    return "one more health probe" if count == 1 else f"{count} more health probes in a row"
+
+
 NEXT: Mapping[State, Callable[[Prospects, Service], Iterator[str]]] = {
     State.INACTIVE: Prospects.rest_down,
     State.LISTENING: lambda _prospects, service: iter([f"the next connection starts {service.name}"]),
@@ -178,7 +205,7 @@ NEXT: Mapping[State, Callable[[Prospects, Service], Iterator[str]]] = {
     State.STARTING: Prospects.time_limit,
     State.READY: Prospects.stability,
     State.UNHEALTHY: Prospects.stability,
-    State.RELOADING: Prospects.nothing,
+    State.RELOADING: Prospects.reload_limit,
     State.STOPPING: Prospects.stop_goes_on,
     State.BACKOFF: Prospects.start_again,
     State.COMPLETED: Prospects.rest_completed,

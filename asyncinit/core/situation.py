@@ -9,7 +9,7 @@ from asyncinit.core.engine import Engine
 from asyncinit.core.going_down import BY_ITSELF
 from asyncinit.core.phrases import duration, few, ordinal
 from asyncinit.core.service import STOPPABLE, Phase, Service
-from asyncinit.core.status import Reason, State, signal_name
+from asyncinit.core.status import Code, Reason, State, signal_name
 
 Lookup = Callable[[str], str | None]
 """What somebody else knows of a service, by its name."""
@@ -135,6 +135,8 @@ class Situation:
         if service.phase is not Phase.STOPPING:
             return _STOP_PHASES.get(service.phase, "it is about to begin")
         stop = service.spec.stop
+        if service.step == BY_ITSELF and service.failure is not None and service.failure.code is Code.WATCHDOG:
+            return "it has got SIGABRT, and not ended yet"
         if service.step == BY_ITSELF:
             return "it said that it ends by itself"
         if service.step == 0 and stop.command is not None and service.main is not None:

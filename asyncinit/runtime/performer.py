@@ -88,7 +88,9 @@ class Performer:
         if run is None:
             return Seen(times, self._last_words.get(name, ""))
         left_out = [missing.key for missing in run.not_applied]
-        return Seen(times, run.said.text, run.waiting_text, left_out, run.monitor)
+        return Seen(
+            times, run.said.text, run.waiting_text, left_out, run.watch.monitor if run.watch is not None else None
+        )
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""

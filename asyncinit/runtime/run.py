@@ -18,8 +18,7 @@ from asyncinit.core.outcome import CANNOT_EXECUTE, NOT_FOUND
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.runtime.errands import Errands
-from asyncinit.runtime.health.guard import Guard, GuardState
-from asyncinit.runtime.health.monitor import Monitor
+from asyncinit.runtime.health.guard import Guard
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.foreign_main import ForeignMain
 from asyncinit.runtime.process.plan import ExecPlan, Session
@@ -66,12 +65,12 @@ class Run:
         self.token = token or os.urandom(16).hex()
         self.main: int | None = None
         self._born: int | None = None
-        self.said = Said(post, complain, self._notified_ready, self.main_pid, lambda: self._guard)
+        self.said = Said(post, complain, self._notified_ready, self.main_pid, lambda: self.watch)
         self.not_executed: int | None = None
         self.prepared: Prepared | None = None
         self.skipped = False
         self._readiness: Readiness | None = None
-        self._guard: Guard | None = None
+        self.watch: Guard | None = None
         self._channel: Channel | None = None
         self._preparation: Cancellable | None = None
         self._without: tuple[NotApplied, ...] = ()
@@ -155,7 +154,8 @@ class Run:
 
     def _main_plan(self) -> ExecPlan:
         assert self.prepared is not None and self.spec.command is not None
-        self._make_watchers()
+        self._make_readiness()
+        self._make_guard()
         extra = self._readiness.descriptors if self._readiness is not None else ()
         sockets = passed(self._shop.sockets.held(self.spec.name))
         # For the main process alone: a hook that reads them would think that it has to speak.
@@ -178,26 +178,27 @@ class Run:
             return replace(plan, terminal=self._channel.terminal)
         return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)
 
-    def _make_watchers(self, readiness: ReadinessState | None = None, guard: GuardState | None = None) -> None:
-        """Make what looks at it, before it runs: it may be spawned with a descriptor, and a bad address is told.
-
-        After a re-exec they go on from their states.
-        """
-        ready, prepared = self.spec.ready, self.prepared
-        assert prepared is not None
-        self._guard = Guard(self.errands.probe_context("health"), self.spec.watchdog, self._post, self.said.hear)
-        self._guard.probe(self.spec.health, prepared.environment)
-        if guard is not None:
-            self._guard.thaw(guard)
+    def _make_readiness(self, carried: ReadinessState | None = None) -> None:
+        """What the child is spawned with (a descriptor), and what has to be known before it runs."""
+        ready = self.spec.ready
         if ready.kind is ReadyKind.EXEC:
             return
+        assert self.prepared is not None
         try:
-            looked_for, probes = expanded(ready, prepared.environment, "ready"), self.errands.probe_context("ready")
-            self._readiness = make_readiness(probes, looked_for, self, self.belongs, readiness)
+            looked_for = expanded(ready, self.prepared.environment, "ready")
+            probes = self.errands.probe_context("ready")
+            self._readiness = make_readiness(probes, looked_for, self, self.belongs, carried)
         except OSError as error:
             raise SpawnError(f"look for readiness ({ready.kind})", error.errno or 0) from error
         if ready.has(ReadyKind.LOG):
             self._unwatch = self._shop.capture.watch(self.spec.name, self._readiness.lines)
+
+    def _make_guard(self) -> Guard:
+        """Make it before it is needed: what cannot be probed is told before the service runs."""
+        assert self.prepared is not None
+        self.watch = Guard(self.errands.probe_context("health"), self.spec.watchdog, self._post, self.said.hear)
+        self.watch.probe(self.spec.health, self.prepared.environment)
+        return self.watch
 
     def _executed(self, failure: SpawnError | None) -> None:
         if failure is None:
@@ -234,23 +235,18 @@ class Run:
 
     def guard(self) -> None:
         """Begin to probe its health and to expect its signs of life; posts Probed and WatchdogMissed."""
-        assert self._guard is not None
+        assert self.watch is not None
         assert self.prepared is not None
         try:
-            self._guard.probe(self.spec.health, self.prepared.environment)  # it may have been declared anew
+            self.watch.probe(self.spec.health, self.prepared.environment)  # it may have been declared anew
         except AsyncinitError as error:
             self._complain(f"its health is not probed: {error}")
-        self._guard.begin()
+        self.watch.begin()
 
     def unguard(self) -> None:
         """End that."""
-        if self._guard is not None:
-            self._guard.end()
-
-    @property
-    def monitor(self) -> Monitor | None:
-        """What probes its health."""
-        return self._guard.monitor if self._guard is not None else None
+        if self.watch is not None:
+            self.watch.end()
 
     @property
     def under_way(self) -> bool:
@@ -371,7 +367,7 @@ class Run:
             self._readiness.freeze(keep) if self._readiness is not None else None,
             self._foreign.freeze(keep) if self._foreign is not None else None,
             self.errands.freeze(keep),
-            self._guard.freeze() if self._guard is not None else None,
+            self.watch.freeze() if self.watch is not None else None,
         )
 
     def thaw(self, state: RunState) -> None:
@@ -383,8 +379,10 @@ class Run:
         self._channel = shop.capture.channel(state.channel)
         if state.notify is not None:
             self.said.listen(shop.loop, self.belongs, state.notify)
+        if state.readiness is not None:
+            self._make_readiness(state.readiness)
         if state.guard is not None:
-            self._make_watchers(state.readiness, state.guard)
+            self._make_guard().thaw(state.guard)
         if state.born is not None:
             shop.spawner.adopt(state.born, self._executed, self._own_exited)
         if state.foreign is not None:

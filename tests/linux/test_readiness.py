@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.config.spec import Command, Ready, ReadyKind
+from asyncinit.config.spec import Command, Ready, ReadyKind, Sign
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import AddressError
 from asyncinit.runtime.ready.readiness import make_readiness
-from asyncinit.runtime.ready.waiting import Readiness
+from asyncinit.runtime.ready.waiting import Readiness, ReadinessState
+from asyncinit.runtime.reexec.coding import decode, encode
+from asyncinit.runtime.reexec.keep import Kept
 from tests.readiness_support import Cancel, Recorder, in_child, make_context, no_descriptor_left, run_until, turn
 
 
@@ -353,3 +355,149 @@ class TestLog:
         readiness.lines(b"up\n")
         turn(loop)
         assert handler.told == []
+
+
+class TestCombined:
+    """all and any: several signs, each looked for in its own way."""
+
+    def combined(self, loop, handler, kind: ReadyKind, *parts: Sign, carried=None, belongs=nobody) -> Readiness:
+        spec = Ready(kind, parts=parts, interval=0.01)
+        return make_readiness(make_context(loop), spec, handler, belongs, carried)
+
+    def test_all(self, loop, handler, tmp_path):
+        """It is told once, when the last one was seen; the text has those that are missing, and why."""
+        one, two = tmp_path / "one", tmp_path / "two"
+        parts = (Sign(ReadyKind.FILE, str(one)), Sign(ReadyKind.NOTIFY), Sign(ReadyKind.FILE, str(two)))
+        with no_descriptor_left():
+            readiness = self.combined(loop, handler, ReadyKind.ALL, *parts)
+            readiness.begin()
+            missing = "no such file or directory"
+            notification = "READY=1 on its notification socket"
+            text = f"file {one}: {missing}; and {notification}; and file {two}: {missing}"
+            run_until(loop, lambda: readiness.waiting_text() == text)
+            readiness.notified()
+            two.touch()
+            run_until(loop, lambda: readiness.waiting_text() == f"file {one}: {missing}")
+            two.unlink()
+            turn(loop, 50)
+            assert handler.told == [], "what was seen once is not asked again, and one is missing"
+            one.touch()
+            run_until(loop, lambda: handler.told)
+            turn(loop, 50)
+            readiness.notified()
+            readiness.cancel()
+        assert handler.told == [("ready",)]
+
+    def test_any(self, loop, handler, tmp_path):
+        """The first one is enough; the others are not looked for any more."""
+        parts = (Sign(ReadyKind.FILE, str(tmp_path / "one")), Sign(ReadyKind.LOG, "listening"), Sign(ReadyKind.NOTIFY))
+        with no_descriptor_left():
+            readiness = self.combined(loop, handler, ReadyKind.ANY, *parts)
+            assert "; or " in readiness.waiting_text()
+            readiness.begin()
+            turn(loop, 20)
+            assert handler.told == []
+            readiness.lines(b"now listening\n")
+            assert handler.told == [("ready",)]
+            readiness.notified()
+            (tmp_path / "one").touch()
+            turn(loop, 50)
+            readiness.cancel()
+        assert handler.told == [("ready",)]
+
+    def test_a_line_from_before(self, loop, handler):
+        """What was written before it is begun counts, as for a log alone."""
+        parts = (Sign(ReadyKind.LOG, "a"), Sign(ReadyKind.LOG, "b"))
+        readiness = self.combined(loop, handler, ReadyKind.ALL, *parts)
+        readiness.lines(b"a\n")
+        readiness.begin()
+        turn(loop)
+        assert handler.told == []
+        assert readiness.waiting_text() == 'a line with "b"'
+        readiness.lines(b"b\n")
+        assert handler.told == [("ready",)]
+
+    def test_descriptors_and_main_processes(self, loop, handler, tmp_path, sleeper):
+        """Each part's descriptors are the child's; a pid file's process is the main one, told before readiness."""
+        file = tmp_path / "pid"
+        parts = (Sign(ReadyKind.NOTIFY_FD, descriptor=3), Sign(ReadyKind.NOTIFY_FD, descriptor=5))
+        with no_descriptor_left():
+            readiness = self.combined(
+                loop,
+                handler,
+                ReadyKind.ALL,
+                *parts,
+                Sign(ReadyKind.PID_FILE, str(file)),
+                belongs={sleeper}.__contains__,
+            )
+            assert [number for _, number in readiness.descriptors] == [3, 5]
+            theirs = [os.dup(ours) for ours, _ in readiness.descriptors]
+            readiness.spawned()
+            assert readiness.descriptors == ()
+            readiness.begin()
+            os.write(theirs[0], b"\n")
+            file.write_text(str(sleeper))
+            run_until(loop, lambda: ("main_pid", sleeper) in handler.told)
+            turn(loop, 20)
+            assert not handler.is_ready
+            os.close(theirs[1])
+            run_until(loop, lambda: handler.complaints)
+            assert "closed without one" in readiness.waiting_text()
+            os.close(theirs[0])
+            readiness.cancel()
+        assert not handler.is_ready
+
+    def test_an_error_leaves_nothing(self, loop, handler):
+        """When one part has no meaning the descriptors of those before it are closed."""
+        parts = (Sign(ReadyKind.NOTIFY_FD, descriptor=3), Sign(ReadyKind.TCP, "8080"))
+        with no_descriptor_left(), pytest.raises(AddressError, match="8080"):
+            self.combined(loop, handler, ReadyKind.ALL, *parts)
+
+    def test_cancelled_it_tells_nothing(self, loop, handler, tmp_path):
+        """Before it was begun and while it looks: silence, and nothing open."""
+        parts = (Sign(ReadyKind.FILE, str(tmp_path)), Sign(ReadyKind.NOTIFY_FD, descriptor=3))
+        for turns in range(1, 8):
+            with no_descriptor_left():
+                readiness = self.combined(loop, handler, ReadyKind.ALL, *parts)
+                if turns > 1:
+                    readiness.begin()
+                turn(loop, turns)
+                readiness.cancel()
+                readiness.cancel()
+                turn(loop)
+        assert handler.told == []
+
+    def test_carried(self, loop, handler, tmp_path):
+        """What was seen before a re-exec stays seen, and the pipe is the same."""
+        gone, late = tmp_path / "gone", tmp_path / "late"
+        gone.touch()
+        parts = (
+            Sign(ReadyKind.FILE, str(gone)),
+            Sign(ReadyKind.NOTIFY_FD, descriptor=3),
+            Sign(ReadyKind.LOG, "listening"),
+            Sign(ReadyKind.FILE, str(late)),
+        )
+        before = self.combined(loop, handler, ReadyKind.ALL, *parts)
+        child = os.dup(before.descriptors[0][0])
+        before.spawned()
+        before.lines(b"listening\n")
+        before.begin()
+        run_until(loop, lambda: str(gone) not in before.waiting_text())
+        gone.unlink()
+        keep = Kept()
+        state = before.freeze(keep)
+        assert decode(encode(state), ReadinessState) == state
+        (pipe,) = keep.descriptors
+        loop.remove_reader(pipe)
+        os.write(child, b"\n")
+        os.close(child)
+        late.touch()
+        second = Recorder()
+        after = self.combined(loop, second, ReadyKind.ALL, *parts, carried=state)
+        assert after.descriptors == ()
+        after.begin()
+        run_until(loop, lambda: second.told)
+        assert second.told == [("ready",)]
+        after.cancel()
+        before._parts[1].readiness._reader = -1  # its descriptor is the other's now
+        before.cancel()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from asyncinit.config.spec import (
     Command,
     GiveUp,
+    Health,
+    HealthAction,
     Hook,
     Hooks,
     Ready,
@@ -306,6 +309,41 @@ def test_reloading() -> None:
     here = Asked(service("web", reload=Reload(command=Command(("x",))))).begun("web")
     here.carry_out(here.engine.reload(["web"], here.now))
     assert here.text("web") == "is up, and reads its configuration again"
+    assert here.next("web") == ["in 1 min 30 s, if that is not done by then, it has failed, and web goes on"]
+
+
+def test_health() -> None:
+    """How many probes are left until it is unhealthy, or well again, and what that leads to."""
+    probed = Health(kind=ReadyKind.FILE, address="/x", threshold=3, success_threshold=2)
+    here = Asked(service("web", restart=EXACT, health=probed)).begun("web")
+    fails = "should web fail, it is restarted after 2 s"
+    assert here.next("web") == [fails]
+    here.tell("web", ev.Probed("no such file"))
+    stopped = "web is unhealthy: it is stopped, and it is restarted after 2 s"
+    assert here.next("web") == [f"after 2 more health probes in a row that fail, {stopped}", fails]
+    here.tell("web", ev.Probed("no such file"))
+    assert here.next("web") == [f"after one more health probe that fails, {stopped}", fails]
+
+    here = Asked(service("web", restart=EXACT, health=replace(probed, action=HealthAction.SHUTDOWN))).begun("web")
+    here.tell("web", ev.Probed("no such file"))
+    assert here.next("web")[0].endswith("it is stopped, and it has failed for good and asyncinit shuts down")
+
+    here = Asked(service("web", restart=EXACT, health=replace(probed, action=HealthAction.NONE))).begun("web")
+    here.tell("web", ev.Probed("no such file"))
+    assert here.next("web")[0] == "after 2 more health probes in a row that fail, web is unhealthy: that is shown"
+    here.tell("web", ev.Probed("no such file"))
+    here.tell("web", ev.Probed("no such file"))
+    assert here.text("web") == "is up, but unhealthy: 3 health probes in a row failed: no such file"
+    assert here.next("web") == ["after 2 more health probes in a row that succeed, web is healthy again", fails]
+
+
+def test_a_watchdog_that_is_late() -> None:
+    """First SIGABRT, then what every stop gets."""
+    here = Asked(service("web", restart=EXACT, watchdog=5.0)).begun("web")
+    here.tell("web", ev.WatchdogMissed("no WATCHDOG=1 within 5 s"))
+    why = "is stopping because it failed (no WATCHDOG=1 within 5 s)"
+    assert here.text("web") == f"{why}: it has got SIGABRT, and not ended yet"
+    assert here.next("web")[0] == "in 5 s, if something of web is left, it gets SIGTERM"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ class Watchdog:
     is late. `late` is told at most once a beginning, in words.
     """
 
-    def __init__(self, timers: Timers, interval: float, hear: Callable[[], None], late: Callable[[str], None]) -> None:
+    def __init__(
+        self, timers: Timers, interval: float, hear: Callable[[], object], late: Callable[[str], None]
+    ) -> None:
         self._timers = timers
         self._hear = hear
         self._late = late
