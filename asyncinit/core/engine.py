@@ -283,7 +283,7 @@ class Engine(Overview):
 
     def _concern_around(self, name: str) -> None:
         graph = self.graph
-        around = dict.fromkeys((name, *graph.after[name], *graph.before[name], *graph.conflicts[name]))
+        around = dict.fromkeys((name, *graph.outlived_by[name], *graph.outlives[name], *graph.conflicts[name]))
         for other in around:
             self._concerned.setdefault(other, set()).add(name)
         for life in self.lives.beside.values():

@@ -30,7 +30,7 @@ class Gates:
     def forget(self, name: str) -> None:
         """Forget a service that is about to be dropped from the graph."""
         graph = self._graph
-        down = [(holders, graph.after) for holders in (self._return_holders, self._stop_holders)]
+        down = [(holders, graph.outlived_by) for holders in (self._return_holders, self._stop_holders)]
         for holders, others in ((self._start_holders, graph.before), *down, (self._rival_holders, graph.conflicts)):
             for other in (name, *others[name]):
                 holders.forget(other)
@@ -38,23 +38,23 @@ class Gates:
     def keep_from_starting(self, name: str, changed: Collection[str]) -> bool:
         """Tell whether `name` has to wait, where `changed` are new since it last asked."""
         held = self._start_holders.hold(name, self._graph.after[name], changed)
-        awaits_stop = self._return_holders.hold(name, self._graph.before[name], changed)
+        awaits_stop = self._return_holders.hold(name, self._graph.outlives[name], changed)
         awaits_room = self._rival_holders.hold(name, self._graph.conflicts[name], changed)
         return held or awaits_stop or awaits_room
 
     def keep_from_stopping(self, name: str, changed: Collection[str]) -> bool:
         """Tell whether something has to be down before `name`, where `changed` are new since it last asked."""
-        return self._stop_holders.hold(name, self._graph.before[name], changed)
+        return self._stop_holders.hold(name, self._graph.outlives[name], changed)
 
     def waiting_on(self, name: str) -> list[str]:
         """Return the services that `name` waits for: to start, or (wanted down) to stop."""
         service, graph = self._services[name], self._graph
         if service.phase is Phase.WAITING:
             held = [other for other in graph.after[name] if self.holds_start(name, other)]
-            held = held or [other for other in graph.before[name] if self.goes_down(name, other)]
+            held = held or [other for other in graph.outlives[name] if self.goes_down(name, other)]
             return held or [other for other in graph.conflicts[name] if self.in_the_way(name, other)]
         if service.leaving and service.phase in STOPPABLE:
-            return [other for other in graph.before[name] if self.holds_stop(name, other)]
+            return [other for other in graph.outlives[name] if self.holds_stop(name, other)]
         return []
 
     # -----------------------------------------------------------------------------------------------------------------

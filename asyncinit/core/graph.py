@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from asyncinit.config.spec import ServiceSpec
+from asyncinit.config.spec import ServiceSpec, ServiceType
 
 
 class Graph:
@@ -15,8 +15,9 @@ class Graph:
 
     `hard[x]`: must be satisfied before x starts (requires, binds_to, awaits). `soft[x]`: x waits for their first
     attempt (wants, after, and the other side of before). `after[x]`: both. `before[x]`: the same edges from the other
-    end: what may start only after x, and so stops before it. `conflicts[x]`: what cannot be up beside x, whichever of
-    them says so. The inner mappings are ordered sets.
+    end: what may start only after x, and so stops before it. `outlives[x]`: that, and what comes behind a oneshot of
+    these, which has completed long before x stops and would hide it; `outlived_by[x]`: the same from the other end.
+    `conflicts[x]`: what cannot be up beside x, whichever of them says so. The inner mappings are ordered sets.
     """
 
     def __init__(self, declared: Mapping[str, ServiceSpec], detached: Mapping[str, ServiceSpec] | None = None) -> None:
@@ -37,6 +38,9 @@ class Graph:
         for name, earlier in self.after.items():
             for other in earlier:
                 self.before[other][name] = None
+        passed = {name for name, spec in specs.items() if spec.type is ServiceType.ONESHOT}
+        self.outlives = {name: _through(self.before, name, passed) for name in specs}
+        self.outlived_by = {name: _through(self.after, name, passed) for name in specs}
         self.needs = {n: present((*s.requires, *s.binds_to), n) for n, s in specs.items()}
         self.wants = {n: present(s.wants, n) for n, s in specs.items()}
         self.bound_to = {n: present(s.binds_to, n) for n, s in specs.items()}
@@ -61,6 +65,10 @@ class Graph:
         for other in self.before.pop(name):
             for edges in (self.hard, self.soft, self.after):
                 edges[other].pop(name, None)
+        for other in self.outlived_by.pop(name):
+            self.outlives[other].pop(name, None)
+        for other in self.outlives.pop(name):
+            self.outlived_by[other].pop(name, None)
         for other in self.conflicts.pop(name):
             self.conflicts[other].pop(name, None)
         for table in (self.hard, self.soft, self.needs, self.wants, self.bound_to, self.needed_by, self.bound_by):
@@ -97,3 +105,16 @@ class Graph:
                 order[name] = None
                 stack.extend(edges[name])
         return list(order)
+
+
+def _through(edges: Mapping[str, dict[str, None]], name: str, passed: Collection[str]) -> dict[str, None]:
+    """Return where `edges` lead from `name`, and on from there where that is one of `passed`."""
+    found = dict(edges[name])
+    stack = [other for other in found if other in passed]
+    while stack:
+        for other in edges[stack.pop()]:
+            if other not in found:
+                found[other] = None
+                if other in passed:
+                    stack.append(other)
+    return found

@@ -34,8 +34,8 @@ def plan(engine: Engine, timeout: float) -> list[Share]:
     """Return each service that is not at rest, in the order in which they may stop; `timeout` is shutdown_timeout."""
     whole = budget.usable(timeout)
     active = {name: service.spec for name, service in engine.services.items() if not service.at_rest}
-    later = {name: [other for other in engine.graph.before[name] if other in active] for name in active}
-    earlier = {name: [other for other in engine.graph.after[name] if other in active] for name in active}
+    later = {name: [other for other in engine.graph.outlives[name] if other in active] for name in active}
+    earlier = {name: [other for other in engine.graph.outlived_by[name] if other in active] for name in active}
     times = {name: budget.stop_time(spec, whole) for name, spec in active.items()}
     shares: dict[str, Share] = {}
     open_edges = {name: len(others) for name, others in later.items()}

@@ -57,7 +57,7 @@ class Situation:
         return "; ".join(texts) + (f"; and for {more} more" if more else "")
 
     def _edge(self, service: Service, other: str) -> str:
-        if other in self._engine.graph.before[service.name] and other not in self._engine.graph.after[service.name]:
+        if other in self._engine.graph.outlives[service.name] and other not in self._engine.graph.after[service.name]:
             return f"it starts before {other}"
         for key, words in _KEYS:
             if other in getattr(service.spec, key):

@@ -86,7 +86,7 @@ class ShutdownReport:
 
     def _held_by(self, service: Service) -> str | None:
         """Return who was down last of those that had to be before `service` might stop."""
-        later = (name for name in self._engine.graph.before[service.name] if name in self._ends)
+        later = (name for name in self._engine.graph.outlives[service.name] if name in self._ends)
         return max(later, key=self._ends.__getitem__, default=None)
 
     def lines(self) -> list[str]:

@@ -637,6 +637,20 @@ class TestShutdown:
         assert here.engine.all_down
         assert here.engine.killed == []
 
+    def test_in_reverse_order_behind_what_has_completed(self) -> None:
+        """A oneshot between two services is over long before the end, and still says who stops first."""
+        migrate = service("migrate", requires=("db",), type=ServiceType.ONESHOT)
+        here = world(service("db"), migrate, service("web", requires=("migrate",)))
+        here.exit("migrate", 0)
+        here.settle()
+        assert states(here) == ["ready", "completed", "ready"]
+        here.shut_down(9.0)
+        assert stopped(here) == ["migrate", "web"]
+        end(here, "web")
+        assert stopped(here)[-1] == "db"
+        end(here, "db")
+        assert here.engine.all_down
+
     def test_it_ends_before_any_timer(self) -> None:
         """All went down in no time at all: no timer fired, and none is left."""
         here = world(service("a"), service("b", requires=("a",)))

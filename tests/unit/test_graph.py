@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asyncinit.config.spec import ServiceType
 from asyncinit.core.graph import Graph
 from tests.unit.world import service
 
@@ -34,6 +35,22 @@ def test_what_must_be_there_and_what_only_comes_first() -> None:
     assert all(set(edges.before[name]) == {"web"} for name in edges.after["web"])
     assert edges.needs["web"] == ("db", "net")
     assert edges.wants["web"] == ("log",)
+
+
+def test_a_oneshot_hides_no_order() -> None:
+    """Behind a oneshot, which is over early, what it orders is still ordered; a service that stays orders by itself."""
+    edges = graph(
+        {"name": "web", "requires": ("migrate",)},
+        {"name": "migrate", "requires": ("fetch",), "type": ServiceType.ONESHOT},
+        {"name": "fetch", "requires": ("db",), "type": ServiceType.ONESHOT},
+        {"name": "db", "requires": ("disk",)},
+        {"name": "disk"},
+    )
+    assert set(edges.outlives["db"]) == {"fetch", "migrate", "web"}
+    assert set(edges.outlived_by["web"]) == {"migrate", "fetch", "db"}
+    assert set(edges.outlives["disk"]) == {"db"}
+    edges.drop("web")
+    assert set(edges.outlives["db"]) == {"fetch", "migrate"}
 
 
 def test_names_that_nobody_has() -> None:
