@@ -206,7 +206,7 @@ class Assembly:
         return schedules
 
     def _make_sweep(self) -> LastSweep:
-        tidy = (self.performer.when_tidy, self.workshop.sockets.when_tidy, self.afterwards.when_idle)
+        tidy = (self.performer.removals.when_tidy, self.workshop.sockets.when_tidy, self.afterwards.when_idle)
         return LastSweep(self.workshop, tidy, self._warn)
 
     def _make_shutdown(self, init: InitSpec) -> Shutdown:

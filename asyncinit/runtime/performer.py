@@ -19,10 +19,11 @@ from asyncinit.core.events import Effect, Event
 from asyncinit.core.handover import service_of
 from asyncinit.core.service import COMING_UP, GOING_DOWN, IS_UP, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason
-from asyncinit.errors import SpawnError
+from asyncinit.runtime import words
 from asyncinit.runtime.process.hooks import end_variables
 from asyncinit.runtime.process.prepare import Prepared
 from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.removals import Removals
 from asyncinit.runtime.run import Run
 from asyncinit.runtime.run_state import RunState
 from asyncinit.runtime.seen import Seen
@@ -35,25 +36,14 @@ _HAVE_A_RUN = COMING_UP | IS_UP | GOING_DOWN
 
 
 class PerformerState(Struct):
-    """What is carried over a re-exec: the runs, the services' timers (epoch and deadline), whose ends are waited for.
-
-    `removals` are the services whose runtime directories are being removed, which is begun again.
-    """
+    """What is carried over a re-exec: the runs, the services' timers (epoch, deadline), whose ends are waited for."""
 
     runs: dict[str, RunState] = {}
     timers: dict[str, tuple[int, float]] = {}
     awaited: list[str] = []
-    removals: dict[str, ServiceSpec] = {}
+    removals: list[ServiceSpec] = []
     not_executed: dict[str, int] = {}
     last_words: dict[str, str] = {}
-
-
-class _Removal:
-    """The directories of a run of `spec` are being removed; `waiting` is called when they are."""
-
-    def __init__(self, spec: ServiceSpec) -> None:
-        self.spec = spec
-        self.waiting: list[Callable[[], None]] = []
 
 
 class Performer:
@@ -69,8 +59,7 @@ class Performer:
         self._engine = supervisor.engine
         self._runs: dict[str, Run] = {}
         self._timers: dict[str, tuple[int, Timer]] = {}
-        self._removals: dict[str, _Removal] = {}
-        self._tidy: list[Callable[[], None]] = []
+        self.removals = Removals(workshop)
         self._not_executed: dict[str, int] = {}
         self._last_words: dict[str, str] = {}
         self.on_internal_error: Callable[[], None] = lambda: None
@@ -108,17 +97,6 @@ class Performer:
     def not_executed(self, name: str) -> int | None:
         """Return 126 or 127 if the service's program could not be executed or found."""
         return self._not_executed.get(name)
-
-    def when_tidy(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once no directory of an ended service is still being removed."""
-        self._tidy.append(callback)
-        self._tell_tidy()
-
-    def _tell_tidy(self) -> None:
-        if not self._removals:
-            waiting, self._tidy = self._tidy, []
-            for callback in waiting:
-                callback()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Effects
@@ -201,7 +179,9 @@ class Performer:
         return self._runs[name]
 
     def _prepare(self, name: str) -> None:
-        self._begin_when_tidy(name, self._new_run(name, self._service(name).spec))
+        # While the last run's directories are being removed, the new ones would be removed with them.
+        run = self._new_run(name, self._service(name).spec)
+        self.removals.after(run.spec.name, partial(self._begin, name, run))
 
     def _new_run(self, name: str, spec: ServiceSpec, token: str | None = None) -> Run:
         def complain(text: str) -> None:
@@ -210,13 +190,6 @@ class Performer:
         run = Run(self._shop, spec, name, partial(self._supervisor.post, name), complain, token)
         self._runs[name] = run
         return run
-
-    def _begin_when_tidy(self, name: str, run: Run) -> None:
-        if run.spec.name in self._removals:
-            # The last run's directories are still being removed: the new ones must not be removed with them.
-            self._removals[run.spec.name].waiting.append(partial(self._begin, name, run))
-        else:
-            run.prepare()
 
     def _begin(self, name: str, run: Run) -> None:
         if run is self._runs.get(name):
@@ -281,7 +254,7 @@ class Performer:
             self._not_executed[service] = run.not_executed
         shared = any(other.spec.name == service for other in self._runs.values())
         if run.spec.directories.runtime and not run.skipped and not shared:
-            self._remove_directories(service, run.spec)
+            self.removals.begin(run.spec)
 
     def _adopt(self, name: str, spec: ServiceSpec) -> None:
         run = self._runs.get(name)
@@ -300,21 +273,6 @@ class Performer:
             for forget in self.on_forgotten:
                 forget(name)
 
-    def _remove_directories(self, name: str, spec: ServiceSpec) -> None:
-        self._removals[name] = _Removal(spec)
-
-        def removed(failure: SpawnError | None) -> None:
-            if failure is not None:
-                self._shop.journal.event(name, str(failure), LogLevel.WARNING)
-            for waiting in self._removals.pop(name).waiting:
-                waiting()
-            self._tell_tidy()
-
-        try:
-            self._shop.preparation.remove_directories(spec, removed)
-        except SpawnError as error:
-            self._shop.loop.call_soon(removed, error)
-
     # -----------------------------------------------------------------------------------------------------------------
     # Over a re-exec
 
@@ -323,7 +281,7 @@ class Performer:
         state = PerformerState(
             timers={name: (epoch, timer.deadline) for name, (epoch, timer) in self._timers.items()},
             awaited=self._shop.members.awaited,
-            removals={name: removal.spec for name, removal in self._removals.items()},
+            removals=self.removals.freeze(keep),
             not_executed=dict(self._not_executed),
             last_words=dict(self._last_words),
         )
@@ -337,10 +295,14 @@ class Performer:
     def thaw(self, state: PerformerState) -> None:
         """Go on with what the program before was about; the engine knows its services by now."""
         self._not_executed, self._last_words = state.not_executed, state.last_words
-        for name, spec in state.removals.items():
-            self._remove_directories(name, spec)
+        self.removals.thaw(state.removals)
         for name, one in state.runs.items():
-            self._new_run(name, one.spec, one.token).thaw(one)
+            try:
+                self._new_run(name, one.spec, one.token).thaw(one)
+            except Exception as error:
+                text = f"its run cannot be taken over: {words.raised(error)}"
+                self._shop.journal.event(service_of(name), text, LogLevel.ERROR)
+                del self._runs[name]
         for name, (epoch, deadline) in state.timers.items():
             self._arm(name, epoch, deadline)
         for name in state.awaited:
@@ -361,7 +323,7 @@ class Performer:
         if run is None:
             return
         if service.phase is Phase.PREPARING and not run.under_way:
-            self._begin_when_tidy(name, run)
+            self.removals.after(run.spec.name, partial(self._begin, name, run))
         if service.awaiting_ready:
             run.await_ready()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.core import carried
+from asyncinit.runtime import words
 from asyncinit.runtime.announcer import AnnouncerState
 from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.control.server import ControlState
@@ -76,10 +77,9 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
 
 
 def take_over(house: Assembly, state: State) -> None:
-    """Give each part its state; nothing has happened to it yet."""
+    """Give each part its state; nothing has happened to it yet. Raises what leaves nothing to go on with."""
     house.journal.thaw(state.journal)
     house.reaper.thaw(state.reaper)
-    house.announcer.thaw(state.announcer)
     # What the parts tell the engine meanwhile waits until all are there.
     house.supervisor.thaw(state.engine, lambda: _take_over_processes(house, state))
     house.succession.thaw(state.succession, state.program)
@@ -87,22 +87,32 @@ def take_over(house: Assembly, state: State) -> None:
 
 def _take_over_processes(house: Assembly, state: State) -> None:
     shop = house.workshop
+
+    def to(part: Callable[[T], None], carried: T) -> None:
+        """Give a part its state without which others do well."""
+        try:
+            part(carried)
+        except Exception as error:
+            text = f"internal error: {type(carried).__name__} cannot be taken over: {words.raised(error)}"
+            house.journal.event(None, text, LogLevel.ERROR)
+
     shop.spawner.thaw(state.spawner)
-    shop.offloader.thaw(state.offloader)
+    to(shop.offloader.thaw, state.offloader)
     shop.capture.thaw(state.capture)
     shop.members.thaw(state.members)
-    shop.foreground.thaw(state.foreground)
-    shop.sockets.thaw(state.sockets)
+    to(house.announcer.thaw, state.announcer)
+    to(shop.foreground.thaw, state.foreground)
+    to(shop.sockets.thaw, state.sockets)
     house.performer.thaw(state.performer)
-    shop.ending.thaw(state.ending)
-    house.idle_stop.thaw(state.idle_stop)
-    house.chronicle.thaw(state.chronicle)
-    house.afterwards.thaw(state.afterwards)
+    to(shop.ending.thaw, state.ending)
+    to(house.idle_stop.thaw, state.idle_stop)
+    to(house.chronicle.thaw, state.chronicle)
+    to(house.afterwards.thaw, state.afterwards)
     house.shutdown.thaw(state.shutdown)
-    house.patience.thaw(state.patience)
-    house.upward.thaw(state.upward)
+    to(house.patience.thaw, state.patience)
+    to(house.upward.thaw, state.upward)
     if house.shutdown.started:
-        house.schedules.thaw(state.schedules)
-    house.configured.thaw(state.configured)
-    house.requests.thaw(state.requests)
-    house.control.thaw(state.control)
+        to(house.schedules.thaw, state.schedules)
+    to(house.configured.thaw, state.configured)
+    to(house.requests.thaw, state.requests)
+    to(house.control.thaw, state.control)
