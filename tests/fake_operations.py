@@ -14,6 +14,7 @@ from asyncinit.config.spec import LogLevel, ServiceType
 from asyncinit.control.types import (
     ActionResult,
     EventEntry,
+    EventKind,
     ReasonStatus,
     ServiceStatus,
     SystemState,
@@ -187,7 +188,9 @@ class FakeOperations:
             job.done(results)
 
     def emit(self, name: str | None, new: State | None, text: str) -> None:
-        entry = EventEntry(time=timestamp(time.time()), service=name, old=None, new=new, reason=None, text=text)
+        kind = EventKind.SHUTDOWN if name is None else EventKind.STATE
+        moment = timestamp(time.time())
+        entry = EventEntry(time=moment, service=name, old=None, new=new, reason=None, text=text, kind=kind)
         self.recent.append(entry)
         for callback in list(self.listeners.values()):
             callback(entry)

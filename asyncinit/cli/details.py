@@ -52,6 +52,7 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
         ("requires", ", ".join(service["requires"])),
         ("without", ", ".join(service["not_applied"])),
         ("file", service["file"] or ""),
+        ("log", screen.plain(_log(service["log"]))),
     ]
 
 
@@ -65,6 +66,18 @@ def _health(health: dict[str, Any] | None) -> str:
         return f"{'well' if health['healthy'] else 'probe passed'}{at}"
     in_a_row = f" ({health['failures']} in a row)" if health["failures"] > 1 else ""
     return screen.plain(f"probe failed{at}{in_a_row}: {health['text']}")
+
+
+def _log(log: dict[str, Any] | None) -> str:
+    """Return where output goes, where that is not the console alone, and what is wrong with it."""
+    if log is None:
+        return ""
+    paths = {file["path"]: None for file in log["files"]}
+    parts = ["file " + " and ".join(paths) if word == "file" and paths else word for word in log["to"]]
+    told = [] if log["to"] == ["console"] else [", ".join(parts)]
+    if log["dropped"]:
+        told.append(f"{log['dropped']} lines dropped")
+    return "; ".join(told + [f"cannot write to {trouble}" for trouble in log["trouble"]])
 
 
 def _last_exit(exited: dict[str, Any] | None) -> str:

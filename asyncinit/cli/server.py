@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from asyncinit.client.connection import Connection
 
-_SHUTTING_DOWN = "shutting down"
-"""What the event begins with that announces the end."""
-
 _LAST_WORDS = 0.5
 """Seconds to wait for the other connection's end; they end together unless only this client was hung up on."""
 
@@ -35,7 +32,7 @@ def _tell_silence(connection: Connection) -> None:
 
 def announces_end(event: dict[str, Any]) -> bool:
     """Tell whether an event is asyncinit's word that it is shutting down."""
-    return event["service"] is None and bool(event["text"].startswith(_SHUTTING_DOWN))
+    return bool(event["kind"] == "shutdown")
 
 
 def until_the_end(server: Connection, replies: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from asyncinit.config.sections import (
     health,
     hooks,
     limits,
+    log,
     ready,
     reload,
     restart,
@@ -92,6 +93,7 @@ def _tables(service: spec.ServiceSpec) -> Keys:
         "stop": stop.declare(service.stop),
         "reload": reload.declare(service.reload),
         "hooks": hooks.declare(service.hooks),
+        "log": log.declare(service.log),
         "timer": timer.declare(service.timer),
         "health": health.declare(service.health),
     }

@@ -18,6 +18,7 @@ from asyncinit.config.sections.directories import DirectoriesTable
 from asyncinit.config.sections.health import HealthTable
 from asyncinit.config.sections.hooks import HooksTable
 from asyncinit.config.sections.limits import LimitsTable
+from asyncinit.config.sections.log import LogTable
 from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
@@ -168,6 +169,7 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         default_factory=ReloadTable
     )
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
+    log: Annotated[LogTable, Meta(description="Where what it writes goes.")] = field(default_factory=LogTable)
     timer: Annotated[TimerTable | UnsetType, Meta(description="When it is started by itself.")] = UNSET
     sockets: Annotated[list[SocketTable], Meta(description="Sockets that are opened for it: `[[sockets]]`.")] = []
     on_demand: Annotated[
@@ -206,13 +208,12 @@ PREFERABLE = (
     frozenset(["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file"])
     | {"directories", *(f"directories.{name}" for name in DirectoriesTable.__struct_fields__)}
     | {"limits", *(f"limits.{name}" for name in limits.KEYS)}
-    | {"timer.persistent", "sockets"}
+    | {"timer.persistent", "sockets", "log"}
 )
 """What `prefer` can name: keys that the system may refuse to apply."""
 
 LATER = frozenset(
     [
-        "log",
         "security",
         "namespaces",
         "watch",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from asyncinit.config import addresses, ends, times, values
+from asyncinit.config import addresses, destinations, ends, times, values
 
 
 class Kind(Struct, frozen=True):
@@ -62,6 +62,15 @@ Filled = Annotated[str, _kind("text", "a text", values.filled)]
 Condition = Annotated[str, _kind("text", 'a text, with "!" before it if it must not be so', values.condition)]
 Folder = Annotated[str, _kind("path", "the path of a folder", values.filled)]
 File = Annotated[str, _kind("path", "the path of a file", values.filled)]
+LogFile = Annotated[str, _kind("path", "the path of a file", destinations.log_file)]
+Destination = Annotated[
+    str,
+    _kind("destination", '"console", "file", "syslog", "inherit", "null" or "service:NAME"', destinations.destination),
+]
+Size = Annotated[
+    str | int, _kind("size", 'a size such as "64K", "10M" or a number of bytes, or "none"', destinations.file_size)
+]
+Word = Annotated[str, _kind("word", "a word of visible ASCII characters", destinations.word)]
 Variable = Annotated[str, _kind("variable", 'the name of an environment variable, without "="', values.variable)]
 EnvironmentFile = Annotated[
     str, _kind("path", 'a path, with "-" before it if it may be absent', values.environment_file)

@@ -13,7 +13,7 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import health, limits, ready, sockets, timer
+from asyncinit.config.sections import health, limits, log, ready, sockets, timer
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
@@ -52,6 +52,8 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
     for edge in RELATIONS:  # a default edge to a service is for the others
         if isinstance(base.get(edge), list):
             base[edge] = [other for other in base[edge] if other != name]
+    if isinstance(base.get("log"), dict):
+        base["log"] = log.for_others(base["log"], name)
     return laid_over(base, own)
 
 
@@ -62,6 +64,8 @@ def laid_over(below: Table, above: Table) -> dict[str, Any]:
         lower, upper = below.get(table), above.get(table)
         if isinstance(lower, dict) and isinstance(upper, dict) and any(key in upper for key in keys):
             below[table] = _without(lower, keys)
+    if isinstance(below.get("log"), dict):
+        below["log"] = log.below(below["log"], above.get("log"))
     return _over(below, above)
 
 
@@ -124,6 +128,8 @@ def check_table(table: Table) -> Iterator[Finding]:
     yield from _check_prefer(table.get("prefer"))
     if isinstance(table.get("limits"), dict):
         yield from limits.check(table["limits"])
+    if isinstance(table.get("log"), dict):
+        yield from log.check(table["log"])
     hooks = table.get("hooks")
     if isinstance(hooks, dict):
         yield from _check_hooks(hooks)
@@ -197,6 +203,7 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
     else:
         yield from _check_health(own.get("health"), whole.get("health"))
     yield from timer.check(whole)
+    yield from log.check_service(whole)
 
 
 def _check_health(own: object, whole: object) -> Iterator[Finding]:

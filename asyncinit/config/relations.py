@@ -9,6 +9,7 @@ from asyncinit.config.declared import Declarations
 from asyncinit.config.graph import Edges, Names, check_names, closure, cycles, drawn, waits
 from asyncinit.config.merge import EDGES, NEEDS, RELATIONS, has
 from asyncinit.config.problems import Finding, Problem, printable, shown
+from asyncinit.config.sections import log
 from asyncinit.config.templates import Services, expanded
 from asyncinit.config.values import close_to
 
@@ -23,7 +24,12 @@ def check_relations(found: Declarations, services: Services, whole: Whole) -> li
     for name, keys in whole.items():
         for finding in check_names(name, _given(keys, RELATIONS), names):
             problems.append(_placed(found, services, name, finding))
-    edges = {name: _given(expanded(name, keys, services.of), EDGES) for name, keys in whole.items()}
+        for finding in log.check_loggers(name, keys.get("log"), found.known | services.all.keys(), whole):
+            problems.append(_placed(found, services, name, finding))
+    edges = {
+        name: {**_given(expanded(name, keys, services.of), EDGES), ".".join(log.TO): log.loggers(keys.get("log"))}
+        for name, keys in whole.items()
+    }
     graph = waits(edges)
     for cycle in cycles(graph):
         problems.append(_cycle(found, services, graph, cycle))
@@ -75,7 +81,7 @@ def _given(keys: dict[str, Any], which: Collection[str]) -> Edges:
 def _placed(found: Declarations, services: Services, name: str, finding: Finding) -> Problem:
     """Return a finding about an edge of service `name`, which may stand in the defaults."""
     own = services.all[name]
-    if found.defaults is not None and not has(own.table, finding.key[:1]):
+    if found.defaults is not None and not has(own.table, log.TO if finding.key[:2] == log.TO else finding.key[:1]):
         return found.defaults.problem(finding)
     return own.problem(finding)
 
@@ -87,7 +93,7 @@ def _cycle(
     first: Problem | None = None
     for waiting, awaited in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
         name, key = graph[waiting][awaited]
-        place = _placed(found, services, name, Finding((key,), "is"))
+        place = _placed(found, services, name, Finding(tuple(key.split(".")), "is"))
         first = first or place
         line = f":{place.line}" if place.line is not None else ""
         links.append(

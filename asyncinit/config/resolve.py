@@ -17,6 +17,7 @@ from asyncinit.config.sections import (
     health,
     hooks,
     limits,
+    log,
     ready,
     reload,
     restart,
@@ -95,6 +96,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         stop=stop.resolve(declared.stop, mode.stop_timeout),
         reload=reload.resolve(declared.reload),
         hooks=hooks.resolve(declared.hooks),
+        log=log.resolve(declared.log),
         timer=timer.resolve(declared.timer),
         sockets=sockets.resolve(declared.sockets, name),
         on_demand=on_demand,
@@ -117,10 +119,21 @@ def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> s
         keep_running=declared.keep_running,
         log_format=spec.LogFormat(declared.log_format),
         log_level=spec.LogLevel(declared.log_level),
+        log=_own_log(declared, folder),
         spawn=spec.SpawnMethod(declared.spawn),
         crash_dir=_path(or_none(declared.crash_dir), folder),
         crash_keep=declared.crash_keep,
         termination_log=_termination_log(or_none(declared.termination_log), folder),
+    )
+
+
+def _own_log(declared: settings.InitKeys, folder: str) -> spec.Log:
+    file = or_none(declared.log_file)
+    return spec.Log(
+        to=log.destinations(declared.log_to, (spec.CONSOLE,) if file is None else (spec.CONSOLE, spec.FILE)),
+        file=None if file is None else os.path.abspath(os.path.join(folder, file)),
+        max_size=values.size(declared.log_max_size),
+        keep=declared.log_keep,
     )
 
 

@@ -64,6 +64,24 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"], Meta(description="How much asyncinit tells of itself.")
     ] = "info"
+    log_to: Annotated[
+        list[Literal["console", "file", "syslog"]] | UnsetType,
+        Meta(
+            description="Where asyncinit writes what it does.",
+            examples=[["console", "syslog"]],
+            extra={"default": "console, and the file where `log_file` is set"},
+        ),
+    ] = UNSET
+    log_file: Annotated[
+        kinds.LogFile | UnsetType,
+        Meta(
+            description="A file for that, seen from this file's folder.",
+            examples=["/var/log/asyncinit.log"],
+            extra={"default": "none"},
+        ),
+    ] = UNSET
+    log_max_size: Annotated[kinds.Size, Meta(description="As `max_size` of a service's [log].")] = "10M"
+    log_keep: Annotated[Annotated[int, Meta(ge=0, le=100)], Meta(description="As `keep` of a service's [log].")] = 5
     crash_dir: Annotated[
         kinds.Folder | UnsetType,
         Meta(

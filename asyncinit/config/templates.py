@@ -20,6 +20,7 @@ from asyncinit.config.layers import Declared
 from asyncinit.config.merge import RELATIONS, STARTS, merged
 from asyncinit.config.names import instance_of, is_service_name, is_template, template_of
 from asyncinit.config.problems import Finding, Problem
+from asyncinit.config.sections import log
 
 MOST = 10_000
 """Instances of all templates; more come only of templates that name each other without end."""
@@ -84,7 +85,8 @@ def _declared(found: Declarations, template: str) -> Iterator[str]:
 def _named(one: Declared, found: Declarations) -> list[str]:
     """Return the instances that a service starts."""
     table = merged(one.name, found.defaults.table if found.defaults else {}, one.table)
-    return [name for key in STARTS for name in table.get(key, ()) if template_of(name)]
+    named = [name for key in STARTS for name in table.get(key, ())]
+    return [name for name in named + log.loggers(table.get("log")) if template_of(name)]
 
 
 def _make(found: Declarations, name: str, instance: str) -> Declared | None:

@@ -129,7 +129,9 @@ def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, Ser
     sound = {name: spec for name, spec in sorted(specs.items()) if name not in bad and template_of(name) not in bad}
     while True:
         lacking = [
-            name for name, spec in sound.items() if any(need not in sound for need in spec.requires + spec.binds_to)
+            name
+            for name, spec in sound.items()
+            if any(need not in sound for need in spec.requires + spec.binds_to + spec.log.loggers)
         ]
         if not lacking:
             return sound

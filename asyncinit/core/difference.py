@@ -13,7 +13,7 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import InitSpec, Ready, ReadyKind, ServiceSpec, Sign
+from asyncinit.config.spec import InitSpec, Log, Ready, ReadyKind, ServiceSpec, Sign
 
 
 class Impact(IntEnum):
@@ -67,6 +67,7 @@ IMPACTS: Mapping[str, Impact] = {
     "reload": Impact.NOW,
     "hooks": Impact.NEXT_START,
     "health": Impact.NOW,
+    "log": Impact.NOW,  # but see _of_log
     "timer": Impact.NOW,
     "sockets": Impact.RESTART,
     "on_demand": Impact.NOW,
@@ -101,7 +102,11 @@ def between(old: ServiceSpec, new: ServiceSpec) -> Change | None:
 
 
 def _impact(field: str, old: ServiceSpec, new: ServiceSpec) -> Impact:
-    return max(IMPACTS[field], _of_ready(old.ready, new.ready)) if field == "ready" else IMPACTS[field]
+    if field == "ready":
+        return _of_ready(old.ready, new.ready)
+    if field == "log":
+        return _of_log(old.log, new.log)
+    return IMPACTS[field]
 
 
 def _of_ready(old: Ready, new: Ready) -> Impact:
@@ -111,6 +116,11 @@ def _of_ready(old: Ready, new: Ready) -> Impact:
 def _given(sign: Sign) -> set[tuple[ReadyKind, int]]:
     own = {(sign.kind, sign.descriptor)} if sign.kind in _GIVEN else set()
     return own.union(*map(_given, sign.parts))
+
+
+def _of_log(old: Log, new: Log) -> Impact:
+    """What a process has as its output is its own; what asyncinit reads goes elsewhere from now on."""
+    return Impact.NOW if old.given == new.given else Impact.RESTART
 
 
 def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
@@ -156,6 +166,7 @@ INIT_IMPACTS: Mapping[str, Impact] = {
     "keep_running": Impact.NOW,
     "log_format": Impact.RESTART,
     "log_level": Impact.NOW,
+    "log": Impact.NOW,
     "spawn": Impact.NOW,
     "crash_dir": Impact.NOW,
     "crash_keep": Impact.NOW,

@@ -14,10 +14,11 @@ class Graph:
     edge to them.
 
     `hard[x]`: must be satisfied before x starts (requires, binds_to, awaits). `soft[x]`: x waits for their first
-    attempt (wants, after, and the other side of before). `after[x]`: both. `before[x]`: the same edges from the other
-    end: what may start only after x, and so stops before it. `outlives[x]`: that, and what comes behind a oneshot of
-    these, which has completed long before x stops and would hide it; `outlived_by[x]`: the same from the other end.
-    `conflicts[x]`: what cannot be up beside x, whichever of them says so. The inner mappings are ordered sets.
+    attempt (wants, after, the other side of before, and the services that read its output). `after[x]`: both.
+    `before[x]`: the same edges from the other end: what may start only after x, and so stops before it. `outlives[x]`:
+    that, and what comes behind a oneshot of these, which has completed long before x stops and would hide it;
+    `outlived_by[x]`: the same from the other end. `conflicts[x]`: what cannot be up beside x, whichever of them says
+    so. The inner mappings are ordered sets. `written_to`: the services that others write to, on their standard input.
     """
 
     def __init__(self, declared: Mapping[str, ServiceSpec], detached: Mapping[str, ServiceSpec] | None = None) -> None:
@@ -32,7 +33,9 @@ class Graph:
             for later in present(spec.before, name):
                 follows[later].append(name)
         self.hard = {n: dict.fromkeys(present((*s.requires, *s.binds_to, *s.awaits), n)) for n, s in specs.items()}
-        self.soft = {n: dict.fromkeys(present((*s.wants, *s.after, *follows[n]), n)) for n, s in specs.items()}
+        self.soft = {
+            n: dict.fromkeys(present((*s.wants, *s.after, *follows[n], *s.log.loggers), n)) for n, s in specs.items()
+        }
         self.after = {n: self.hard[n] | self.soft[n] for n in specs}
         self.before: dict[str, dict[str, None]] = {name: {} for name in specs}
         for name, earlier in self.after.items():
@@ -42,13 +45,14 @@ class Graph:
         self.outlives = {name: _through(self.before, name, passed) for name in specs}
         self.outlived_by = {name: _through(self.after, name, passed) for name in specs}
         self.needs = {n: present((*s.requires, *s.binds_to), n) for n, s in specs.items()}
-        self.wants = {n: present(s.wants, n) for n, s in specs.items()}
         self.bound_to = {n: present(s.binds_to, n) for n, s in specs.items()}
         self.conflicts: dict[str, dict[str, None]] = {name: {} for name in specs}
         for name, spec in specs.items():
             for other in spec.conflicts:
                 if other in specs and other != name:
                     self.conflicts[name][other] = self.conflicts[other][name] = None
+        self.wants = {n: present((*s.wants, *s.log.loggers), n) for n, s in specs.items()}
+        self.written_to = frozenset(other for n, s in specs.items() for other in present(s.log.loggers, n))
         self.needed_by: dict[str, list[str]] = {name: [] for name in specs}
         self.bound_by: dict[str, list[str]] = {name: [] for name in specs}
         for name, bound in self.bound_to.items():

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import ServiceSpec
+from asyncinit.config.spec import Log, ServiceSpec
 from asyncinit.core.difference import Change, Impact, between
 from asyncinit.core.graph import Graph
 from asyncinit.core.service import Phase, Service
@@ -60,6 +60,10 @@ def work_out(
     detached = {name: s.spec for name, s in services.items() if s.gone and name not in specs}
     detached |= {name: _detached(services[name].spec, graph) for name in removed}
     new_graph = Graph(specs, detached)
+    for name in sorted(new_graph.written_to - graph.written_to):
+        if name in there:  # it was given no pipe to read from
+            change = changed.get(name, Change((), Impact.RESTART))
+            changed[name] = Change((*change.keys, "stdin"), Impact.RESTART)
     restarted = [n for n, change in changed.items() if change.impact is Impact.RESTART and _comes_back(services[n])]
     # Where nothing of it runs, those that need it have lost it long ago, and a start takes nobody down.
     down = new_graph.brought_down(n for n in restarted if _runs(services[n]) and not services[n].replaceable)
@@ -89,7 +93,7 @@ def _detached(spec: ServiceSpec, graph: Graph) -> ServiceSpec:
     declared now to one that is gone: between declarations of different times there is no cycle.
     """
     after = tuple(graph.after[spec.name])
-    return replace(spec, requires=(), wants=(), binds_to=(), awaits=(), before=(), after=after)
+    return replace(spec, requires=(), wants=(), binds_to=(), awaits=(), before=(), after=after, log=Log())
 
 
 def _comes_back(service: Service) -> bool:

@@ -7,8 +7,8 @@ from asyncinit.reference.blocks import Block, Table
 from asyncinit.runtime.control import connection as control_connection
 from asyncinit.runtime.control import server as control
 from asyncinit.runtime.control import streams as control_streams
+from asyncinit.runtime.output import buffer, journal, lines, ring
 from asyncinit.runtime.output import capture as output
-from asyncinit.runtime.output import console, journal, lines, ring
 
 
 def describe_output() -> list[Block]:
@@ -17,8 +17,8 @@ def describe_output() -> list[Block]:
         ("a line, in bytes", _size(lines.LINE_LIMIT), "it is cut into pieces, each but the last marked as cut"),
         ("memory of a service's output", _size(ring.RING_BYTES), "the oldest lines are forgotten"),
         ("events in memory", str(journal.EVENTS_KEPT), "the oldest are forgotten"),
-        ("waiting for the console's reader", _size(console.BUFFER_LIMIT), "the oldest lines are dropped and counted"),
-        ("time that services are held up for it", f"{console.HOLD_SECONDS:g} s", "they go on, and lines are dropped"),
+        ("waiting for the console's reader", _size(buffer.BUFFER_LIMIT), "the oldest lines are dropped and counted"),
+        ("time that services are held up for it", f"{buffer.HOLD_SECONDS:g} s", "they go on, and lines are dropped"),
         ("read at a service's exit, of each pipe", _size(output.DRAIN_LIMIT), "the rest is read afterwards"),
         (
             "ended processes of a service whose output others hold open",

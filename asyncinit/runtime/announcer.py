@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from asyncinit.config.spec import LogLevel, ServiceType
-from asyncinit.control.types import EventEntry, sendable, timestamp
+from asyncinit.control.types import EventEntry, EventKind, sendable, timestamp
 from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
@@ -159,6 +159,7 @@ class Announcer:
         ended = None if effect.status is None else exit_info(effect.status, self.times(effect.service).exit_time)
         self._enter(
             EventEntry(
+                kind=EventKind.STATE,
                 time=timestamp(time.time()),
                 service=effect.service,
                 old=effect.old,
@@ -175,11 +176,17 @@ class Announcer:
         """Write a line of asyncinit itself for who wants to know all (-v); followers are not told."""
         self._journal.event(None, text, LogLevel.DEBUG)
 
-    def system(self, text: str, level: LogLevel = LogLevel.INFO, fields: Fields | None = None) -> None:
+    def system(
+        self,
+        text: str,
+        level: LogLevel = LogLevel.INFO,
+        fields: Fields | None = None,
+        kind: EventKind = EventKind.MESSAGE,
+    ) -> None:
         """Tell something of asyncinit itself; `fields` are for programs that read its output."""
         self._journal.event(None, text, level, fields)
         moment = timestamp(time.time())
-        self._enter(EventEntry(time=moment, service=None, old=None, new=None, reason=None, text=text))
+        self._enter(EventEntry(kind=kind, time=moment, service=None, old=None, new=None, reason=None, text=text))
 
     def note(self, name: str, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tell something of a service that is no change of its state."""

@@ -23,6 +23,7 @@ from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.answering import make_orders
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
 from asyncinit.runtime.configuring.reading import RunOptions
@@ -32,9 +33,9 @@ from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.insight import Insight
 from asyncinit.runtime.last_sweep import LastSweep
 from asyncinit.runtime.main_command import main_command
-from asyncinit.runtime.orders import Orders
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.journal import open_journal
+from asyncinit.runtime.output.router import Router
 from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
 from asyncinit.runtime.process.hooks import monitor_variables
@@ -49,7 +50,6 @@ from asyncinit.runtime.reexec.succession import Succession
 from asyncinit.runtime.requests import Requests
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import SignalSource
-from asyncinit.runtime.snapshot import overview
 from asyncinit.runtime.sockets.activation import Activation
 from asyncinit.runtime.sockets.holding import Sockets
 from asyncinit.runtime.sockets.idle import IdleStop
@@ -106,6 +106,7 @@ class Assembly:
         self.announcer = Announcer(engine, self.journal, self.timers.now)
         self.chronicle = Chronicle(self.timers.now(), time.time())
         self.workshop = self._make_workshop(environment, init.spawn)
+        self.workshop.router.own(init.log)
         self._raise_open_files(len(configuration.services))
         self.succession = self._make_succession(environment)
         self.performer = Performer(self.workshop, self.supervisor)
@@ -132,10 +133,7 @@ class Assembly:
         self.shutdown.on_begin = self._shutdown_begins
         self.performer.on_internal_error = self._internal_error
         self.supervisor.watch(self._tell_upward)
-        resumed = self.workshop.foreground.resumed
-        reload = self.configured.reload_for
-        orders = Orders(self.shutdown, self.announcer, self._tell_overview, reload, self._forward, resumed)
-        self.signals = SignalSource(loop, orders.handle, self.reaper.reap)
+        self.signals = SignalSource(loop, make_orders(self, self._main).handle, self.reaper.reap)
 
     def _follow_changes(self) -> None:
         """Have everybody told of changes who writes something down, and of services that are forgotten."""
@@ -144,6 +142,7 @@ class Assembly:
         self.announcer.on_change(self._write_down)
         performer.on_forgotten += (
             self.journal.forget,
+            self.workshop.router.forget,
             self.announcer.forget,
             self.patience.forget,
             self.chronicle.forget,
@@ -156,6 +155,10 @@ class Assembly:
         offloader = Offloader(self._loop, self.reaper, self.timers)
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
+        engine = self.supervisor.engine
+        router = Router(
+            self._loop, self.journal, environment, lambda name: name in engine.graph.written_to, offloader.run
+        )
         return Workshop(
             loop=self._loop,
             timers=self.timers,
@@ -170,6 +173,7 @@ class Assembly:
             ending=Ending(self._loop, self.reaper, self.timers, members, self._warn_of),
             capture=Capture(self._loop, self.journal),
             journal=self.journal,
+            router=router,
             announcer=self.announcer,
             chronicle=self.chronicle,
             aftermath=Aftermath(
@@ -306,6 +310,7 @@ class Assembly:
         self.workshop.spawner.close()
         self.control.close()
         self.upward.close()
+        self.workshop.router.places.flush(_LAST_WORDS)
         self.journal.flush(_LAST_WORDS)
         return self._status
 
@@ -325,6 +330,7 @@ class Assembly:
         init = configuration.init
         self.journal.set_names(sorted(configuration.services))
         self.journal.set_level(init.log_level)
+        self.workshop.router.own(init.log)
         self.shutdown.init = init
         self.afterwards.configure(init)
         self.workshop.spawn_method = init.spawn
@@ -360,20 +366,6 @@ class Assembly:
             self.settled.told_ready = True
             self.announcer.system("all services are ready")
             self.upward.ready()
-
-    def _tell_overview(self) -> None:
-        for name, text in overview(self.supervisor.engine).items():
-            self.journal.event(name, text)
-        reaper = self.reaper
-        counts = f"{reaper.spawned} children made, {reaper.reaped} reaped; {reaper.orphans} orphans reaped"
-        self.announcer.system(counts)
-
-    def _forward(self, number: int) -> None:
-        if self._main is not None:
-            number = self.configured.options.rewrite.get(number, number)
-            if number:
-                scope = self.supervisor.engine.services[self._main].spec.stop.scope
-                self.performer.signal(self._main, number, scope)
 
     def _warn(self, text: str) -> None:
         self.journal.event(None, text, LogLevel.WARNING)

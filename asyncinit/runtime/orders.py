@@ -24,7 +24,8 @@ _IDLE = frozenset({signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG
 class Orders:
     """Handle signals.
 
-    `overview` tells every service's state; `reload` has the configuration read again, for the reason that it is given;
+    `overview` tells every service's state; `reopen` opens the log files anew and counts them;
+    `reload` has the configuration read again, for the reason that it is given;
     `forward` passes a signal to CMD, `resumed` continues it.
     """
 
@@ -32,7 +33,9 @@ class Orders:
         self,
         shutdown: Shutdown,
         announcer: Announcer,
+        *,
         overview: Callable[[], None],
+        reopen: Callable[[], int],
         reload: Callable[[str], None],
         forward: Callable[[int], None],
         resumed: Callable[[], None],
@@ -40,6 +43,7 @@ class Orders:
         self._shutdown = shutdown
         self._announcer = announcer
         self._overview = overview
+        self._reopen = reopen
         self._reload = reload
         self._forward = forward
         self._resumed = resumed
@@ -56,7 +60,9 @@ class Orders:
         elif number == signal.SIGHUP:
             self._reload(text)
         elif number == signal.SIGUSR1:
-            self._announcer.system(f"{text}: this version writes no log files; there is nothing to reopen")
+            count = self._reopen()
+            files = "1 log file is" if count == 1 else f"{count or 'no'} log files are"
+            self._announcer.system(f"{text}: {files} opened anew")
         elif number == signal.SIGUSR2:
             self._announcer.system(text)
             self._overview()

@@ -27,6 +27,7 @@ from asyncinit.runtime.removals import Removals
 from asyncinit.runtime.run import Run
 from asyncinit.runtime.run_state import RunState
 from asyncinit.runtime.seen import Seen
+from asyncinit.runtime.stops import Stops
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timer
 from asyncinit.runtime.workshop import Workshop
@@ -36,7 +37,10 @@ _HAVE_A_RUN = COMING_UP | IS_UP | GOING_DOWN
 
 
 class PerformerState(Struct):
-    """What is carried over a re-exec: the runs, the services' timers (epoch, deadline), whose ends are waited for."""
+    """What is carried over a re-exec: the runs, the services' timers (epoch, deadline), whose ends are waited for.
+
+    `held_back` are those whose stop is begun again (`runtime.stops`).
+    """
 
     runs: dict[str, RunState] = {}
     timers: dict[str, tuple[int, float]] = {}
@@ -44,6 +48,7 @@ class PerformerState(Struct):
     removals: list[ServiceSpec] = []
     not_executed: dict[str, int] = {}
     last_words: dict[str, str] = {}
+    held_back: list[str] = []
 
 
 class Performer:
@@ -60,6 +65,7 @@ class Performer:
         self._runs: dict[str, Run] = {}
         self._timers: dict[str, tuple[int, Timer]] = {}
         self.removals = Removals(workshop)
+        self._stops = Stops(workshop, supervisor.engine, lambda key: self._run(key).errands)
         self._not_executed: dict[str, int] = {}
         self._last_words: dict[str, str] = {}
         self.on_internal_error: Callable[[], None] = lambda: None
@@ -73,13 +79,12 @@ class Performer:
     def seen(self, name: str) -> Seen:
         """Return what the runtime knows of a service."""
         run = self._present_run(name)
-        times = self._shop.announcer.times(name)
+        times, log = self._shop.announcer.times(name), self._shop.router.status(name, self._service(name).spec)
         if run is None:
-            return Seen(times, self._last_words.get(name, ""))
+            return Seen(times, self._last_words.get(name, ""), log=log)
         left_out = [missing.key for missing in run.not_applied]
-        return Seen(
-            times, run.said.text, run.waiting_text, left_out, run.watch.monitor if run.watch is not None else None
-        )
+        monitor = run.watch.monitor if run.watch is not None else None
+        return Seen(times, run.said.text, run.waiting_text, left_out, monitor, log)
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
@@ -144,11 +149,9 @@ class Performer:
                 service = self._service(name)
                 self._run(name).end_activities(kill=service.main is not None or service.phase is not Phase.STOPPING)
             case ev.SendSignal():
-                shop.ending.signal_scope(name, effect.signal, effect.scope, self._service(name).main)
+                self._stops.signal(name, effect.signal, effect.scope)
             case ev.RunStopCommand():
-                command = self._service(name).spec.stop.command
-                assert command is not None
-                self._run(name).errands.run_stop(command)
+                self._stops.command(name)
             case ev.RunReload():
                 self._reload(name)
             case ev.WatchTree():
@@ -244,6 +247,7 @@ class Performer:
 
     def _clean_up(self, name: str) -> None:
         self._shop.members.unwatch(name)
+        self._stops.forget(name)
         run = self._runs.pop(name, None)
         if run is None:
             return
@@ -260,6 +264,7 @@ class Performer:
         run = self._runs.get(name)
         if run is not None:  # a target has none
             run.adopt(spec)
+            self._shop.router.reroute(name, spec.log)
         for tell in self.on_adopted:
             tell(spec.name)
 
@@ -284,6 +289,7 @@ class Performer:
             removals=self.removals.freeze(keep),
             not_executed=dict(self._not_executed),
             last_words=dict(self._last_words),
+            held_back=self._stops.held_back,
         )
         for name, run in self._runs.items():
             try:
@@ -309,6 +315,7 @@ class Performer:
             self._watch(name)
         for life in self._engine.lives.all():
             self._go_on(life.key, life)
+        self._stops.begin_again(state.held_back)
 
     def _go_on(self, name: str, service: Service) -> None:
         """Do what a service needs that came without its run, or in the middle of an effect."""

@@ -111,9 +111,9 @@ class Run:
                 own[_NOTIFY_SOCKET] = self.said.listen(self._shop.loop, self.belongs)
             self._preparation = self._shop.preparation.begin(self.spec, own, self._found)
         except OSError as error:
-            self._post(ev.Prepared(_spawn_reason(SpawnError("make a notification socket", error.errno or 0))))
+            self._found(SpawnError("make a notification socket", error.errno or 0))
         except SpawnError as error:
-            self._post(ev.Prepared(_spawn_reason(error)))
+            self._found(error)
 
     def _found(self, result: Prepared | Unmet | SpawnError) -> None:
         self._preparation = None
@@ -121,8 +121,9 @@ class Run:
             self.skipped = True
             self._post(ev.Unmet(Reason(Code.CONDITION, result.text)))
             return
+        result = self._shop.router.begin(self.spec, result)
         if isinstance(result, SpawnError):
-            self._post(ev.Prepared(_spawn_reason(result)))
+            self._post(ev.Prepared(Reason(Code.SPAWN, str(result))))
             return
         self.prepared = result
         self.said.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
@@ -167,6 +168,7 @@ class Run:
             session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
+            stdin=self._shop.router.stdin(self.spec.name),
         )
         if self.spec.inherit_stdio:
             return replace(plan, stdin=0, stdout=1, stderr=2)
@@ -211,7 +213,7 @@ class Run:
         self.forget_ready()
         if isinstance(error, SpawnError) and error.step.startswith("execute"):
             self.not_executed = NOT_FOUND if error.errno == errno.ENOENT else CANNOT_EXECUTE
-        self._post(ev.SpawnFailed(_spawn_reason(error)))
+        self._post(ev.SpawnFailed(Reason(Code.SPAWN, str(error))))
 
     def _drop_child_ends(self) -> None:
         if self._channel is not None:
@@ -391,7 +393,3 @@ class Run:
         self.errands.thaw(state.commands)
         if state.preparing:
             self.prepare()
-
-
-def _spawn_reason(error: AsyncinitError) -> Reason:
-    return Reason(Code.SPAWN, str(error))

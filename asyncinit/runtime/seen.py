@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from asyncinit.control.types import LogStatus
 from asyncinit.runtime.announcer import Times
 from asyncinit.runtime.health.monitor import Monitor
 
@@ -18,6 +19,7 @@ class Seen:
         waiting_text: str | None = None,
         not_applied: Sequence[str] = (),
         monitor: Monitor | None = None,
+        log: LogStatus | None = None,
     ) -> None:
         self.since = times.since
         self.ready_since = times.ready_since
@@ -27,3 +29,4 @@ class Seen:
         self.not_applied = list(not_applied)
         self.probed = monitor.asked_at if monitor is not None else None
         self.obstacle = monitor.obstacle if monitor is not None else None
+        self.log = log

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
+from asyncinit.control.types import EventKind
 from asyncinit.core.events import Effect
 from asyncinit.core.outcome import Facts, exit_code
 from asyncinit.core.phrases import duration
@@ -121,7 +122,7 @@ class Shutdown:
         self._asked_at = self._timers.now()
         self.reason = reason
         self.report.begin(self._asked_at)
-        self._announcer.system(f"shutting down: {reason}")
+        self._announcer.system(f"shutting down: {reason}", kind=EventKind.SHUTDOWN)
         self.on_begin()
         self._supervisor.request(self._shut_down)
 

@@ -11,6 +11,7 @@ from asyncinit import __version__
 from asyncinit.control.types import (
     ExitInfo,
     HealthStatus,
+    LogStatus,
     ReasonStatus,
     ServiceStatus,
     SystemState,
@@ -55,6 +56,10 @@ class Seen(Protocol):
         """Why the last health probe failed."""
 
     @property
+    def log(self) -> LogStatus | None:
+        """Where its output goes."""
+
+    @property
     def not_applied(self) -> list[str]:
         """Keys of `prefer` that could not be had here."""
 
@@ -95,6 +100,7 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
         not_applied=seen.not_applied,
         health=_health(service, seen),
         file=service.spec.origin or None,
+        log=seen.log,
     )
 
 

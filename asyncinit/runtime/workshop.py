@@ -13,6 +13,7 @@ from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.output.router import Router
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
@@ -46,6 +47,7 @@ class Workshop:
     ending: Ending
     capture: Capture
     journal: Journal
+    router: Router
     announcer: Announcer
     chronicle: Chronicle
     aftermath: Aftermath

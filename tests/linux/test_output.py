@@ -16,8 +16,9 @@ import pytest
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.errors import SpawnError
+from asyncinit.runtime.output.buffer import BUFFER_LIMIT
 from asyncinit.runtime.output.capture import OLD_CHANNELS, Capture, Channel
-from asyncinit.runtime.output.console import BUFFER_LIMIT, Console
+from asyncinit.runtime.output.console import Console
 from asyncinit.runtime.output.entries import Entry
 from asyncinit.runtime.output.format import PipeFormat, RawFormat
 from asyncinit.runtime.output.journal import Journal

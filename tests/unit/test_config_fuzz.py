@@ -54,6 +54,10 @@ _WORDS = st.one_of(
             "b@${INSTANCE}",
             "process",
             "json",
+            "file",
+            "null",
+            "service:web",
+            "64K",
             "owner",
             "'x",
             "30 3 * * *",
@@ -140,7 +144,7 @@ def test_any_document_gives_problems_and_a_sound_rest(
         assert all(str(problem).isprintable() for problem in loaded.problems)
         services = loaded.configuration.services
         for spec in services.values():
-            assert set(spec.requires + spec.binds_to) <= set(services)
+            assert set(spec.requires + spec.binds_to + spec.log.loggers) <= set(services)
             assert set(origins_of(loaded.configuration.sources, spec.name)) is not None
         shown = {f"again/{name}.toml": show(loaded.configuration, name) for name in services}
         if shown:

@@ -13,6 +13,7 @@ import pytest
 from asyncinit.cli.arguments import parse
 from asyncinit.config.load import read
 from asyncinit.config.merge import RELATIONS
+from asyncinit.config.sections.log import loggers
 from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
@@ -47,10 +48,9 @@ def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) 
         text = 'command = "true"\n' + text
     told = re.search(r"^# (?:\S*/)?services\.d/(\S+)$", text, re.M)
     path = tmp_path / (told[1] if told else "web.toml")
-    for key in RELATIONS:
-        for name in table.get(key, []):
-            instances = "instances = 1\n" if name.endswith("@") else ""
-            (tmp_path / f"{template_or_service(name)}.toml").write_text(f'command = "true"\n{instances}')
+    for name in [name for key in RELATIONS for name in table.get(key, [])] + loggers(table.get("log")):
+        instances = "instances = 1\n" if name.endswith("@") else ""
+        (tmp_path / f"{template_or_service(name)}.toml").write_text(f'command = "true"\n{instances}')
     if path.parent != tmp_path:  # a drop-in
         path.parent.mkdir()
         (tmp_path / f"{template_or_service(path.parent.stem)}.toml").write_text('command = "true"\n')

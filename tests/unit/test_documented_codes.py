@@ -103,7 +103,7 @@ class Told:
         self.done.append("Shut down")
 
     def system(self, _text: str, level: object = None) -> None:
-        if level is None:
+        if level is None and not self.done:
             self.done.append("Told in the log")
 
     def effect(self, number: int, code: int) -> str:
@@ -113,6 +113,7 @@ class Told:
             self,  # type: ignore[arg-type]
             overview=lambda: self.done.append("The state of every service"),
             reload=lambda _reason: self.done.append("Read the configuration again"),
+            reopen=lambda: self.done.append("Log files are let go of") or 1,
             forward=lambda _number: self.done.append("forwarded"),
             resumed=lambda: self.done.append("It goes on"),
         )

@@ -9,8 +9,8 @@ import time
 from asyncinit.config.spec import LogFormat, LogLevel
 from asyncinit.core.status import State
 from asyncinit.runtime import announcer
+from asyncinit.runtime.output import buffer
 from asyncinit.runtime.output import capture as output
-from asyncinit.runtime.output import console
 from asyncinit.runtime.output.entries import STDERR, STDOUT, Entry, EventRecord
 from asyncinit.runtime.output.format import CUT_MARK, JsonFormat, PipeFormat, TerminalFormat, _Clock, choose
 from asyncinit.runtime.output.journal import Journal
@@ -85,7 +85,7 @@ def test_the_notice_of_a_gap_is_what_is_written() -> None:
             """Nobody reads."""
 
     journal = Journal(Silent(), PipeFormat(), clock=lambda: NOON)  # type: ignore[arg-type]
-    assert journal._dropped(312, 20480).decode() == codes(PAGE, "Limits")[0]
+    assert journal._dropped_on_console(312, 20480).decode() == codes(PAGE, "Limits")[0]
 
 
 def test_no_colour_is_as_the_page_says() -> None:
@@ -106,6 +106,6 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     rows, columns = output.TERMINAL_SIZE
     assert f"{rows} lines and {columns} columns" in TEXT
     assert announcer._LAST_LINES == 10 and "its last ten lines" in TEXT
-    assert f"after {console.RETRY_SECONDS:g} s and then" in TEXT
-    assert console.RETRY_LIMIT == 60 and "up to every minute" in TEXT
+    assert f"after {buffer.RETRY_SECONDS:g} s and then" in TEXT
+    assert buffer.RETRY_LIMIT == 60 and "up to every minute" in TEXT
     assert f"ends in `{CUT_MARK.decode()}`" in TEXT

@@ -7,6 +7,8 @@ import typing
 from asyncinit.control.types import (
     ExitInfo,
     HealthStatus,
+    LogFile,
+    LogStatus,
     ReasonStatus,
     ServiceStatus,
     StatusReply,
@@ -33,7 +35,8 @@ def called(name: str, kind: object) -> str:
         return f"list of {called('', typing.get_args(kind)[0])}"
     if name.endswith("since") or name in ("next_start", "time"):
         return "time"
-    simple = {int: "number", bool: "true or false", ReasonStatus: "object", ExitInfo: "object", HealthStatus: "object"}
+    objects = dict.fromkeys((ReasonStatus, ExitInfo, HealthStatus, LogStatus), "object")
+    simple = {int: "number", bool: "true or false", **objects}
     return simple.get(kind, "text")  # type: ignore[call-overload, no-any-return]
 
 
@@ -70,3 +73,4 @@ def test_the_objects_within_are_described() -> None:
     assert set(types_of(ReasonStatus)) <= set(meanings["reason"])
     assert set(types_of(ExitInfo)) <= set(meanings["last_exit"])
     assert set(types_of(HealthStatus)) <= set(meanings["health"])
+    assert {*types_of(LogStatus), *types_of(LogFile)} <= set(meanings["log"])

@@ -22,7 +22,9 @@ class Paper:
         self.dropped = 0
         self.text = b""
 
-    def write(self, data: bytes, lines: int = 1, important: bool = False) -> None:
+    def write(
+        self, data: bytes, lines: int = 1, important: bool = False, *, source: str | None = None, keep: bool = False
+    ) -> None:
         assert data.count(b"\n") == lines
         self.text += data
 

@@ -102,7 +102,7 @@ WAITERS = {
 }
 MAY_SLEEP = {
     "minimal": "the reaper of last resort, when even waiting for a signal fails",
-    "runtime.output.console": "the last flush, after the loop, to a reader that is slow",
+    "runtime.output.buffer": "the last flush, after the loop, to a reader that is slow",
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 

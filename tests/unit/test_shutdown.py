@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel, Restart, RestartPolicy, ServiceSpec, ServiceType, Stop
+from asyncinit.control.types import EventKind
 from asyncinit.core import events as ev
 from asyncinit.core.service import Phase
 from asyncinit.core.status import Code, Reason, State
@@ -112,7 +113,13 @@ class Teller:
         self.remarks: list[str] = []
         self.fields: list[dict[str, Any]] = []
 
-    def system(self, text: str, level: LogLevel = LogLevel.INFO, fields: dict[str, Any] | None = None) -> None:
+    def system(
+        self,
+        text: str,
+        level: LogLevel = LogLevel.INFO,
+        fields: dict[str, Any] | None = None,
+        kind: EventKind = EventKind.MESSAGE,
+    ) -> None:
         self.lines.append(text)
         self.fields.append(fields or {})
 

@@ -22,6 +22,18 @@ from asyncinit.config.spec.ending import (
 )
 from asyncinit.config.spec.health import Health, HealthAction
 from asyncinit.config.spec.limits import INFINITE, REAL_TIME, IoClass, Limits, Rlimit, Scheduler
+from asyncinit.config.spec.log import (
+    CONSOLE,
+    FACILITIES,
+    FILE,
+    INHERIT,
+    NULL,
+    SERVICE,
+    SYSLOG,
+    Log,
+    LogFormat,
+    WhenFull,
+)
 from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
@@ -29,7 +41,6 @@ from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields
 from asyncinit.config.spec.whole import (
     Configuration,
     InitSpec,
-    LogFormat,
     LogLevel,
     Origin,
     Source,
@@ -45,6 +56,15 @@ __all__ = [
     "Check",
     "CheckKind",
     "Condition",
+    "CONSOLE",
+    "FILE",
+    "SYSLOG",
+    "INHERIT",
+    "NULL",
+    "SERVICE",
+    "FACILITIES",
+    "WhenFull",
+    "Log",
     "NONE",
     "ReadyKind",
     "PROBE_KINDS",

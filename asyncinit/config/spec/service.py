@@ -13,6 +13,7 @@ from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
 from asyncinit.config.spec.health import Health
 from asyncinit.config.spec.limits import Limits
+from asyncinit.config.spec.log import Log
 from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
@@ -97,6 +98,7 @@ class ServiceSpec(Struct, frozen=True):
     reload: Reload = Reload()
     hooks: Hooks = Hooks()
     health: Health | None = None
+    log: Log = Log()
     timer: Timer | None = None
     sockets: tuple[Socket, ...] = ()
     on_demand: bool = False

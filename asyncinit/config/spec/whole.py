@@ -7,16 +7,8 @@ from enum import Enum, StrEnum
 
 from msgspec import Struct, field
 
+from asyncinit.config.spec.log import Log, LogFormat
 from asyncinit.config.spec.service import ServiceSpec
-
-
-class LogFormat(StrEnum):
-    """How asyncinit writes what its services say."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-    RAW = "raw"
 
 
 class LogLevel(Enum):
@@ -40,6 +32,7 @@ class InitSpec(Struct, frozen=True):
     """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds.
 
     `crash_dir` None: reports stay in memory. `termination_log` None: where Kubernetes expects it, "": nowhere.
+    `log` is where asyncinit's own events go.
     """
 
     start: tuple[str, ...] = ()
@@ -50,6 +43,7 @@ class InitSpec(Struct, frozen=True):
     keep_running: bool = False
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = LogLevel.INFO
+    log: Log = Log()
     spawn: SpawnMethod = SpawnMethod.AUTO
     crash_dir: str | None = None
     crash_keep: int = 50

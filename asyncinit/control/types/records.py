@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from asyncinit.control.types.status import ExitInfo, ReasonStatus
 from asyncinit.control.types.wire import Wire
 from asyncinit.core.status import State
@@ -20,6 +22,14 @@ class LogEntry(Wire, frozen=True):
     cursor: int
 
 
+class EventKind(StrEnum):
+    """What an event tells: that a service changed its state, that the shutdown has begun, or anything else."""
+
+    STATE = "state"
+    SHUTDOWN = "shutdown"
+    MESSAGE = "message"
+
+
 class EventEntry(Wire, frozen=True):
     """One change: of a service's state (`old`, `new`), or of the system's (`service` null, states null).
 
@@ -36,6 +46,7 @@ class EventEntry(Wire, frozen=True):
     pid: int | None = None
     exit: ExitInfo | None = None
     restarts: int | None = None
+    kind: EventKind = EventKind.MESSAGE
 
 
 class LogsParameters(Wire, frozen=True):

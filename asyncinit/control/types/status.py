@@ -54,6 +54,28 @@ class HealthStatus(Wire, frozen=True):
     text: str | None
 
 
+class LogFile(Wire, frozen=True):
+    """A file that output is written to: `format` is text, json or raw; `stream` stdout or stderr, null for both."""
+
+    path: str
+    format: str
+    stream: str | None
+
+
+class LogStatus(Wire, frozen=True):
+    """Where a service's output goes: the words of `log.to`, and the files that are open for it.
+
+    `dropped`: lines that a destination has not got, or that were more than the rate limit. `trouble`: what is wrong
+    with destinations now. `remembered`: asyncinit sees the lines and has the newest in memory.
+    """
+
+    to: list[str]
+    files: list[LogFile]
+    dropped: int
+    trouble: list[str]
+    remembered: bool
+
+
 class ServiceStatus(Wire, frozen=True):
     """One service.
 
@@ -62,7 +84,8 @@ class ServiceStatus(Wire, frozen=True):
     `next_start`: when a backoff ends, or its timer elapses. `status_text`: what the service says of itself. `armed`:
     its timer will start it. `successor` and `draining`: pids of its other instances, while a restart without a gap is
     under way: the one that comes up, and those that end. `not_applied`: keys of `prefer` that could not be had here.
-    `health`: null where nothing is probed at present. `file`: where it is declared.
+    `health`: null where nothing is probed at present. `file`: where it is declared. `log`: where
+    its output goes, null for a target.
     """
 
     name: str
@@ -84,6 +107,7 @@ class ServiceStatus(Wire, frozen=True):
     not_applied: list[str]
     health: HealthStatus | None
     file: str | None
+    log: LogStatus | None = None
 
 
 class StatusParameters(Wire, frozen=True):

@@ -5,7 +5,8 @@ when that process has ended. Nothing ever waits for the end of a pipe: a grandch
 read on, until its end or until too many such old ones of the service are open.
 
 Each readable pipe is read once per turn of the loop, and less of it the more of them there are: a flood delays others
-by one chunk. While the console's reader is slow, pipes with something in them are left alone (see `console`).
+by one chunk. While a place that a service writes to is slow, its pipes are left alone (see `buffer`). A service whose
+route says so has no pipe of ours at all: it gets our own descriptors, /dev/null, or a logger's pipe.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from asyncinit.linux.terminal import open_pty, set_window_size
 from asyncinit.runtime.output.entries import STDERR, STDOUT
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.output.lines import LINE_LIMIT, LineSplitter, Segment
+from asyncinit.runtime.output.route import Ends, Route
 from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
@@ -85,7 +87,8 @@ class CaptureState(Struct):
 class Channel:
     """The output of one process of a service: what the child gets, and what we read.
 
-    `stdout` and `stderr` are for the child (one and the same on a pseudo-terminal, then for its standard input too);
+    `stdout` and `stderr` are for the child (one and the same on a pseudo-terminal, then for its standard input too), -1
+    is /dev/null;
     `terminal` is the path of that pseudo-terminal, to be opened as the child's controlling one, else None. `retired`:
     its process has ended, and something else still holds it open. `number` is its own among all that were ever opened.
     """
@@ -99,6 +102,8 @@ class Channel:
         self.stderr = -1
         self.terminal: str | None = None
         self.sources: list[_Source] = []
+        self.lent = False
+        """Whether what the child gets is ours, and not to be closed."""
         self._capture = capture
 
     def close_ours(self) -> None:
@@ -119,7 +124,7 @@ class Channel:
 
     def close_ends(self) -> None:
         """Close what is left of our copies of the child's ends, a pseudo-terminal's too. Safe to call twice."""
-        for fd in {self.stdout, self.stderr} - {-1}:
+        for fd in set() if self.lent else {self.stdout, self.stderr} - {-1}:
             os.close(fd)
         self.stdout = self.stderr = -1
 
@@ -151,10 +156,9 @@ class Capture:
         self._sources: dict[int, _Source] = {}
         self._paused: set[int] = set()
         self._watchers: dict[str, list[LinesWatcher]] = {}
-        self._most = min(READ_SIZE, journal.format.chunk_size)
-        self._read_size = self._most
+        journal.relieved = self._resume
+        self._turn_share = READ_SIZE
         self._reads = 0
-        journal.console.relieved = self._resume
 
     def open(self, service: str, owner_uid: int | None = None, tty: bool = False, main: bool = True) -> Channel:
         """Open a channel for a process that is about to be spawned; stdout and stderr are pipes, or a pseudo-terminal.
@@ -164,6 +168,9 @@ class Capture:
         """
         self._opened += 1
         channel = Channel(self, self._opened, service, main)
+        route = self._journal.routes.get(service, self._journal.to_console)
+        if route.ends is not Ends.PIPES and not tty:
+            return self._lend(channel, route)
         try:
             if tty:
                 self._open_terminal(channel)
@@ -184,6 +191,15 @@ class Capture:
                     pass
         if main:
             self._newest[service] = channel
+        return channel
+
+    def _lend(self, channel: Channel, route: Route) -> Channel:
+        """Give the child what we do not read."""
+        if route.ends is Ends.OURS:
+            channel.stdout, channel.stderr = 1, 2
+        elif route.ends is Ends.LOGGER:
+            channel.stdout = channel.stderr = route.writer
+        channel.lent = True
         return channel
 
     def drain(self, service: str) -> None:
@@ -287,17 +303,17 @@ class Capture:
         self._loop.add_reader(fd, self._readable, source)
 
     def _readable(self, source: _Source) -> None:
-        if self._journal.console.held:
+        if self._journal.held(source.channel.service):
             self._loop.remove_reader(source.fd)
             self._paused.add(source.fd)
             return
         if not self._reads:
             self._loop.call_soon(self._turn_over)
         self._reads += 1
-        self._take(source, self._read_size)
+        self._take(source, min(self._turn_share, self._journal.chunk_size(source.channel.service)))
 
     def _turn_over(self) -> None:
-        self._read_size = max(4096, min(self._most, TURN_SIZE // self._reads))
+        self._turn_share = max(4096, min(READ_SIZE, TURN_SIZE // self._reads))
         self._reads = 0
 
     def _take(self, source: _Source, size: int) -> int:
@@ -361,6 +377,7 @@ class Capture:
             del self._channels[channel.service]
 
     def _resume(self) -> None:
+        """Read again what was left alone: there is room somewhere. What is still held is left alone again."""
         paused, self._paused = self._paused, set()
         for fd in paused:
             self._loop.add_reader(fd, self._readable, self._sources[fd])

@@ -103,7 +103,7 @@ class PipeFormat:
 
     def lines(self, now: float, service: str, stream: str, data: bytes, cut: bool) -> bytes:
         """Format lines of a service."""
-        return _prefixed(f"{self._clock.text(now)}Z {service} | ".encode(), data, cut)
+        return prefixed(f"{self._clock.text(now)}Z {service} | ".encode(), data, cut)
 
     def event(self, record: EventRecord, output: Sequence[Entry]) -> bytes:
         """Format an event."""
@@ -155,7 +155,7 @@ class TerminalFormat:
 
     def lines(self, now: float, service: str, stream: str, data: bytes, cut: bool) -> bytes:
         """Format lines of a service."""
-        return _prefixed(self._prefix(now, service, "|"), self._safe(data, self._colour), cut)
+        return prefixed(self._prefix(now, service, "|"), self._safe(data, self._colour), cut)
 
     def event(self, record: EventRecord, output: Sequence[Entry]) -> bytes:
         """Format an event, coloured by its state or else by its level."""
@@ -267,7 +267,7 @@ def _ascii(value: object) -> object:
     return value if value is None or (isinstance(value, str) and value.isascii()) else ascii(value)
 
 
-def _prefixed(prefix: bytes, data: bytes, cut: bool) -> bytes:
+def prefixed(prefix: bytes, data: bytes, cut: bool) -> bytes:
     """Put `prefix` before each line of `data`, and a newline after the last."""
     if cut:
         data += CUT_MARK

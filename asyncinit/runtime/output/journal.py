@@ -1,7 +1,7 @@
-"""All output and all events, in order: written to the console, remembered in bounded memory, told to followers.
+"""All output and all events, in order: written where they go, remembered in bounded memory, told to followers.
 
-Knows no descriptor of a service and nothing of what an event means. Every line and every event gets the next number of
-one cursor, so that a follower can go on where it was.
+Knows no descriptor of a service and nothing of what an event means; where output goes, a service's route says. Every
+line and every event gets the next number of one cursor, so that a follower can go on where it was.
 """
 
 from __future__ import annotations
@@ -9,20 +9,24 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
 from asyncinit.config.spec import LogFormat, LogLevel
-from asyncinit.runtime.output.console import Console, ConsoleState
+from asyncinit.runtime.output.buffer import BufferState
+from asyncinit.runtime.output.console import Console
 from asyncinit.runtime.output.entries import Entry, EventRecord, Fields
 from asyncinit.runtime.output.format import Format, RawFormat, choose
 from asyncinit.runtime.output.ring import RING_BYTES, Ring, RingState, entries_of
+from asyncinit.runtime.output.route import Outlet, Route
 from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
     import asyncio
+
+    from asyncinit.runtime.output.rate import RateLimit
 
 EVENTS_KEPT = 512
 IN_SIGHT = 10
@@ -37,22 +41,24 @@ _Follower = tuple[frozenset[str] | None, Callable[[Any], None]]
 class JournalState(Struct):
     """What is carried over a re-exec: the cursor, what is remembered, and what was not written yet.
 
-    `events_console` is there where events go elsewhere; `unfinished` is the raw format's.
+    `events_console` is there where events go elsewhere; `unfinished` is the raw format's; `dropped` counts lines.
     """
 
     cursor: int = 0
     rings: dict[str, RingState] = {}
     started: dict[str, tuple[int, int]] = {}
     events: list[EventRecord] = []
-    console: ConsoleState = field(default_factory=ConsoleState)
-    events_console: ConsoleState | None = None
+    console: BufferState = field(default_factory=BufferState)
+    events_console: BufferState | None = None
     unfinished: tuple[str, str] | None = None
+    dropped: dict[str, int] = {}
 
 
 class Journal:
     """Take lines and events; write, remember and tell them in the order in which they came.
 
-    `console` is where lines go; events go there too, or where the format wants them apart (raw) to `events_console`.
+    `console` is where lines go that have no other `routes`; events go there too, or where the format wants them apart
+    (raw) to `events_console`, and to the `event_outlets`.
     `level` decides which events are written; service output is never filtered by it.
     """
 
@@ -69,6 +75,17 @@ class Journal:
         self.console = console
         self.format = log_format
         self._events_console = console if log_format.mixes_events or events_console is None else events_console
+        self.routes: dict[str, Route] = {}
+        """Where the output of services goes, by name; to the console where nothing is said."""
+        self.to_console = Route(*2 * ((Outlet(console, log_format),),), console=True)
+        self.events_on_console = True
+        self.event_outlets: tuple[Outlet, ...] = ()
+        self.dropped: dict[str, int] = {}
+        """Lines of each service that a destination has not got, or that were more than its rate."""
+        self.limited: Callable[[str, Route], None] = lambda service, route: None
+        """Told when lines are suppressed for a rate limit, once in an interval."""
+        self.relieved: Callable[[], None] = lambda: None
+        """Called when services whose output was `held` may not be any more."""
         self._clock = clock
         self._ring_bytes = ring_bytes
         self._cursor = 0
@@ -78,7 +95,9 @@ class Journal:
         self._followers: dict[int, _Follower] = {}
         self._event_followers: dict[int, _Follower] = {}
         self.set_level(level)
-        console.notice = self._dropped
+        console.notice = self._dropped_on_console
+        console.lost = self.lose
+        console.relieved = self.relieve
 
     @property
     def cursor(self) -> int:
@@ -108,11 +127,13 @@ class Journal:
             self.console.freeze(keep),
             self._events_console.freeze(keep) if apart else None,
             self.format.unfinished if isinstance(self.format, RawFormat) else None,
+            dict(self.dropped),
         )
 
     def thaw(self, state: JournalState) -> None:
         """Go on where the program before was."""
         self._cursor, self._started = state.cursor, state.started
+        self.dropped = dict(state.dropped)
         self._events.extend(state.events)
         for name, ring in state.rings.items():
             self._rings[name] = Ring(name, self._ring_bytes)
@@ -128,6 +149,9 @@ class Journal:
 
     def lines(self, service: str, stream: str, data: bytes, cut: bool = False) -> None:
         """Take what a service wrote: whole lines with their newlines, or one piece without one (see `LineSplitter`)."""
+        route = self.routes.get(service, self.to_console)
+        if route.limit is not None and not (data := self._within(route.limit, service, route, data)):
+            return
         now = self._clock()
         whole = data if data.endswith(b"\n") else data + b"\n"
         count = whole.count(b"\n")
@@ -137,7 +161,8 @@ class Journal:
         if ring is None:
             ring = self._rings[service] = Ring(service, self._ring_bytes)
         ring.append(now, stream, first, whole, cut)
-        self.console.write(self.format.lines(now, service, stream, data, cut), count)
+        for buffer, form in route.of(stream):
+            buffer.write(form.lines(now, service, stream, data, cut), count, source=service, keep=route.block)
         if self._followers:
             self._tell(self._followers, service, entries_of(now, service, stream, first, whole, cut=cut))
 
@@ -169,8 +194,12 @@ class Journal:
         record = EventRecord(self._clock(), self._cursor, service, _plain(text), level, fields or {})
         self._events.append(record)
         if visible:
-            written = self.format.event(record, shown)
-            self._events_console.write(written, written.count(b"\n"), important=True)
+            if self.events_on_console:
+                written = self.format.event(record, shown)
+                self._events_console.write(written, written.count(b"\n"), important=True)
+            for buffer, form in self.event_outlets:
+                written = form.event(record, last)
+                buffer.write(written, written.count(b"\n"), important=True)
         self._tell(self._event_followers, service, record)
 
     def started(self, service: str) -> None:
@@ -181,6 +210,65 @@ class Journal:
         """Drop what is remembered of `service`: it is not declared any more."""
         self._rings.pop(service, None)
         self._started.pop(service, None)
+        self.dropped.pop(service, None)
+
+    def outlets(self) -> Iterator[Outlet]:
+        """Yield where anything goes beside the console's own lines."""
+        for route in self.routes.values():
+            yield from route.stdout
+            yield from route.stderr
+        yield from self.event_outlets
+
+    def held(self, service: str) -> bool:
+        """Tell whether the service's pipes should be left alone until a buffer of its route is relieved."""
+        return self.routes.get(service, self.to_console).held
+
+    def relieve(self) -> None:
+        """Have those looked at again that were held: a buffer has room."""
+        self.relieved()
+
+    def chunk_size(self, service: str) -> int:
+        """Return how many bytes of a service should come at once at most."""
+        return self.routes.get(service, self.to_console).chunk_size
+
+    def lose(self, service: str, lines: int) -> None:
+        """Count lines that a destination of a service has dropped."""
+        self.dropped[service] = self.dropped.get(service, 0) + lines
+
+    def _within(self, limit: RateLimit, service: str, route: Route, data: bytes) -> bytes:
+        """Return what of `data` is within the rate; the rest is counted, and told when the interval is over."""
+        now = time.monotonic()
+        self.tell_suppressed(service, route, now)
+        before = limit.suppressed
+        passed = limit.take(now, data)
+        self.lose(service, limit.suppressed - before)
+        if limit.suppressed and not before:
+            self.limited(service, route)
+        return passed
+
+    def tell_suppressed(self, service: str, route: Route, now: float) -> None:
+        """Tell, where lines are missing, how many an interval that is over has suppressed."""
+        assert route.limit is not None
+        count = route.limit.ended(now)
+        if count:
+            rate = f"{route.limit.lines} in {route.limit.interval:g} s"
+            self.gap(service, f"{count} lines were dropped here: more than {rate}", count, route.stdout + route.stderr)
+
+    def gap(self, service: str | None, text: str, lines: int, outlets: Iterable[Outlet]) -> None:
+        """Tell that lines are missing: as an event, and in the outlets beside the console that have room for words."""
+        self.event(service, text, LogLevel.WARNING, {"dropped": lines})
+        told = {id(self.console)}
+        for buffer, form in outlets:
+            if id(buffer) not in told:
+                told.add(id(buffer))
+                buffer.write(self.notice(form, service, text, lines), important=True)
+
+    def notice(self, form: Format, service: str | None, text: str, lines: int) -> bytes:
+        """Return the line that stands for missing ones; nothing where a format is only what services wrote."""
+        if not form.mixes_events:
+            return b""
+        record = EventRecord(self._clock(), self._cursor, service, text, LogLevel.WARNING, {"dropped": lines})
+        return form.event(record, ())
 
     # -----------------------------------------------------------------------------------------------------------------
     # Out
@@ -252,11 +340,13 @@ class Journal:
         They do where events and lines share the console, nothing was dropped since the service's start, and only few
         lines of others came since the first of them.
         """
+        if not self.routes.get(service, self.to_console).console:
+            return False
         if self.format.repeats_output or self.console.dropped != self._started.get(service, (0, 0))[1]:
             return False
         return self._cursor - last[0].cursor - len(last) < IN_SIGHT
 
-    def _dropped(self, lines: int, size: int) -> bytes:
+    def _dropped_on_console(self, lines: int, size: int) -> bytes:
         text = f"{lines} lines of output ({size} bytes) were dropped here: nobody read them in time"
         self._cursor += 1
         record = EventRecord(self._clock(), self._cursor, None, text, LogLevel.WARNING, {"dropped": lines})

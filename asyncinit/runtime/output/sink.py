@@ -66,6 +66,10 @@ class Sink:
         """Whether writes never wait, so that an error may be a full disk's, which passes."""
         return self._kind is _Kind.DIRECT
 
+    def passes(self, error: OSError) -> bool:
+        """Tell whether an error may pass: a full disk, a quota, a failing device."""
+        return self.direct and error.errno not in (errno.EBADF, errno.EPIPE)
+
     def _open(self, fd: int) -> None:
         mode = os.fstat(fd).st_mode
         self.terminal = os.isatty(fd)

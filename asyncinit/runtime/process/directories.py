@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from asyncinit.config.spec import Directories
 from asyncinit.errors import SpawnError, why
+from asyncinit.linux.folders import StrangeLinkError, enter
 
 KINDS = ("runtime", "state", "cache", "logs")
 
@@ -104,17 +105,10 @@ def make(folder: str, name: str, mode: int, owner: tuple[int, int] | None, step:
 
 
 def _enter(fd: int, part: str, path: str) -> int:
-    """Open the directory `part` of `fd`; as root through a symbolic link only if root has made it."""
     try:
-        return os.open(part, _READ | os.O_NOFOLLOW, dir_fd=fd)
-    except OSError as error:
-        if not stat.S_ISLNK(os.lstat(part, dir_fd=fd).st_mode):
-            raise error
-    above = os.fstat(fd)
-    if os.geteuid() == 0 and (above.st_uid != 0 or above.st_mode & 0o022):
-        text = f"{part} is a symbolic link in a directory that others may write to"
-        raise SpawnError(f"make directory {path}", errno.ELOOP, text)
-    return os.open(part, _READ, dir_fd=fd)
+        return enter(fd, part)
+    except StrangeLinkError as error:
+        raise SpawnError(f"make directory {path}", errno.ELOOP, error.strerror or "") from error
 
 
 def remove(path: str, step: Step) -> None:

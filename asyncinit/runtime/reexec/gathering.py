@@ -15,6 +15,7 @@ from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
+from asyncinit.runtime.output.router import RouterState
 from asyncinit.runtime.patience import PatienceState
 from asyncinit.runtime.performer import PerformerState
 from asyncinit.runtime.process.offload import OffloaderState
@@ -59,6 +60,7 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.offloader = of(shop.offloader.freeze, OffloaderState)
     state.members = of(shop.members.freeze, MembersState)
     state.ending = of(shop.ending.freeze, EndingState)
+    state.router = of(shop.router.freeze, RouterState)
     state.capture = of(shop.capture.freeze, CaptureState)
     state.announcer = of(house.announcer.freeze, AnnouncerState)
     state.patience = of(house.patience.freeze, PatienceState)
@@ -79,6 +81,7 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
 def take_over(house: Assembly, state: State) -> None:
     """Give each part its state; nothing has happened to it yet. Raises what leaves nothing to go on with."""
     house.journal.thaw(state.journal)
+    house.workshop.router.thaw(state.router)
     house.reaper.thaw(state.reaper)
     # What the parts tell the engine meanwhile waits until all are there.
     house.supervisor.thaw(state.engine, lambda: _take_over_processes(house, state))

@@ -15,6 +15,7 @@ from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
+from asyncinit.runtime.output.router import RouterState
 from asyncinit.runtime.patience import PatienceState
 from asyncinit.runtime.performer import PerformerState
 from asyncinit.runtime.process.offload import OffloaderState
@@ -59,6 +60,7 @@ class State(Struct):
     members: MembersState = field(default_factory=MembersState)
     ending: EndingState = field(default_factory=EndingState)
     journal: JournalState = field(default_factory=JournalState)
+    router: RouterState = field(default_factory=RouterState)
     capture: CaptureState = field(default_factory=CaptureState)
     announcer: AnnouncerState = field(default_factory=AnnouncerState)
     patience: PatienceState = field(default_factory=PatienceState)
