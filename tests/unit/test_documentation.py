@@ -63,7 +63,10 @@ def template_or_service(name: str) -> str:
     return name.partition("@")[0] + ("@" if "@" in name else "")
 
 
-@pytest.mark.parametrize("folder", ["services.d", "examples/container/services.d", "examples/cron/services.d"])
+@pytest.mark.parametrize(
+    "folder",
+    ["services.d", "examples/container/services.d", "examples/cron/services.d", "examples/web/services.d"],
+)
 def test_the_services_of_the_repository_are_accepted(folder: str) -> None:
     """What the repository brings has neither error nor warning."""
     assert [str(problem) for problem in read(None, [str(ROOT / folder)]).problems] == []
