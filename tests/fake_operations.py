@@ -163,6 +163,24 @@ class FakeOperations:
             near = [known for known in self.services_by_name if known[:2] == name[:2]]
             raise UnknownServiceError(name, near[0] if near else "")
 
+    def templates(self) -> FakeOperations:
+        return self
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name.startswith("made@") and name not in self.services_by_name]
+
+    def make(self, names: Sequence[str], answer: Callable[[str], None]) -> Callable[[], None]:
+        """Make them on the loop's next turn; "made@never" cannot be made, and "made@nobody" comes to nothing."""
+
+        def made() -> None:
+            if "made@never" not in names:
+                new = [name for name in names if name != "made@nobody"]
+                self.services_by_name |= {name: service(name) for name in new}
+            answer("cannot make made@never" if "made@never" in names else "")
+
+        handle = self.loop.call_soon(made)
+        return handle.cancel
+
     def act(self, verb: Verb, names: Sequence[str], only: bool, done: Callable[[list[ActionResult]], None]) -> FakeJob:
         for name in names:
             self._check(name)

@@ -119,6 +119,14 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        "scale",
+        "scale:scale",
+        "Have so many instances of a template: start further ones, stop those with the highest numbers.\n\n"
+        '"scale web=3" and "scale web 3" mean the same: web@1, web@2 and web@3. It holds until asyncinit ends.',
+        (Option("--no-wait", "Do not wait until it is done."), _JSON),
+        (Argument("counts", "NAME=N", 1, services=False),),
+    ),
+    Command(
         "enable",
         "enabling:enable",
         "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"

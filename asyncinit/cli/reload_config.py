@@ -45,9 +45,22 @@ def take_over(
     `tell_nothing`: say so where nothing has changed.
     """
     asked = {"dry_run": dry_run or None, "wait": None if wait else False}
+    return follow(server, "ReloadConfig", asked, dry_run=dry_run, as_json=as_json, tell_nothing=tell_nothing)
+
+
+def follow(
+    server: Connection,
+    method: str,
+    asked: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    as_json: bool = False,
+    tell_nothing: bool = False,
+) -> dict[str, Any] | None:
+    """Call a method that answers as ReloadConfig does, and tell what comes of it; the result is as `take_over`'s."""
     answer: dict[str, Any] | None = None
     try:
-        for reply in server.stream("ReloadConfig", asked):
+        for reply in server.stream(method, asked):
             if answer is None and not as_json:
                 _tell(reply, dry_run, tell_nothing)
             answer = reply

@@ -19,6 +19,7 @@ from asyncinit.config.load import read
 from asyncinit.config.origins import origins_of
 from asyncinit.config.places import FOLDER, SYSTEM_FILE, SYSTEM_FOLDERS, configuration_file
 from asyncinit.config.problems import printable
+from asyncinit.config.spec import Instances
 from asyncinit.config.write import dumps
 from asyncinit.errors import AsyncinitError, UnknownServiceError, why
 
@@ -59,13 +60,14 @@ class _Places(Struct, frozen=True):
 
     def enabled(self) -> tuple[bool, str]:
         """Return whether the service is enabled by what the files say now, and where that stands."""
-        loaded = read(self.config, self.services, root=self.root)
+        loaded = read(self.config, self.services, root=self.root, instances=Instances((self.name,)))
         spec = loaded.configuration.services.get(self.name)
         if spec is None:
             about = [str(problem) for problem in loaded.errors if problem.service in {self.name, None}]
             text = "; ".join(about or [f"{self.name} cannot be used as it is declared"])
             raise EnablingError(text)
-        return spec.enabled, origins_of(loaded.configuration.sources, self.name).get("enabled", "")
+        origin = origins_of(loaded.configuration.sources, self.name).get("enabled", "")
+        return spec.enabled and not spec.summoned, origin
 
 
 def say_enabled(
@@ -90,7 +92,7 @@ def say_enabled(
 
 def _places(name: str, config: str | None, services: Sequence[str], root: str) -> _Places:
     found = gather(config, services, root)
-    loaded = read(config, services, root=root)
+    loaded = read(config, services, root=root, instances=Instances((name,)))
     if name not in loaded.configuration.services and name not in found.known:
         from asyncinit.config.values import close_to
 

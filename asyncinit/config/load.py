@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from asyncinit.config.declared import gather
 from asyncinit.config.places import configuration_file
 from asyncinit.config.problems import ConfigErrors, Problem
 from asyncinit.config.resolve import Mode
-from asyncinit.config.spec import Configuration
+from asyncinit.config.spec import NO_INSTANCES, Configuration, Instances
 from asyncinit.config.whole import Loaded, assemble
 
 __all__ = ["ConfigErrors", "Loaded", "Mode", "Problem", "load", "read"]
@@ -45,12 +45,11 @@ def read(
     *,
     may_be_empty: bool = False,
     root: str = "/",
-    instances: Collection[str] = (),
+    instances: Instances = NO_INSTANCES,
 ) -> Loaded:
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
-    `instances` are names of instances that shall be there beside those that are declared, as far as they have a
-    template.
+    `instances` shall be there beside those that are declared, as far as they have a template.
 
     A service with an error is left out, with those that would take an error from [defaults] and those that require one
     of these, and none of them is in `start`; the rest is a consistent whole.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from asyncinit.config.merge import RELATIONS, STARTS, merged
 from asyncinit.config.names import instance_of, is_service_name, is_template, template_of
 from asyncinit.config.problems import Finding, Problem
 from asyncinit.config.sections import log
+from asyncinit.config.spec import NO_INSTANCES, Instances
 
 MOST = 10_000
 """Instances of all templates; more come only of templates that name each other without end."""
@@ -33,23 +34,30 @@ _VARIABLE = re.compile(r"\$\$|\$\{INSTANCE(?::-[^}]*)?\}")
 class Services(Struct):
     """All services, instances among them; `summoned` are those that only others start.
 
-    `idle` are templates without an instance, as an instance would be; `of` has the instances of each template.
+    `idle` are templates without an instance, as an instance would be; `of` has the instances of each template, `named`
+    those that it names itself.
     """
 
     all: dict[str, Declared]
     summoned: set[str] = set()
     idle: dict[str, Declared] = {}
     of: dict[str, list[str]] = {}
+    named: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
 
 
-def instantiate(found: Declarations, further: Collection[str] = ()) -> Services:
-    """Return all services of what was found; `further` are names of instances that shall be there too."""
+def instantiate(found: Declarations, asked: Instances = NO_INSTANCES) -> Services:
+    """Return all services of what was found, with the instances that are `asked` for."""
     result = Services(dict(found.services), of={name: [] for name in found.tables if is_template(name)})
-    declared = {name: None for template in result.of for name in _declared(found, template)}
+    result.named = {template: tuple(_declared(found, template)) for template in result.of}
+    declared = {
+        name: None
+        for template, named in result.named.items()
+        for name in (counted(template, named, asked.counts[template]) if template in asked.counts else named)
+    }
     declared |= {name: None for name in found.tables if not is_template(name)}
     starts = [name for name in found.settings.get("start", ()) if isinstance(name, str)]
-    summoned = [*(name for name in found.overlays if template_of(name)), *starts, *further]
+    summoned = [*(name for name in found.overlays if template_of(name)), *starts, *asked.names]
     for one in found.services.values():
         summoned += _named(one, found)
     queue = deque((*declared, *summoned))
@@ -80,6 +88,26 @@ def _declared(found: Declarations, template: str) -> Iterator[str]:
     instances = trial.table.get("instances", ()) if trial is not None else ()
     for instance in range(1, instances + 1) if isinstance(instances, int) else instances:
         yield f"{template}{instance}"
+
+
+def counted(template: str, named: Sequence[str], count: int) -> list[str]:
+    """Return so many instances of a template, those that it names itself first, and then further numbers.
+
+    One whose instances are not all numbers has those that it names.
+    """
+    numbers = numbers_of(named)
+    if numbers is None:
+        return list(named)
+    first = numbers[-1] + 1 if numbers else 1
+    return [f"{template}{number}" for number in (*numbers, *range(first, first + count))][:count]
+
+
+def numbers_of(named: Sequence[str]) -> list[int] | None:
+    """Return the numbers that instances are called by, in order; None where one is called otherwise."""
+    texts = [instance_of(name) for name in named]
+    if not all(text.isdecimal() and text == str(int(text)) for text in texts):
+        return None
+    return sorted(map(int, texts))
 
 
 def _named(one: Declared, found: Declarations) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -19,19 +19,15 @@ from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.relations import check_conflicts, check_relations, check_start
 from asyncinit.config.resolve import Mode, resolve, resolve_init
 from asyncinit.config.settings import InitKeys
-from asyncinit.config.spec import Configuration, InitSpec, Origin, ServiceSpec, Source, Sources
+from asyncinit.config.spec import NO_INSTANCES, Configuration, InitSpec, Instances, Origin, ServiceSpec, Source, Sources
 from asyncinit.config.templates import Services, expanded, filled_in, instantiate
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What came of reading: a configuration of all that is sound, and all problems, in order.
-
-    `again` puts the same files together once more, with further instances of templates, and reads none.
-    """
+    """What came of reading: a configuration of all that is sound, and all problems, in order."""
 
     configuration: Configuration
     problems: tuple[Problem, ...]
-    again: Callable[[Collection[str]], Loaded]
 
     @property
     def errors(self) -> list[Problem]:
@@ -40,11 +36,11 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def assemble(
-    found: Declarations, mode: Mode, folder: str, may_be_empty: bool, instances: Collection[str] = ()
+    found: Declarations, mode: Mode, folder: str, may_be_empty: bool, instances: Instances = NO_INSTANCES
 ) -> Loaded:
     """Return what is sound of what was found, and all problems.
 
-    `folder` is that of asyncinit.toml, `instances` names further instances of templates. A service with an error is
+    `folder` is that of asyncinit.toml, `instances` are further ones of templates. A service with an error is
     left out, with those that would take an error from [defaults] and those that require one of these, and none of them
     is in `start`; the rest is a consistent whole.
     """
@@ -62,18 +58,16 @@ def assemble(
     whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
     problems += check_conflicts(found, services, whole)
     specs = {name: _resolved(services, name, keys, mode) for name, keys in whole.items()}
-    sound = _sound(specs, {problem.service for problem in errors_of(problems)} | _misled(found, services))
+    bad = {problem.service for problem in errors_of(problems)} | _misled(found, services)
+    sound = _sound(specs, bad)
     configuration = Configuration(
         init=_init(found, services, mode, folder, sound),
         services=sound,
         sources=_sources([services.all[name] for name in sound], found.defaults),
         files=tuple(found.files),
+        templates=_usable(services, bad),
     )
-    return Loaded(
-        configuration,
-        in_order(_once(problems)),
-        lambda further: assemble(found, mode, folder, may_be_empty, further),
-    )
+    return Loaded(configuration, in_order(_once(problems)))
 
 
 def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
@@ -137,6 +131,12 @@ def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, Ser
             return sound
         for name in lacking:
             del sound[name]
+
+
+def _usable(services: Services, bad: Collection[str | None]) -> dict[str, tuple[str, ...]]:
+    """Return the templates in which nothing was found wrong, with the instances that they name themselves."""
+    wrong = {template_of(name) or name for name in bad if name is not None}
+    return {template: named for template, named in services.named.items() if template not in wrong}
 
 
 def _misled(found: Declarations, services: Services) -> set[str]:

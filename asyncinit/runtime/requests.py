@@ -20,6 +20,7 @@ from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.configuring.configured import Configured, Outcome
+from asyncinit.runtime.configuring.templates import Templates
 from asyncinit.runtime.control.operations import Insight, JobState, RefusedError, Verb
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
@@ -82,6 +83,7 @@ class Requests:
         self._show = show
         self._insight = insight
         self._configured = configured
+        self._templates = Templates(supervisor.engine, configured)
         self._succession = succession
         self._jobs: list[ActJob] = []
         self._settled = False
@@ -131,6 +133,10 @@ class Requests:
     def journal(self) -> Journal:
         """Return the journal."""
         return self._journal
+
+    def templates(self) -> Templates:
+        """Return what makes instances of templates."""
+        return self._templates
 
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""

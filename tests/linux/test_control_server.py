@@ -131,6 +131,24 @@ def test_actions_tell_progress_and_failure(running: Running) -> None:
     assert running.operations.jobs[0].only
 
 
+def test_an_instance_is_made_before_it_is_started(running: Running) -> None:
+    """With whom it is started; what is in the way of it is the answer, and who comes to nothing is not there."""
+    with Connection(running.address) as client:
+        answer = client.call("Start", {"names": ["made@1", "web"]})
+        assert [result["name"] for result in answer["results"]] == ["made@1", "web"]
+        assert client.call("Start", {"names": ["made@2"], "wait": False})["results"][0]["ok"]
+        for name, error, text in (
+            ("made@never", "Refused", "cannot make made@never"),
+            ("made@nobody", "NoSuchService", "made@nobody"),
+        ):
+            with pytest.raises(CallError) as raised:
+                client.call("Start", {"names": [name]})
+            assert error in raised.value.name
+            assert text in raised.value.parameters.values()
+        with pytest.raises(CallError):
+            client.call("Stop", {"names": ["made@3"]})
+
+
 def test_an_action_that_nobody_waits_for(running: Running) -> None:
     """With wait false the answer comes at once and the action goes on; the job is not waited for."""
     running.operations.hold = {"web"}

@@ -12,7 +12,7 @@ from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, load, read
 from asyncinit.config.origins import origins_of
 from asyncinit.config.show import show
-from asyncinit.config.spec import Command, ReadyKind
+from asyncinit.config.spec import Command, Instances, ReadyKind
 from asyncinit.config.templates import filled_in
 from tests.unit.config_world import NOWHERE, write
 
@@ -22,7 +22,7 @@ COMMAND = 'command = "x"\n'
 def read_files(folder: Path, files: dict[str, str], *instances: str) -> Loaded:
     """Read a services.d with these files, and further instances."""
     write(folder, {f"services.d/{name}": text for name, text in files.items()})
-    return read(None, [str(folder / "services.d")], root=NOWHERE, instances=instances)
+    return read(None, [str(folder / "services.d")], root=NOWHERE, instances=Instances(instances))
 
 
 def names(loaded: Loaded) -> dict[str, bool]:
@@ -96,10 +96,10 @@ def test_init_start_and_the_run_time_name_instances_too(tmp_path: Path) -> None:
             "asyncinit.toml": f'[init]\nstart = ["web@a", "web@"]\n[services."web@"]\ninstances = 1\n{COMMAND}',
         },
     )
-    loaded = read(str(tmp_path / "asyncinit.toml"), root=NOWHERE, instances=["web@b", "nope@1", "no.service"])
+    loaded = read(str(tmp_path / "asyncinit.toml"), root=NOWHERE, instances=Instances(("web@b", "nope@1", "no.service")))
     assert names(loaded) == {"web@1": True, "web@a": False, "web@b": False}
     assert loaded.configuration.init.start == ("web@a", "web@1", "web@b")
-    assert names(loaded.again(["web@c"])) == {"web@1": True, "web@a": False, "web@c": False}
+    assert loaded.configuration.templates == {"web@": ("web@1",)}
 
 
 def test_drop_ins_of_the_template_and_of_one_instance(tmp_path: Path) -> None:
@@ -305,3 +305,45 @@ def test_how_the_instance_is_filled_in() -> None:
     for _ in range(5000):
         deep = [deep]
     assert filled_in(deep, "7")
+
+
+@pytest.mark.parametrize(
+    ("instances", "count", "expected"),
+    [
+        ("2", 0, []),
+        ("2", 1, ["web@1"]),
+        ("2", 4, ["web@1", "web@2", "web@3", "web@4"]),
+        ("0", 2, ["web@1", "web@2"]),
+        ('["8081", "8080"]', 3, ["web@8080", "web@8081", "web@8082"]),
+        ('["blue", "green"]', 3, ["web@blue", "web@green"]),
+        ('["01"]', 3, ["web@01"]),
+    ],
+)
+def test_a_count_takes_the_place_of_what_the_template_says(
+    tmp_path: Path, instances: str, count: int, expected: list[str]
+) -> None:
+    """Numbers go on from the highest; instances that are called by name stay what they are."""
+    write(tmp_path, {"s/web@.toml": COMMAND + f"instances = {instances}", "s/lb.toml": COMMAND + 'after = ["web@"]'})
+    loaded = read(None, [str(tmp_path / "s")], root=NOWHERE, instances=Instances(counts={"web@": count}))
+    assert sorted(names_of(loaded)) == expected
+    assert sorted(loaded.configuration.services["lb"].after) == expected
+
+
+def names_of(loaded: Loaded) -> list[str]:
+    return [name for name in loaded.configuration.services if "@" in name]
+
+
+def test_which_templates_can_be_used(tmp_path: Path) -> None:
+    """Those in which nothing is wrong, in drop-ins neither; with the instances that they name themselves."""
+    loaded = read_files(
+        tmp_path,
+        {
+            "a@.toml": COMMAND + "instances = 2",
+            "b@.toml": COMMAND,
+            "c@.toml": "x = 1",
+            "d@.toml": COMMAND,
+            "d@.d/x.toml": "nonsense",
+        },
+        "b@1",
+    )
+    assert loaded.configuration.templates == {"a@": ("a@1", "a@2"), "b@": ()}

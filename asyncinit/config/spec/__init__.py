@@ -39,8 +39,10 @@ from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceS
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
 from asyncinit.config.spec.whole import (
+    NO_INSTANCES,
     Configuration,
     InitSpec,
+    Instances,
     LogLevel,
     Origin,
     Source,
@@ -106,6 +108,8 @@ __all__ = [
     "LogLevel",
     "SpawnMethod",
     "InitSpec",
+    "NO_INSTANCES",
+    "Instances",
     "Source",
     "Origin",
     "Sources",

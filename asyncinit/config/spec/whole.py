@@ -74,13 +74,32 @@ class Sources(Struct, frozen=True):
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
+class Instances(Struct, frozen=True):
+    """Instances of templates that are asked for while asyncinit runs, beside those that the files name.
+
+    `names` are full names; `counts` says for a template how many of its numbered instances there shall be.
+    """
+
+    names: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.counts)
+
+
+NO_INSTANCES = Instances()
+"""Those that the files name, and no others."""
+
+
 class Configuration(Struct, frozen=True):
     """All that was declared: a consistent whole (names exist, no cycle), made by `config.load`.
 
-    `files` are the files that were read, in order. Plain data as all that it is made of: it goes through msgspec.
+    `files` are the files that were read, in order; `templates` has for each that can be used the instances that it
+    names itself. Plain data as all that it is made of: it goes through msgspec.
     """
 
     init: InitSpec
     services: Mapping[str, ServiceSpec]
     sources: Sources = Sources()
     files: tuple[str, ...] = ()
+    templates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

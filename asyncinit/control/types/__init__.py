@@ -21,6 +21,7 @@ from asyncinit.control.types.configuring import (
     ChangeKind,
     ReloadConfigParameters,
     ReloadConfigReply,
+    ScaleParameters,
     ServiceChange,
 )
 from asyncinit.control.types.crashes import CrashesParameters, CrashesReply, CrashReport, LeftOver, ResourceUse
@@ -87,6 +88,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Events": (EventsParameters, EventsReply),
     "Show": (ShowParameters, ShowReply),
     "ReloadConfig": (ReloadConfigParameters, ReloadConfigReply),
+    "Scale": (ScaleParameters, ReloadConfigReply),
     "Shutdown": (ShutdownParameters, Nothing),
     "Explain": (ExplainParameters, ExplainReply),
     "Crashes": (CrashesParameters, CrashesReply),
@@ -212,6 +214,7 @@ __all__ = [
     "ServiceChange",
     "ReloadConfigParameters",
     "ReloadConfigReply",
+    "ScaleParameters",
     "ReexecReply",
     "NoSuchService",
     "NotAllowed",

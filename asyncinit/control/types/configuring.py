@@ -43,8 +43,16 @@ class ReloadConfigParameters(Wire, frozen=True):
     wait: bool | None = None
 
 
+class ScaleParameters(Wire, frozen=True):
+    """Parameters of Scale: how many numbered instances of `template`; `wait` as for ReloadConfig."""
+
+    template: str
+    count: int
+    wait: bool | None = None
+
+
 class ReloadConfigReply(Wire, frozen=True):
-    """Reply of ReloadConfig: see the interface."""
+    """Reply of ReloadConfig and Scale: see the interface."""
 
     changed: bool
     services: list[ServiceChange]

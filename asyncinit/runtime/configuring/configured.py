@@ -8,16 +8,18 @@ one. So a storm of requests costs two readings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Configuration, LogLevel
+from asyncinit.config.spec import NO_INSTANCES, Configuration, Instances, LogLevel
 from asyncinit.core.difference import InitChange, between_inits, init_in_force
 from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.errors import SpawnError
 from asyncinit.runtime import at_start
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.configuring.instances import targets, together, with_instances, without_resting
 from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared
 from asyncinit.runtime.configuring.telling import told
 from asyncinit.runtime.process.offload import Job, Offloader, StepCallback
@@ -62,18 +64,22 @@ class ConfiguredState(Struct):
     options: RunOptions = RunOptions()
     main: str | None = None
     under_way: bool = False
+    instances: Instances = NO_INSTANCES
 
 
 class _Wish(Struct):
+    """What somebody wants: all that the files say by now or, with `asked`, these instances alone."""
+
     dry_run: bool
     answer: Answer | None
+    asked: Instances = NO_INSTANCES
 
 
 class Configured:
     """What is declared now, read as `options` say, with its `warnings`; `main` is the service that CMD is.
 
-    `take_over` is told of the configuration that holds from now on, before the services are; those in `on_change` of
-    what was done to the services, after it.
+    `instances` are those that were asked for while it ran. `take_over` is told of the configuration that holds from now
+    on, before the services are; those in `on_change` of what was done to the services, after it.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Configured:
         self.configuration = configuration
         self.warnings: tuple[str, ...] = ()
         self.options = options
+        self.instances = NO_INSTANCES
         self._main = main
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -105,12 +112,12 @@ class Configured:
 
     def freeze(self, _keep: Keep) -> ConfiguredState:
         """Return what is carried over a re-exec; the configuration itself is carried beside it."""
-        under_way = any(not wish.dry_run for wish in (*self._wishes, *self._next))
-        return ConfiguredState(self.options, self._main, under_way)
+        under_way = any(not wish.dry_run and not wish.asked for wish in (*self._wishes, *self._next))
+        return ConfiguredState(self.options, self._main, under_way, self.instances)
 
     def thaw(self, state: ConfiguredState) -> None:
         """Go on as the asyncinit that was started so; read again what was being read."""
-        self.options, self._main = state.options, state.main
+        self.options, self._main, self.instances = state.options, state.main, state.instances
         if state.under_way:
             self._ask(_Wish(False, None))
 
@@ -122,7 +129,17 @@ class Configured:
         `answer` comes once, never before this has returned, unless what is returned is called: then nobody is told, but
         what was begun goes on.
         """
-        wish = _Wish(dry_run, answer)
+        return self._ask_for(_Wish(dry_run, answer))
+
+    def instantiate(self, asked: Instances, answer: Answer) -> Callable[[], None]:
+        """Read the files again and take over of them the instances that are `asked` for, and nothing else.
+
+        Further ones are there then, not started; of those that are counted the rest goes and all others are started.
+        `answer` comes as that of `reload` does.
+        """
+        return self._ask_for(_Wish(False, answer, asked))
+
+    def _ask_for(self, wish: _Wish) -> Callable[[], None]:
         self._ask(wish)
 
         def forget() -> None:
@@ -144,15 +161,16 @@ class Configured:
             self._begin()
 
     def _begin(self) -> None:
-        self._wishes, self._next = self._next, []
-        if any(not wish.dry_run for wish in self._wishes):
+        number = 1 if self._next[0].asked else len(list(takewhile(lambda wish: not wish.asked, self._next)))
+        self._wishes, self._next = self._next[:number], self._next[number:]
+        if any(not wish.dry_run and not wish.asked for wish in self._wishes):
             self._upward.reloading()
         self._job = self._offloader.run(self._read, bytes, READ_TIMEOUT, self._found)
 
     def _read(self, begin: StepCallback) -> bytes:
         """In the child: return what is declared."""
         begin("read the configuration")
-        return encode(read_declared(self.options, self._main))
+        return encode(read_declared(self.options, self._main, together(self.instances, self._wishes[0].asked)))
 
     def _found(self, answer: bytes | SpawnError) -> None:
         wishes, self._wishes = self._wishes, []
@@ -177,6 +195,8 @@ class Configured:
             self._refuse(wishes, real, Unusable(text=str(answer)))
         elif reading.configuration is None:
             self._refuse(wishes, real, Unusable(reading.errors))
+        elif wishes[0].asked:
+            self._take_instances(reading.configuration, wishes[0].asked, wishes)
         else:
             if dry:
                 _tell(dry, self._compare(reading.configuration, reading.warnings))
@@ -187,22 +207,38 @@ class Configured:
         init = between_inits(self.configuration.init, new.init)
         return Reloaded(self._engine.plan(new.services, at_start.started(new)), init, warnings)
 
+    def _take_instances(self, new: Configuration, asked: Instances, wishes: list[_Wish]) -> None:
+        known = together(self.instances, asked)
+        self.instances = without_resting(known, self._engine.services)
+        whole = with_instances(self.configuration, new, asked, set(known.names) - set(self.instances.names))
+        names = targets(whole, asked.counts)
+        plan = self._engine.plan(whole.services, names)
+        there = [name for name in names if name not in plan.added and self._engine.must_be_asked(name)]
+        outcome = Reloaded(replace(plan, started=(*plan.started, *there)), InitChange())
+        self._carry_out(whole, outcome)
+        _tell(wishes, outcome)
+
     def _apply(self, new: Configuration, warnings: tuple[str, ...], wishes: list[_Wish]) -> None:
         outcome = self._compare(new, warnings)
         self.warnings = warnings
-        self.configuration = replace(new, init=init_in_force(self.configuration.init, new.init))
-        for text, level in told(outcome.plan, outcome.init, warnings):
+        known = tuple(name for name in self.instances.names if name in new.services)
+        self.instances = replace(self.instances, names=known)
+        self._carry_out(replace(new, init=init_in_force(self.configuration.init, new.init)), outcome)
+        _tell(wishes, outcome)
+
+    def _carry_out(self, configuration: Configuration, outcome: Reloaded) -> None:
+        self.configuration = configuration
+        for text, level in told(outcome.plan, outcome.init, outcome.warnings):
             self._announcer.system(text, level)
-        self._take_over(self.configuration)
+        self._take_over(configuration)
         self._supervisor.request(lambda now: self._engine.reconfigure(outcome.plan, now))
         for callback in self.on_change:
             callback(outcome.plan)
-        _tell(wishes, outcome)
 
     def _refuse(self, wishes: list[_Wish], real: list[_Wish], outcome: Unusable) -> None:
         _tell(wishes, outcome)
-        if not real:
-            return  # who only asks is told; nobody else needs to know
+        if not real or real[0].asked:
+            return  # who asks is told; nobody else needs to know
         if outcome.errors:
             number = f"{len(outcome.errors)} problem{'' if len(outcome.errors) == 1 else 's'}"
             self._announcer.system(f"the configuration has {number}, and nothing is changed", LogLevel.ERROR)

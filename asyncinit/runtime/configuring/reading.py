@@ -6,14 +6,14 @@ What the command line and the environment say is laid over what the files say, e
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.load import read
 from asyncinit.config.resolve import Mode
-from asyncinit.config.spec import NONE, Configuration, InitSpec, LogFormat, LogLevel
+from asyncinit.config.spec import NO_INSTANCES, NONE, Configuration, InitSpec, Instances, LogFormat, LogLevel
 from asyncinit.core.outcome import BAD_CONFIGURATION, USAGE
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.main_command import with_command
@@ -53,10 +53,12 @@ class Reading(Struct, frozen=True):
     status: int = BAD_CONFIGURATION
 
 
-def read_declared(options: RunOptions, main: str | None = None, instances: Collection[str] = ()) -> Reading:
+def read_declared(
+    options: RunOptions, main: str | None = None, instances: Instances = NO_INSTANCES
+) -> Reading:
     """Read the files; never raises for what is in them. `main` is the name that CMD has as a service already.
 
-    `instances` are instances of templates that shall be there beside those that are declared.
+    `instances` shall be there beside those that are declared.
     """
     try:
         empty = bool(options.command)

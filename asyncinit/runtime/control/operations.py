@@ -154,6 +154,22 @@ class ConfigurationOperations(Protocol):
         """
 
 
+class TemplateOperations(Protocol):
+    """What can be asked of templates (`runtime.configuring.templates.Templates`).
+
+    What is returned ends that somebody waits; answers never come before it is.
+    """
+
+    def missing(self, names: Sequence[str]) -> list[str]:
+        """Return those of `names` that could be instances of a template, and are not there."""
+
+    def make(self, names: Sequence[str], answer: Callable[[str], None]) -> Callable[[], None]:
+        """Have instances be there; `answer` is told what is in the way, or nothing. Raises RefusedError."""
+
+    def scale(self, template: str, count: int, answer: Callable[[Outcome], None]) -> Callable[[], None]:
+        """Have so many numbered instances, all started; the others go. Raises UnknownServiceError, RefusedError."""
+
+
 class Operations(ConfigurationOperations, Protocol):
     """What can be asked of a running asyncinit."""
 
@@ -193,6 +209,9 @@ class Operations(ConfigurationOperations, Protocol):
 
     def journal(self) -> JournalReader:
         """Return the journal."""
+
+    def templates(self) -> TemplateOperations:
+        """Return what makes instances of templates."""
 
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""

@@ -13,13 +13,13 @@ from asyncinit.control.types import Wire
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import ActingMethods
-from asyncinit.runtime.control.methods.answers import Carried, Table, fail
+from asyncinit.runtime.control.methods.answers import Carried, Table, carry_out, fail
 from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
 from asyncinit.runtime.control.methods.insight import InsightMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
 from asyncinit.runtime.control.methods.replacing import ReplacingMethods
-from asyncinit.runtime.control.operations import Operations, RefusedError
+from asyncinit.runtime.control.operations import Operations
 from asyncinit.runtime.reexec.coding import StateError, decode
 
 
@@ -52,12 +52,7 @@ class Methods:
 
     def run(self, name: str, call: Call, parameters: Wire) -> None:
         """Carry out a method; it answers the call now or later."""
-        try:
-            self._table[name](call, parameters)
-        except UnknownServiceError as error:
-            fail(call, types.NoSuchService(name=error.name, suggestion=error.suggestion))
-        except RefusedError as error:
-            fail(call, types.Refused(text=error.text))
+        carry_out(call, lambda: self._table[name](call, parameters))
 
 
 __all__ = ["Methods", "fail"]

@@ -15,7 +15,7 @@ from asyncinit.control.types import (
     SignalParameters,
 )
 from asyncinit.runtime.control.connection import Call
-from asyncinit.runtime.control.methods.answers import Carried, Table, fail
+from asyncinit.runtime.control.methods.answers import Carried, Table, carry_out, fail
 from asyncinit.runtime.control.operations import Job, JobState, Operations, RefusedError, Verb
 
 PROGRESS_HELD = 64 * 1024
@@ -42,9 +42,25 @@ class ActingMethods:
             raise RefusedError("no service was named")
         only = isinstance(given, RestartParameters) and bool(given.only)
         names = list(dict.fromkeys(given.names))
+        templates = self._operations.templates()
+        missing = templates.missing(names) if verb is Verb.START else []
+        if not missing:
+            self._begin(verb, call, names, only, given.wait is not False)
+            return
+
+        def made(problem: str) -> None:
+            if problem:
+                fail(call, types.Refused(text=problem))
+            else:
+                carry_out(call, lambda: self._begin(verb, call, names, only, given.wait is not False))
+
+        call.on_cancel = templates.make(missing, made)
+        call.carried = lambda: None  # it is carried out anew
+
+    def _begin(self, verb: Verb, call: Call, names: list[str], only: bool, wait: bool) -> None:
         waiting = _Waiting(call)
         waiting.job = job = self._operations.act(verb, names, only, waiting.finish)
-        if given.wait is False:
+        if not wait:
             job.cancel()
             now = self._operations.services(names)
             waiting.finish([ActionResult(name=one.name, ok=True, state=one.state, text="") for one in now])

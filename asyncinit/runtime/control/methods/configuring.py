@@ -1,4 +1,4 @@
-"""The methods that concern the configuration as a whole: ReloadConfig."""
+"""The methods that concern the configuration as a whole: ReloadConfig, Scale."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from asyncinit.control.types import (
     EventEntry,
     ReloadConfigParameters,
     ReloadConfigReply,
+    ScaleParameters,
     ServiceChange,
 )
 from asyncinit.core.difference import Impact
@@ -29,12 +30,16 @@ class ConfiguringMethods:
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        self.table: Table = {"ReloadConfig": self._reload}
+        self.table: Table = {"ReloadConfig": self._reload, "Scale": self._scale}
         self.carried: Carried = {}
 
     def _reload(self, call: Call, given: ReloadConfigParameters) -> None:
         waits = given.wait is not False and not given.dry_run
         call.on_cancel = self._operations.reload_config(bool(given.dry_run), partial(self._told, call, waits))
+
+    def _scale(self, call: Call, given: ScaleParameters) -> None:
+        told = partial(self._told, call, given.wait is not False)
+        call.on_cancel = self._operations.templates().scale(given.template, given.count, told)
 
     def _told(self, call: Call, waits: bool, outcome: Outcome) -> None:
         if isinstance(outcome, Unusable):
