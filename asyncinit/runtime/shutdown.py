@@ -193,9 +193,11 @@ class Shutdown:
         """Return asyncinit's exit status as things stand."""
         engine = self._engine
         name = engine.ended_essential or self._decisive
-        service = engine.services[name] if name is not None else None
+        status = engine.services[name].run_exit if name is not None else None
+        if status is not None and status.code == 0 and name in engine.failed:
+            status = None  # it was stopped because it had failed (unhealthy, too slow), and ended well: no success
         facts = Facts(
-            decisive=service.run_exit if service is not None else None,
+            decisive=status,
             not_executed=self._not_executed(self._decisive) if self._decisive is not None else None,
             internal_error=self.internal_error,
             failed=bool(engine.failed),

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from asyncinit.config.spec import GiveUp, InitSpec, LogLevel, Restart, RestartPolicy, ServiceSpec, ServiceType, Stop
+from asyncinit.config.spec import (
+    GiveUp,
+    Health,
+    InitSpec,
+    LogLevel,
+    ReadyKind,
+    Restart,
+    RestartPolicy,
+    ServiceSpec,
+    ServiceType,
+    Stop,
+)
 from asyncinit.control.types import EventKind
 from asyncinit.core import events as ev
 from asyncinit.core.service import Phase
@@ -251,6 +262,18 @@ def test_an_essential_service(code: int) -> None:
     house.pass_time(2.0)
     assert house.engine.killed == ["side"]
     assert house.code == code
+
+
+def test_an_essential_service_that_failed_and_then_ended_well() -> None:
+    """It was stopped because it was unhealthy, and exited with 0: that is no success."""
+    health = Health(kind=ReadyKind.FILE, address="/x", threshold=1)
+    house = House(service("main", essential=True, restart=NEVER, health=health), service("side"))
+    house.tell("main", ev.Probed("no such file"))
+    house.exit("main", 0)
+    house.settle()
+    house.exit("side")
+    house.settle()
+    assert house.code == 69
 
 
 def test_an_essential_service_that_cannot_start() -> None:
