@@ -289,7 +289,10 @@ class Assembly:
 
     def escaped(self, error: BaseException) -> str:
         """Have another program go on after an exception that has ended the loop; return why that cannot be."""
-        self.supervisor.settle()
+        try:
+            self.supervisor.settle()
+        except BaseException as another:
+            self._warn(f"internal error: {words.raised(another)}")
         return self.succession.escaped(error)
 
     def _start(self, names: tuple[str, ...]) -> None:

@@ -68,9 +68,9 @@ class Supervisor:
             self._drain()
 
     def thaw(self, state: EngineState, others: Callable[[], None]) -> None:
-        """Go on after a re-exec: the engine knows its services, then `others` take over what runs, then all goes on.
+        """Go on after a re-exec: the engine knows its services, then `others` take over what runs.
 
-        What the others tell waits until each of them is there.
+        What follows from that, and what the others tell, waits until each of them is there.
         """
         self._draining = True
         try:
@@ -78,7 +78,7 @@ class Supervisor:
             others()
         finally:
             self._draining = False
-        self._drain()
+        self._call_soon(self.settle)
 
     def later(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` in a later turn of the loop."""

@@ -11,6 +11,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
@@ -53,11 +54,11 @@ class Trial:
         self._said = b""
         self._timer: Timer | None = None
 
-    def begin(self, state: bytes) -> None:
-        """Ask. Raises SpawnError, OSError where no child can be made."""
+    def begin(self, state: bytes, timeout: float = TIMEOUT) -> None:
+        """Ask, and wait for `timeout` seconds. Raises SpawnError, OSError where no child can be made."""
         self._pid, self._pipe = _spawn(self._spawner, self._environment, state, self._executed, self._exited)
         self._spawner.loop.add_reader(self._pipe, self._readable)
-        self._timer = self._timers.after(TIMEOUT, self._expire)
+        self._timer = self._timers.after(timeout, partial(self._expire, timeout))
 
     def cancel(self) -> None:
         """Give up; nobody is told."""
@@ -80,9 +81,9 @@ class Trial:
             self._said = (self._said + data)[-_MOST:]
         self._finish(*judge(self._said, str(status)))
 
-    def _expire(self) -> None:
+    def _expire(self, timeout: float) -> None:
         self._spawner.reaper.kill_group(self._pid)
-        self._finish("", f"the new program did not say within {TIMEOUT:g} s that it can go on")
+        self._finish("", f"the new program did not say within {timeout:g} s that it can go on")
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
