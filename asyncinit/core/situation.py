@@ -57,6 +57,8 @@ class Situation:
         return "; ".join(texts) + (f"; and for {more} more" if more else "")
 
     def _edge(self, service: Service, other: str) -> str:
+        if other in self._engine.graph.conflicts[service.name] and other not in self._engine.graph.after[service.name]:
+            return f"conflicts with {other}"
         if other in self._engine.graph.outlives[service.name] and other not in self._engine.graph.after[service.name]:
             return f"it starts before {other}"
         for key, words in _KEYS:
@@ -125,7 +127,7 @@ class Situation:
         if service.reason is not None:
             if service.reason.service is None:
                 return f" ({service.reason.text})"
-            verb = "it" if service.reason.text.startswith("requires") else "it is"
+            verb = "it is" if service.reason.text.startswith("bound") else "it"
             return f" because {verb} {service.reason.text}"
         if service.leaving and service.wanted:
             return " to be restarted"

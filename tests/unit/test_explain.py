@@ -204,6 +204,14 @@ def test_the_other_side_of_before() -> None:
     assert here.text("web") == "is waiting: starts after db, which is starting"
 
 
+def test_a_rival() -> None:
+    """It says what the two are to each other, and why the other goes down."""
+    here = Asked(service("old", stop=Stop(timeout=5)), service("new", conflicts=("old",))).begun("old")
+    here.start("new")
+    assert here.text("new") == "is waiting: conflicts with old, which is stopping"
+    assert here.text("old").startswith("is stopping because it conflicts with new, which is started: ")
+
+
 def test_waiting_for_many() -> None:
     """Two are named, the others counted; the chain has a limit."""
     names = [f"s{number:02}" for number in range(40)]
