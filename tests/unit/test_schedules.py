@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from asyncinit.config.spec import Overlap, Restart, RestartPolicy, ServiceSpec, ServiceType, Timer
+from asyncinit.config.spec import Overlap, Ready, ReadyKind, Restart, RestartPolicy, ServiceSpec, ServiceType, Timer
 from asyncinit.core.events import Effect
 from asyncinit.core.status import State
 from asyncinit.runtime.reexec.coding import decode, encode
@@ -237,6 +237,20 @@ def test_what_is_due_while_it_runs(overlap: Overlap, started: list[float]) -> No
     if overlap is Overlap.SKIP:
         status = world.schedules.status("slow")
         assert status is not None and status.skipped == 2
+
+
+@pytest.mark.parametrize("overlap", [Overlap.QUEUE, Overlap.RESTART])
+def test_what_is_due_while_it_still_waits_for_others(overlap: Overlap) -> None:
+    """The run that is to come is the one that is due: nothing is restarted, queued or told."""
+    slow = job("slow", Timer(every=10, overlap=overlap), requires=("db",))
+    world = Clockwork(service("db", ready=Ready(ReadyKind.NOTIFY)), slow).arm()
+    world.advance(35)
+    assert world["slow"].state is State.WAITING and world.started("slow") == []
+    assert not any("restarted" in line or "again" in line for line in world.lines)
+    world.ready("db")
+    world.advance(1)
+    world.finish("slow")
+    assert len(world.started("slow")) == 1
 
 
 def test_a_queued_run_is_called_off_by_a_stop() -> None:

@@ -23,7 +23,7 @@ from asyncinit.core import schedule
 from asyncinit.core.events import Effect
 from asyncinit.core.phrases import duration
 from asyncinit.core.schedule import Deadlines, Memory
-from asyncinit.core.service import Service
+from asyncinit.core.service import Phase, Service
 from asyncinit.core.status import State
 from asyncinit.runtime import timers, words
 from asyncinit.runtime.announcer import Announcer
@@ -247,6 +247,8 @@ class Schedules:
             armed.variables = variables
             self._announcer.note(name, "started by its timer", LogLevel.DEBUG)
             self._start(name)
+        elif service.phase is Phase.WAITING and armed.timer.overlap is not Overlap.SKIP:
+            armed.variables = variables  # what is due has not begun yet: it is the run that is to come
         elif armed.timer.overlap is Overlap.RESTART:
             armed.variables = variables
             self._announcer.note(name, "restarted by its timer")
