@@ -168,13 +168,18 @@ class Engine(Overview):
                 self.services[name] = Service(plan.specs[name])
         self.lay(plan.graph)
         self._concern_all()
+        coming = rivals.compatible(plan.graph, (*plan.restarted, *plan.affected))
+        self._make_room(coming)
         for name in plan.restarted:
+            if name not in coming:
+                continue  # it makes room for another
             if name in plan.handed_over:
                 self._handovers.begin(name, plan.specs[name])
             else:
                 self._to_all_of(name, ev.Recycle(reasons.of_change(plan.changed[name].keys)))
         for name in plan.affected:
-            self._to_all_of(name, ev.Recycle())
+            if name in coming:
+                self._to_all_of(name, ev.Recycle())
         self._queue.extend((name, ev.Listen()) for name in plan.listening)
         return self.start(plan.started, now)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Log, ServiceSpec
+from asyncinit.config.spec import Handover, Log, ServiceSpec
 from asyncinit.core.difference import Change, Impact, between
 from asyncinit.core.graph import Graph
 from asyncinit.core.service import Phase, Service
@@ -24,9 +24,9 @@ class Reconfiguration(Struct):
     """What `specs` would do to what is there: names in the order of their declaration.
 
     `restarted` are those that have to be (of these, `handed_over` without going down), `affected` what goes down and
-    comes back with them. `started` are new ones, and what something newly needs; `listening` are those of these that
-    wait for a connection. `detached` are the services that are gone and not forgotten yet, as they are declared from
-    now on; `graph` is of all.
+    comes back with them. `started` are new ones, those that waited for a connection and shall be there without one, and
+    what something newly needs; `listening` are those of these that wait for a connection. `detached` are the services
+    that are gone and not forgotten yet, as they are declared from now on; `graph` is of all.
     """
 
     specs: Mapping[str, ServiceSpec]
@@ -66,7 +66,8 @@ def work_out(
             changed[name] = Change((*change.keys, "stdin"), Impact.RESTART)
     restarted = [n for n, change in changed.items() if change.impact is Impact.RESTART and _comes_back(services[n])]
     # Where nothing of it runs, those that need it have lost it long ago, and a start takes nobody down.
-    down = new_graph.brought_down(n for n in restarted if _runs(services[n]) and not services[n].replaceable)
+    overlaps = {n for n in restarted if services[n].replaceable and specs[n].handover is Handover.OVERLAP}
+    down = new_graph.brought_down(n for n in restarted if _runs(services[n]) and n not in overlaps)
     affected = [n for n in down if n in there and n not in restarted and _runs(there[n])]
     started = _started(there, graph, new_graph, specs, added, changed, [*restarted, *affected], shall_run)
     # What is on its way down, and back, has no sockets to listen on before it is down: it is started.
@@ -77,7 +78,7 @@ def work_out(
         removed=removed,
         changed=changed,
         restarted=tuple(restarted),
-        handed_over=tuple(n for n in restarted if services[n].replaceable and n not in down),
+        handed_over=tuple(n for n in restarted if n in overlaps and n not in down),
         affected=tuple(affected),
         started=tuple(name for name in started if name not in listening),
         listening=tuple(listening),
@@ -122,9 +123,11 @@ def _started(
 ) -> tuple[str, ...]:
     enabled = {name: spec.enabled for name, spec in specs.items()}
     chosen = dict.fromkeys(name for name in new_graph.pulled_in(shall_run, enabled) if name not in there)
-    needing = [*restarted, *(name for name in changed if there[name].wanted and not there[name].at_rest)]
+    awake = [name for name in changed if there[name].listening and not specs[name].on_demand]
+    chosen |= dict.fromkeys(awake)
+    needing = [*restarted, *awake, *(name for name in changed if there[name].wanted and not there[name].at_rest)]
     for name in dict.fromkeys(needing):
-        known = set() if name in restarted else set(graph.needs[name])
+        known = set() if name in restarted or name in awake else set(graph.needs[name])
         chosen |= dict.fromkeys(need for need in new_graph.needs[name] if need not in known)
     # What is there, and comes by itself, does not have to be asked.
     return tuple(name for name in chosen if name not in there or there[name].hopeless or not there[name].wanted)

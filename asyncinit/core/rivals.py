@@ -1,7 +1,8 @@
 """Services that cannot be up at the same time (`conflicts`): who makes room for whom. Pure; changes nothing.
 
 A conflict is the same from both sides. Starting one stops the other, with what requires it, and waits until it is
-down. What nobody wanted to come back (a restart, a return after a failure) never takes another's place: it waits.
+down; so does a restart, by hand or for another declaration. What nobody asked to come back (after a failure, or by its
+own policy) never takes another's place: it waits.
 """
 
 from __future__ import annotations

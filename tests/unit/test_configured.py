@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Configuration, InitSpec, LogLevel, ServiceSpec
+from asyncinit.config.spec import Configuration, InitSpec, LogLevel, ServiceSpec, Socket, SocketKind
 from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.configuring.configured import Configured, ConfiguredState, Outcome, Reloaded, Unusable
@@ -219,6 +219,17 @@ def test_the_words_for_the_log() -> None:
             LogLevel.INFO,
         )
     ]
+
+
+def test_the_words_for_what_listened() -> None:
+    """What is to be there without a connection now starts, and that is said once."""
+    sockets = (Socket(SocketKind.TCP, "127.0.0.1:80", "http"),)
+    lazy, db = service("web", sockets=sockets, on_demand=True), service("db", enabled=False)
+    house = House(lazy, db)
+    house.world.carry_out(house.engine.boot(["web"], 0.0))
+    house.ask()
+    house.found(service("web", umask=0o77, sockets=sockets, requires=("db",)), db)
+    assert house.said == [("configuration: starting web; newly needed db", LogLevel.INFO)]
 
 
 @pytest.mark.parametrize(("dry_run", "again"), [(False, True), (True, False)])

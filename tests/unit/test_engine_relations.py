@@ -107,6 +107,28 @@ class TestConflicts:
         made.settle()
         assert states(made) == {"old": State.INACTIVE, "new": State.READY}
 
+    def test_a_restart_for_another_declaration_takes_the_place_too(self) -> None:
+        """Where two that are up turn out to be rivals, who is restarted does not wait for ever for who is not."""
+        made = world(service("old"), service("new"), off("user", requires=("old",)))
+        made.start("user")
+        made.settle()
+        user = off("user", requires=("old",))
+        made.reconfigure({"old": service("old"), "new": service("new", umask=0o77, conflicts=("old",)), "user": user})
+        for name in ("user", "old", "new"):
+            made.exit(name, signal=15)
+            made.settle()
+        assert states(made) == {"old": State.INACTIVE, "new": State.READY, "user": State.INACTIVE}
+        assert made["old"].reason == Reason(Code.CONFLICT, "conflicts with new, which is started", "new")
+
+    def test_of_two_that_are_restarted_for_their_declarations_the_first_comes(self) -> None:
+        """As of two that are started together."""
+        made = world(service("a"), service("b"))
+        made.reconfigure({"a": service("a", umask=0o77, conflicts=("b",)), "b": service("b", umask=0o77)})
+        for name in ("a", "b"):
+            made.exit(name, signal=15)
+            made.settle()
+        assert states(made) == {"a": State.READY, "b": State.INACTIVE}
+
     def test_of_two_that_are_started_together_the_first_comes(self) -> None:
         """Nobody asks for that who knows; nothing hangs, and they are never up together."""
         made = World({"a": service("a", conflicts=("b",)), "b": service("b")})

@@ -224,3 +224,15 @@ def test_a_service_that_runs_since_before_is_restarted_as_usual_once() -> None:
     world.ready("web")
     world.settle()
     assert world["web"].replaceable
+
+
+def test_a_declaration_without_handover_is_not_handed_over_to() -> None:
+    """What cannot run twice from now on is restarted as usual."""
+    world = running()
+    plan = world.reconfigure({"web": web(umask=0o22, handover=Handover.NONE)})
+    assert (plan.restarted, plan.handed_over) == (("web",), ())
+    assert world.engine.lives.successor("web") is None and world["web"].leaving
+    world.exit("web~1", signal=15)
+    world.settle()
+    world.ready("web")
+    assert world.state("web") is State.READY and world["web"].spec.umask == 0o22

@@ -190,6 +190,16 @@ def test_a_declaration_that_is_on_demand_no_more_starts_it() -> None:
     assert (world.open, world.watched) == (set(), set())
 
 
+def test_one_that_is_on_demand_no_more_gets_what_it_requires() -> None:
+    """The plan says that it starts, with what that takes: as if somebody had asked for it."""
+    world = World({"web": web(requires=("db",)), "db": service("db", enabled=False)})
+    world.carry_out(world.engine.boot(["web"], 0.0))
+    plan = world.reconfigure({"web": web(on_demand=False, requires=("db",)), "db": service("db", enabled=False)})
+    assert set(plan.started) == {"web", "db"} and plan.restarted == ()
+    world.settle()
+    assert (world.state("db"), world.state("web")) == (State.READY, State.READY)
+
+
 def test_sockets_of_a_service_that_is_not_on_demand() -> None:
     """They are open from before its first start until it is down for good, through crashes and restarts."""
     world = booted(service("db"), service("web", sockets=SOCKETS, requires=("db",)))

@@ -97,7 +97,5 @@ def _renewed(old: ServiceSpec, new: ServiceSpec | None) -> ServiceSpec:
 def targets(configuration: Configuration, templates: Collection[str]) -> list[str]:
     """Return the instances of `templates` that are there because of their number, not for who names them."""
     return [
-        name
-        for name, spec in configuration.services.items()
-        if template_of(name) in templates and not spec.summoned
+        name for name, spec in configuration.services.items() if template_of(name) in templates and not spec.summoned
     ]

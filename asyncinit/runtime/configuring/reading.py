@@ -53,9 +53,7 @@ class Reading(Struct, frozen=True):
     status: int = BAD_CONFIGURATION
 
 
-def read_declared(
-    options: RunOptions, main: str | None = None, instances: Instances = NO_INSTANCES
-) -> Reading:
+def read_declared(options: RunOptions, main: str | None = None, instances: Instances = NO_INSTANCES) -> Reading:
     """Read the files; never raises for what is in them. `main` is the name that CMD has as a service already.
 
     `instances` shall be there beside those that are declared.

@@ -23,14 +23,17 @@ def told(plan: Reconfiguration, init: InitChange, warnings: Sequence[str]) -> It
 
 def _parts(plan: Reconfiguration, init: InitChange) -> Iterator[str]:
     visible = {name: change.impact for name, change in plan.changed.items() if change.keys}
-    later = [name for name, impact in visible.items() if impact > Impact.NOW and name not in plan.restarted]
-    now = [name for name, impact in visible.items() if impact is Impact.NOW]
-    also = [name for name in plan.started if name not in plan.added]
+    coming = {*plan.restarted, *plan.started}
+    later = [name for name, impact in visible.items() if impact > Impact.NOW and name not in coming]
+    now = [name for name, impact in visible.items() if impact is Impact.NOW and name not in coming]
+    starting = [name for name in plan.started if name in visible]
+    also = [name for name in plan.started if name not in plan.added and name not in visible]
     groups = (
         ("added", plan.added),
         ("removing", plan.removed),
         ("restarting", plan.restarted),
         ("with them", plan.affected),
+        ("starting", starting),
         ("changed in place", now),
         ("changed for the next start", later),
         ("newly needed", also),

@@ -85,13 +85,18 @@ def _reply(
     return ReloadConfigReply(
         changed=outcome.changed,
         services=sorted(_changes(plan), key=lambda change: change.name),
-        affected=sorted({*plan.affected, *plan.started} - set(plan.added)),
+        affected=sorted({*plan.affected, *(set(plan.started) - set(plan.added) - _changed(plan))}),
         init=list(outcome.init.now),
         needs_restart=list(outcome.init.at_restart),
         warnings=list(outcome.warnings),
         results=results or [],
         progress=progress or [],
     )
+
+
+def _changed(plan: Reconfiguration) -> set[str]:
+    """Return what the reply lists as changed."""
+    return {name for name, change in plan.changed.items() if change.keys}
 
 
 def _changes(plan: Reconfiguration) -> Iterator[ServiceChange]:
@@ -103,5 +108,6 @@ def _changes(plan: Reconfiguration) -> Iterator[ServiceChange]:
     for name, change in plan.changed.items():
         if change.keys:
             effect = ChangeEffect.NEXT_START if change.impact > Impact.NOW else ChangeEffect.NONE
+            effect = ChangeEffect.START if name in plan.started else effect
             effect = ChangeEffect.RESTART if name in plan.restarted else effect
             yield ServiceChange(name=name, change=ChangeKind.CHANGED, keys=list(change.keys), effect=effect)
