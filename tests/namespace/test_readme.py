@@ -27,6 +27,10 @@ HERE = {
     ".venv/bin/asyncinit restart web",
     ".venv/bin/asyncinit stop worker",
     ".venv/bin/asyncinit check services.d",
+    ".venv/bin/asyncinit reload-config",
+    ".venv/bin/asyncinit explain web",
+    ".venv/bin/asyncinit analyze blame",
+    ".venv/bin/asyncinit reexec",
     "asyncinit run",
     "asyncinit run -- pytest",
 }
@@ -140,7 +144,8 @@ def test_make_run_and_what_one_does_beside_it(clone: Clone, running: subprocess.
     assert {"app", "db", "web", "worker"} <= set(status.split())
     logs = clone.run(".venv/bin/asyncinit logs -n 5 web").stdout
     assert "GET / 200" in logs
-    for command in [".venv/bin/asyncinit restart web", ".venv/bin/asyncinit stop worker"]:
+    acts = ["restart web", "stop worker", "reload-config", "explain web", "analyze blame", "reexec"]
+    for command in [f".venv/bin/asyncinit {act}" for act in acts]:
         done = clone.run(command)
         assert done.returncode == 0, done.stdout + done.stderr
     assert clone.run("curl http://127.0.0.1:8080/").stdout.startswith("visit ")
