@@ -22,7 +22,6 @@ from asyncinit.core import budget, followers, reasons, rivals
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
 from asyncinit.core.handing_over import Handovers
-from asyncinit.core.handover import service_of
 from asyncinit.core.lifecycle import step
 from asyncinit.core.overview import Overview
 from asyncinit.core.reconfiguration import Reconfiguration
@@ -70,8 +69,6 @@ class Engine(Overview):
 
     def handle(self, name: str, event: Event, now: float) -> list[Effect]:
         """Let `event` happen to the service `name`."""
-        if self.shutting_down and isinstance(event, ev.ExtendTimeout):
-            event = ev.ExtendTimeout(event.seconds, self._shares.latest_end(service_of(name)))
         self._queue.append((name, event))
         return self._run(now)
 
@@ -243,6 +240,8 @@ class Engine(Overview):
         before = self.lives.find(key)
         if before is None:  # late: it is forgotten
             return
+        if self.shutting_down and isinstance(event, ev.ExtendTimeout):
+            event = ev.ExtendTimeout(event.seconds, self._shares.latest_end(before.name))
         try:
             after, effects = step(before, event, now, self._draw())
         except TransitionError as error:

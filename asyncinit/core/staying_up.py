@@ -33,6 +33,8 @@ def guard_anew(m: Move) -> None:
         m.s.reason = None
     going_down.unguard(m)
     guard(m)
+    if m.s.attempt and m.s.phase is Phase.UP:
+        m.arm(m.now + m.s.spec.restart.reset_after)
 
 
 def stable(m: Move, _event: Event) -> None:

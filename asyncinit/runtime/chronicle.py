@@ -106,7 +106,7 @@ class Chronicle:
         """Note a change of state."""
         if effect.new is State.STARTING:
             self.record.runs[effect.service] = CurrentRun(prepared=now)
-        elif effect.new is State.READY and effect.old is not State.RELOADING:
+        elif effect.new is State.READY and effect.old not in {State.RELOADING, State.UNHEALTHY}:
             self._run(effect.service).ready = now
         self._note_start(effect, now)
 

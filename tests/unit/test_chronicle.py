@@ -91,7 +91,8 @@ def test_the_present_run() -> None:
     chronicle.announcing("web", 2.0)
     assert chronicle.run_of("web").phase == "post-start"
     chronicle.go("web", (3.0, State.STARTING, State.READY), (4.0, State.READY, State.RELOADING))
-    chronicle.go("web", (5.0, State.RELOADING, State.READY))
+    chronicle.go("web", (5.0, State.RELOADING, State.READY), (6.0, State.READY, State.UNHEALTHY))
+    chronicle.go("web", (7.0, State.UNHEALTHY, State.READY))
     chronicle.ended("web", USAGE, [CHILD], 9.0, 1_000_000.0)
     run = chronicle.run_of("web")
     assert (run.phase, run.environment, run.ready, run.ended, run.usage) == ("ready", ("A", "B"), 3.0, 9.0, USAGE)

@@ -203,6 +203,18 @@ class TestHealth:
         life.fire()
         assert life.service.attempt == 0
 
+    def test_probes_that_are_taken_away(self) -> None:
+        """What was never seen to work counts as stable in the end, where nobody asks it any more."""
+        life = up(restart=Restart(reset_after=10.0))
+        life.crash()
+        life.fire()
+        life.tell(ev.MayStart(), ev.Prepared(), ev.Spawned(11), ev.Executed())
+        life.fire()
+        assert life.service.attempt == 1
+        life.tell(ev.Redeclared(replace(life.service.spec, health=None)))
+        life.fire()
+        assert life.service.attempt == 0
+
     def test_declared_anew(self) -> None:
         """Other probes begin from nothing, and so does its mark; other keys change nothing of it."""
         life = up(MARKED)
