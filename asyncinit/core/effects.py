@@ -43,13 +43,15 @@ class HandoverStage(StrEnum):
     FAILED = "failed"
     TAKEN_OVER = "taken over"
     DRAINED = "drained"
+    UNDYING = "undying"
 
 
 class HandedOver(Struct, frozen=True):
     """A restart without a gap has come to `stage`; the state of the service may have stayed as it was.
 
     `pid` is the main process of the present instance, `other` that of the one beside it: the successor or predecessor.
-    `reason` is why a successor failed; `killed` and `took` are how the predecessor's stop went.
+    `reason` is why a successor failed, or why a predecessor does not end; `killed` and `took` are how the predecessor's
+    stop went.
     """
 
     service: str

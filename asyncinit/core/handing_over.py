@@ -70,12 +70,13 @@ class Handovers:
         self._concern(name)
 
     def _see_to_predecessor(self, life: Service, now: float) -> None:
-        if not life.at_rest or life.stuck:
-            return
-        took = now - life.stop_begun if life.stop_begun is not None else 0.0
-        stage, pid = fx.HandoverStage.DRAINED, self._lives.present[life.name].main
-        self._do(fx.HandedOver(life.name, stage, pid, killed=life.killed, took=took))
-        self._drop(life)
+        pid = self._lives.present[life.name].main
+        if life.stuck:
+            self._do(fx.HandedOver(life.name, fx.HandoverStage.UNDYING, pid, reason=life.reason))
+        elif life.at_rest:
+            took = now - life.stop_begun if life.stop_begun is not None else 0.0
+            self._do(fx.HandedOver(life.name, fx.HandoverStage.DRAINED, pid, killed=life.killed, took=took))
+            self._drop(life)
 
     def _drop(self, life: Service) -> None:
         self._do(ev.Forget(life.key))

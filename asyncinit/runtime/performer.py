@@ -321,6 +321,8 @@ class Performer:
         """Do what a service needs that came without its run, or in the middle of an effect."""
         if service.listening:
             self._shop.activation.begin(service.spec)
+        elif service.serving and service.phase in {Phase.WAITING, Phase.BACKOFF}:
+            self._shop.sockets.open(service.spec, lambda _answer: None)  # it may have been in the middle of that
         run = self._runs.get(name)
         if run is None and service.phase in _HAVE_A_RUN and service.spec.type is not ServiceType.TARGET:
             run = self._new_run(name, service.spec)

@@ -77,6 +77,9 @@ def handover(effect: HandedOver) -> tuple[str, LogLevel]:
         case HandoverStage.FAILED:
             why = effect.reason.text if effect.reason is not None else "unknown reason"
             return f"the other instance did not get ready: {why}; pid {effect.pid} goes on", LogLevel.WARNING
+        case HandoverStage.UNDYING:
+            why = effect.reason.text if effect.reason is not None else "something of it is still alive"
+            return f"the instance before does not end: {why}", LogLevel.ERROR
         case HandoverStage.DRAINED:
             killed = "; had to be killed" if effect.killed else ""
             text = f"the instance before stopped after {duration(effect.took)}{killed}"

@@ -292,6 +292,29 @@ def test_closed_and_opened_again_at_once(world: World, tmp_path: Path) -> None:
     assert tidy == [True]
 
 
+def test_opened_and_closed_again_while_files_are_removed(world: World, tmp_path: Path) -> None:
+    """A stop that comes right after a start calls off what the start has asked for."""
+    path = tmp_path / "web.sock"
+    world.open(unix(path))
+    world.sockets.close("web")
+    spec = ServiceSpec("web", command=Command(("x",)), sockets=(unix(path),))
+    world.sockets.open(spec, lambda _answer: None)
+    world.sockets.close("web")
+    world.quiet()
+    assert world.held == []
+    assert not path.exists()
+
+
+@as_root
+def test_a_file_follows_the_user_of_its_service(world: World, tmp_path: Path) -> None:
+    """Declared with another user, the service finds its socket as its own, and the socket is the same."""
+    path = tmp_path / "web.sock"
+    world.open(unix(path), user="1234")
+    fd = world.held[0].fd
+    assert world.open(unix(path), user="1235") == []
+    assert (path.stat().st_uid, world.held[0].fd) == (1235, fd)
+
+
 def test_a_file_that_somebody_has_replaced_is_left_alone(world: World, tmp_path: Path) -> None:
     """Only what we have made is removed."""
     path = tmp_path / "web.sock"

@@ -311,6 +311,15 @@ MISTAKES = {
         "2: ready.tcp: is one of its [[sockets]], which takes connections before the service runs: it tells "
         "nothing; did you mean notify or http?",
     ),
+    "a pid file of two instances": (
+        COMMAND + 'handover = "overlap"\nready.pid_file = "/run/x.pid"',
+        '3: ready.pid_file: is the same file for both instances of handover = "overlap", and is there from the old one; '
+        "did you mean notify, notify_fd, log or command?",
+    ),
+    "a terminal of two instances": (
+        COMMAND + 'handover = "overlap"\ntty = "/dev/tty1"',
+        '3: tty: is a terminal, which the two instances of handover = "overlap" cannot both have; did you mean true?',
+    ),
     "a socket in a folder that goes away": (
         COMMAND + 'directories.runtime = ["web"]\n[[sockets]]\nunix = "/run/web/s"',
         "4: sockets[0].unix: is in /run/web of directories.runtime, which is removed whenever the service ends",

@@ -69,10 +69,11 @@ def test_an_event_of_json_has_the_keys_of_the_page() -> None:
         JsonFormat().event(event("failed", LogLevel.ERROR, **STATE), last),
         JsonFormat().event(event("lost", LogLevel.WARNING, service=None, dropped=3), []),
         JsonFormat().event(event("down", service=None, shutdown=[], exit_status=0), []),
+        JsonFormat().event(event("handed over", handover="begun", pid=1, other_pid=2), []),
     ]
     keys = {key for text in events for key in json.loads(text)}
     assert keys == {word for row in tables(PAGE, "JSON")[1].rows for word in words(row[0])}
-    assert [json.loads(text)["event"] for text in events] == ["state", "message", "message"]
+    assert [json.loads(text)["event"] for text in events] == ["state", "message", "message", "message"]
 
 
 def test_the_notice_of_a_gap_is_what_is_written() -> None:

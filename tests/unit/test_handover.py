@@ -185,6 +185,32 @@ def test_a_reload_hands_over() -> None:
     assert [state for name, state in world.states if name == "front"] == ["waiting", "starting", "ready"]
 
 
+def test_an_old_one_that_does_not_die_is_told_and_holds_nobody_up() -> None:
+    """The new one serves; what survives SIGKILL is forgotten when it is gone after all."""
+    world = running()
+    world.restart("web")
+    world.settle()
+    world.ready("web~2")
+    world.bodies["web~1"].answers.clear()
+    for _ in range(2):
+        timer = world.bodies["web~1"].timer
+        assert timer is not None
+        world.bodies["web~1"].timer = None
+        world.now = timer[1]
+        world.carry_out([e for e in world.engine.handle("web~1", ev.TimerFired(timer[0]), world.now) if keep(e)])
+    assert stages(world)[-1] is HandoverStage.UNDYING
+    assert world.state("web") is State.READY
+    world.bodies["web~1"].alive = False
+    world.tell("web~1", ev.TreeGone())
+    assert stages(world)[-1] is HandoverStage.DRAINED
+    assert not world.engine.lives.beside
+
+
+def keep(effect: ev.Effect) -> bool:
+    """A kill that does nothing, and a look that finds somebody."""
+    return not isinstance(effect, ev.KillTree | ev.WatchTree)
+
+
 def test_a_service_that_is_gone_is_forgotten_after_both() -> None:
     """As long as one of its lives drains, there is something to supervise."""
     world = running()

@@ -163,6 +163,20 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
         yield Finding(("idle_stop",), problem)
     yield from _check_readiness(whole, sockets)
     yield from _check_folders(whole, sockets)
+    if whole.get("handover") == "overlap":
+        yield from _check_overlap(whole)
+
+
+def _check_overlap(whole: Table) -> Iterator[Finding]:
+    """Two instances share what has one name: a file that tells of the old one, a terminal that only one can have."""
+    ready = whole.get("ready")
+    for key in ("pid_file", "file"):
+        if isinstance(ready, dict) and key in ready:
+            problem = 'is the same file for both instances of handover = "overlap", and is there from the old one'
+            yield Finding(("ready", key), problem, suggestion="notify, notify_fd, log or command")
+    if isinstance(whole.get("tty"), str):
+        problem = 'is a terminal, which the two instances of handover = "overlap" cannot both have'
+        yield Finding(("tty",), problem, suggestion="true")
 
 
 def _check_readiness(whole: Table, sockets: Sequence[object]) -> Iterator[Finding]:

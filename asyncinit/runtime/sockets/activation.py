@@ -13,7 +13,7 @@ from functools import partial
 
 from asyncinit.config.spec import ServiceSpec
 from asyncinit.core.status import Code, Reason
-from asyncinit.errors import SpawnError
+from asyncinit.errors import SpawnError, why
 from asyncinit.runtime.process.prepare import NotApplied
 from asyncinit.runtime.sockets.holding import Sockets
 from asyncinit.runtime.sockets.opening import Request
@@ -55,11 +55,22 @@ class Activation:
 
     def _opened(self, service: str, answer: list[NotApplied] | SpawnError) -> None:
         del self._requests[service]
-        if isinstance(answer, SpawnError):
-            self._failed(service, Reason(Code.RESOURCES, str(answer)))
-            return
-        self._watched[service] = [held.fd for held in self._sockets.held(service)]
-        self._watch.begin(self._watched[service], partial(self._came, service))
+        problem = str(answer) if isinstance(answer, SpawnError) else self._begin_to_watch(service)
+        if problem:
+            self._failed(service, Reason(Code.RESOURCES, problem))
+
+    def _begin_to_watch(self, service: str) -> str:
+        """Watch all sockets of `service`; return why that cannot be, or nothing."""
+        fds = [held.fd for held in self._sockets.held(service)]
+        if not fds:
+            return "nobody can connect: none of its sockets could be opened"
+        try:
+            self._watch.begin(fds, partial(self._came, service))
+        except OSError as error:
+            self._watch.end(fds)
+            return f"cannot watch its sockets: {why(error.errno or 0)}"
+        self._watched[service] = fds
+        return ""
 
     def _came(self, service: str) -> None:
         # The other sockets may be readable in the same turn.

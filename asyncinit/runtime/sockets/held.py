@@ -8,12 +8,16 @@ from asyncinit.config.spec import Socket
 
 
 class Held(Struct):
-    """A socket that is open: what was asked for, its expanded address, its descriptor, and the identity of its file."""
+    """A socket that is open: what was asked for, its expanded address, its descriptor, and the identity of its file.
+
+    `owner` are the user and group that its file was made for, by the names that were declared.
+    """
 
     wanted: Socket
     address: str
     fd: int
     file: tuple[int, int] | None = None
+    owner: tuple[str | None, str | None] = (None, None)
 
     @property
     def binding(self) -> tuple[object, ...]:

@@ -70,7 +70,11 @@ class Sockets:
         return self._held.get(service, ())
 
     def close(self, service: str) -> None:
-        """Close all sockets of `service` and remove their files: whoever connects now is refused."""
+        """Close all sockets of `service` and remove their files: whoever connects now is refused.
+
+        What was asked to be opened and is not yet is called off: nobody waits for it any more.
+        """
+        self._removals.get(service, []).clear()
         under_way = self._under_way.pop(service, None)
         if under_way is not None:
             under_way.cancel()
@@ -144,6 +148,9 @@ class Sockets:
         files = [one for one in closed if one.file is not None]
         if not files:
             return
+        if service in self._removals:
+            self._removals[service].insert(0, partial(self.remove_files, service, files))
+            return
 
         def remove(step: StepCallback) -> None:
             for one in files:
@@ -154,8 +161,13 @@ class Sockets:
         def removed(result: object) -> None:
             if isinstance(result, SpawnError):
                 self._complain(service, str(result))
-            for waiting in self._removals.pop(service):
-                waiting()
+            # One may begin another removal, for which the others wait.
+            waiting = self._removals.pop(service)
+            while waiting:
+                waiting.pop(0)()
+                if service in self._removals:
+                    self._removals[service] += waiting
+                    break
             self._tell_tidy()
 
         self._removals[service] = []

@@ -107,7 +107,10 @@ class IdleStop:
         if interval.timer.deadline == float("inf"):
             return
         interval.watched = [held.fd for held in self._sockets.held(name)]
-        self._watch.begin(interval.watched, partial(self._came, name))
+        try:
+            self._watch.begin(interval.watched, partial(self._came, name))
+        except OSError:  # no descriptor is left: what cannot be seen is taken for used
+            interval.used = True
 
     def _end(self, name: str) -> None:
         interval = self._intervals.pop(name, None)

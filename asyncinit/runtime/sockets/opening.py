@@ -114,7 +114,7 @@ class Opening:
         if other is not None:
             return SpawnError(binding.step_of(one, address), errno.EADDRINUSE, f"the service {other} has it")
         try:
-            held = Held(one, address, binding.make(one, address).detach())
+            held = Held(one, address, binding.make(one, address).detach(), owner=_owner(self.spec, one))
         except SpawnError as error:
             return error
         self._made.append(held)
@@ -125,7 +125,7 @@ class Opening:
         if old.wanted.backlog != one.backlog:
             with socket.socket(fileno=os.dup(old.fd)) as same:
                 binding.listen(same, one)
-        return replace(old, wanted=one)
+        return replace(old, wanted=one, owner=_owner(self.spec, one))
 
     def _needs_child(self, one: Held | SpawnError) -> bool:
         if isinstance(one, SpawnError):
@@ -133,19 +133,17 @@ class Opening:
         if not binding.has_path(one.wanted, one.address):
             return False
         before = next((old for old in self._house.held(self.spec.name) if old.fd == one.fd), None)
-        return before is None or _adornment(before.wanted) != _adornment(one.wanted)
+        return before is None or (before.owner, before.wanted.mode) != (one.owner, one.wanted.mode)
 
     def _ask_child(
         self, wanted: list[tuple[Socket, str]], todo: dict[int, Held | SpawnError], dead: list[Held]
     ) -> None:
-        spec = self.spec
-
         def work(step: StepCallback) -> list[_Bound]:
             for one in dead:
                 assert one.file is not None
                 step(f"remove {one.address}")
                 binding.remove_path(one.address, one.file)
-            return [_bind(spec, number, wanted[number], one, step) for number, one in todo.items()]
+            return [_bind(number, wanted[number], one, step) for number, one in todo.items()]
 
         keep = tuple(one.fd for one in todo.values() if isinstance(one, Held))
         self._job = self._house.offloader.run(work, list[_Bound], TIMEOUT, self._bound, keep)
@@ -197,13 +195,14 @@ class Opening:
         self._house.remove_files(self.spec.name, lost)
 
 
-def _adornment(wanted: Socket) -> tuple[object, ...]:
-    return (wanted.user, wanted.group, wanted.mode)
+def _owner(spec: ServiceSpec, wanted: Socket) -> tuple[str | None, str | None]:
+    """Return the user and the group that own a socket's file, as declared; None: whoever makes it."""
+    if wanted.user is not None:
+        return wanted.user, wanted.group
+    return spec.user, wanted.group if wanted.group is not None else spec.group
 
 
-def _bind(
-    spec: ServiceSpec, index: int, wanted: tuple[Socket, str], one: Held | SpawnError, step: StepCallback
-) -> _Bound:
+def _bind(index: int, wanted: tuple[Socket, str], one: Held | SpawnError, step: StepCallback) -> _Bound:
     """In a child: bind or adorn one socket, or find out who has its address."""
     socket_spec, address = wanted
     number = one.errno if isinstance(one, SpawnError) else 0
@@ -211,7 +210,7 @@ def _bind(
     if isinstance(one, Held):
         try:
             step(f"find the owner of {address}")
-            owner = _owner(spec, socket_spec)
+            owner = _ids(*one.owner)
             step(binding.step_of(socket_spec, address))
             if one.file is None:
                 return _Bound(index, binding.bind_path(one.fd, socket_spec, address, owner))
@@ -229,9 +228,7 @@ def _bind(
     return _Bound(index, None, number, "", pid, name)
 
 
-def _owner(spec: ServiceSpec, wanted: Socket) -> tuple[int, int]:
-    """Return who owns a socket's file; -1: whoever makes it. Raises SpawnError for who does not exist."""
-    user = wanted.user if wanted.user is not None else spec.user
-    group = wanted.group if wanted.group is not None else (None if wanted.user is not None else spec.group)
+def _ids(user: str | None, group: str | None) -> tuple[int, int]:
+    """Return the ids of a user and a group; -1: whoever makes the file. Raises SpawnError for who does not exist."""
     identity = identify(user, group, None, ask=True).credentials
     return (-1, -1) if identity is None else (identity.uid, identity.gid)

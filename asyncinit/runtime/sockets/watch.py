@@ -22,7 +22,10 @@ class Watch:
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def begin(self, fds: Iterable[int], callback: Callable[[], None]) -> None:
-        """Call `callback` when one of `fds` is readable, once for each unless `end` comes first. Raises OSError."""
+        """Call `callback` when one of `fds` is readable, once for each unless `end` comes first.
+
+        Raises OSError where the kernel lacks the means; `end` is called then, too.
+        """
         if self._epoll is None:
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll.fileno(), self._look)
