@@ -54,6 +54,7 @@ def service(name: str, state: State = State.READY, **changes: object) -> Service
         "not_applied": [],
         "health": None,
         "file": f"services.d/{name}.toml",
+        "log": None,
     }
     return ServiceStatus(**(values | changes))  # type: ignore[arg-type]
 

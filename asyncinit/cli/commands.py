@@ -153,7 +153,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "logs",
         "logs:logs",
-        "Show what services wrote, as far as it is in asyncinit's memory.",
+        "Show what services wrote, from asyncinit's memory and from their log files, in order of time.",
         (
             Option("-f --follow", "Go on with new lines until ^C."),
             Option("-n --lines", 'The newest N lines, or "all" (the default; with -f: 20).', "N"),

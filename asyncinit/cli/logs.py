@@ -6,10 +6,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from asyncinit.cli import screen
 from asyncinit.cli.declaring import Invocation
+from asyncinit.cli.log_history import History, tell_unseen
 from asyncinit.cli.log_lines import LogPrinter
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
@@ -18,6 +20,7 @@ from asyncinit.client.connection import Connection
 from asyncinit.client.pids import translator
 
 LINES_BEFORE_FOLLOWING = 20
+_BATCH = 256
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -28,12 +31,37 @@ def logs(invocation: Invocation) -> int:
     since = None if values["since"] is None else moment_of(values["since"], time.time())
     with connect(invocation.socket) as server:
         names, columns = _named(server, values["names"])
-        asked = {"names": names, "lines": lines, "since": since, "follow": values["follow"]}
+        services = server.call("Status", {"names": names})["services"]
+        history = History(services, server.server_pid) if lines != 0 else History([], 0)
+        # With files, all that is in memory is needed, to see where it continues them.
+        asked = {"names": names, "lines": None if history else lines, "since": since, "follow": values["follow"]}
         replies = server.stream("Logs", asked)
         printer = LogPrinter(columns)
         if values["follow"]:
             replies = until_the_end(server, replies)
+        if names is not None:
+            tell_unseen(services)
+        if history:
+            replies = _with_history(history, replies, since, lines)
         return _print(replies, "entries", values["json"], printer.format)
+
+
+def _with_history(
+    history: History, replies: Iterator[dict[str, Any]], since: float | None, lines: int | None
+) -> Iterator[dict[str, Any]]:
+    """Yield what is in files and in memory as replies of Logs, and then those that follow."""
+    memory: list[dict[str, Any]] = []
+    dropped = 0
+    for reply in replies:
+        memory += reply["entries"]
+        dropped += reply["dropped"]
+        if reply["caught_up"]:
+            break
+    entries = history.with_memory(memory, since, lines)
+    while batch := list(islice(entries, _BATCH)):
+        yield {"entries": batch, "dropped": dropped}
+        dropped = 0
+    yield from replies
 
 
 def events(invocation: Invocation) -> int:

@@ -60,10 +60,14 @@ class LogsParameters(Wire, frozen=True):
 
 
 class LogsReply(Wire, frozen=True):
-    """Reply of Logs: `dropped` lines before these were lost because this client read too slowly."""
+    """Reply of Logs: `dropped` lines before these were lost because this client read too slowly.
+
+    `caught_up`: with these, all that was there when it was asked has been told.
+    """
 
     entries: list[LogEntry]
     dropped: int
+    caught_up: bool = True
 
 
 class EventsParameters(Wire, frozen=True):

@@ -30,17 +30,17 @@ HELD_BYTES = 1 << 20
 class Stream(Generic[T]):
     """Send items to one client: first a backlog, then what `push` brings, until the client is gone.
 
-    `encode` makes a reply of a batch and the number that was dropped before it; `size` tells an item's bytes. The first
-    item after a quiet time leaves at once; then items are collected for BATCH_SECONDS. Without `follow` the last batch
-    of the backlog is the last reply. The first reply comes at once, if empty: its client then knows that it follows.
-    `ends` are called when it is over.
+    `encode` makes a reply of a batch, the number that was dropped before it, and whether the backlog ends with it;
+    `size` tells an item's bytes. The first item after a quiet time leaves at once; then items are collected for
+    BATCH_SECONDS. Without `follow` the last batch of the backlog is the last reply. The first reply comes at once, if
+    empty: its client then knows that it follows. `ends` are called when it is over.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         call: Call,
-        encode: Callable[[list[T], int], msgspec.Struct],
+        encode: Callable[[list[T], int, bool], msgspec.Struct],
         size: Callable[[T], int],
     ) -> None:
         self._loop = loop
@@ -114,7 +114,7 @@ class Stream(Generic[T]):
         self._quiet_since = self._loop.time()
         # The next batch must not come from within this reply: it would be sent before this turn's other work.
         self._call.on_drained = None
-        self._call.reply(self._encode(batch, dropped), continues=more)
+        self._call.reply(self._encode(batch, dropped, not self._backlog), continues=more)
         if not more:
             self.close()
         elif not self._call.is_done and self._call.connection.output_size:

@@ -52,7 +52,7 @@ class FollowingMethods:
             if call.more:
                 stream.begin(found, bool(given.follow))
             else:
-                call.reply(_encode_lines(found, 0))
+                call.reply(_encode_lines(found, 0, True))
 
         if given.follow:  # from now on; what was there before is collected meanwhile
             stream.ends += _follow_lines(journal, names, stream)
@@ -67,7 +67,7 @@ class FollowingMethods:
         names = known(self._operations, given.names)
         chosen = [event for event in self._operations.recent_events() if names is None or event.service in names]
         if not call.more:
-            call.reply(_encode_events(chosen, 0))
+            call.reply(_encode_events(chosen, 0, True))
             return
         stream: Stream[EventEntry] = Stream(self._loop, call, _encode_events, _event_size)
         if given.follow:
@@ -119,8 +119,8 @@ def _follow_lines(
     return [journal.subscribe(names, push_lines), journal.subscribe_events(push_event)]
 
 
-def _encode_lines(items: Sequence[Entry | EventRecord], dropped: int) -> Wire:
-    return types.LogsReply(entries=[_encode_line(item) for item in items], dropped=dropped)
+def _encode_lines(items: Sequence[Entry | EventRecord], dropped: int, caught_up: bool) -> Wire:
+    return types.LogsReply(entries=[_encode_line(item) for item in items], dropped=dropped, caught_up=caught_up)
 
 
 def _encode_line(item: Entry | EventRecord) -> LogEntry:
@@ -141,5 +141,5 @@ def _event_size(event: EventEntry) -> int:
     return 200 + len(event.text)
 
 
-def _encode_events(events: Sequence[EventEntry], dropped: int) -> Wire:
+def _encode_events(events: Sequence[EventEntry], dropped: int, _caught_up: bool) -> Wire:
     return types.EventsReply(events=list(events), dropped=dropped)
