@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 import socket
@@ -338,3 +339,99 @@ def test_our_own_events_in_a_file(tmp_path: Path, kind: str) -> None:
         init.kill()
         assert init.wait() == 0
         assert "exit status 0" in (tmp_path / "own.log").read_text()
+
+
+@on_both_loops
+@pytest.mark.parametrize("form", ["text", "json", "raw"])
+def test_logs_reads_files_and_memory_as_one(tmp_path: Path, kind: str, form: str) -> None:
+    """Every line of a rotated and compressed log is told once, in order; -n, --since, --json and -f agree with that."""
+    log = f'file = "{tmp_path}/web.log"\nformat = "{form}"\nmax_size = "100K"\nkeep = 50\ncompress = true'
+    go_on = "sys.stdin = open('go'); sys.stdin.readline(); print('line 20000', flush=True); time.sleep(1000)"
+    os.mkfifo(tmp_path / "go")
+    with Init(tmp_path, {"web": counter("line", 20_000, log, go_on)}, loop=kind) as init:
+        wait_until(lambda: "line 19999" in init.call("logs", "-n", "1", "web").stdout)
+        shown = init.call("logs", "web")
+        assert numbers(shown.stdout.splitlines(), "line") == list(range(20_000))
+        assert ("is raw" in shown.stderr) is (form == "raw")
+        assert numbers(init.call("logs", "-n", "5000", "web").stdout.splitlines(), "line") == list(
+            range(15_000, 20_000)
+        )
+        items = [json.loads(line) for line in init.call("logs", "--json", "--since", "1h", "web").stdout.splitlines()]
+        lines = [item for item in items if item["stream"] == "stdout"]
+        assert [item["message"] for item in lines] == [f"line {number}" for number in range(20_000)]
+        assert lines[0]["cursor"] is None
+        assert lines[-1]["cursor"] > 0
+        assert init.call("logs", "--since", "0s", "web").stdout == ""
+        command = [PYTHON, "-m", "asyncinit", "--socket", str(init.socket), "logs", "-f", "-n", "7000", "web"]
+        follower = subprocess.Popen(command, env=init.environment, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        assert follower.stdout is not None
+        found = [follower.stdout.readline() for _ in range(7000)]
+        with (tmp_path / "go").open("w") as go:
+            go.write("\n")
+        found.append(follower.stdout.readline())
+        init.kill()
+        assert init.wait() == 0
+        assert follower.wait() == 0, "it was told of the shutdown"
+        follower.stdout.close()
+        assert numbers(found, "line") == list(range(13_000, 20_001))
+
+
+@on_both_loops
+def test_a_changed_log_holds_at_once(tmp_path: Path, kind: str) -> None:
+    """After a reload output goes elsewhere, from the same process, and no line is lost or in both places."""
+    text = """
+        import os, time
+        number = 0
+        while True:
+            os.write(1, b"line %d\\n" % number)
+            number += 1
+            time.sleep(0.001)
+    """
+    declared = python(text.replace("\\\\", "\\"))
+    paths = [tmp_path / "a.log", tmp_path / "b.log"]
+    with Init(tmp_path, {"web": declared + f'log = {{ file = "{paths[0]}", format = "raw" }}\n'}, loop=kind) as init:
+        wait_until(lambda: paths[0].exists() and paths[0].stat().st_size > 100)
+        pid = init.status()["web"]["pid"]
+        new = declared + f'log = {{ file = "{paths[1]}", format = "raw" }}\n'
+        (tmp_path / "services.d" / "web.toml").write_text(new)
+        init.call("reload-config")
+        wait_until(lambda: paths[1].exists() and paths[1].stat().st_size > 100)
+        assert init.status()["web"]["pid"] == pid
+        assert [file["path"] for file in init.status()["web"]["log"]["files"]] == [str(paths[1])]
+        init.kill()
+        assert init.wait() == 0
+        found = numbers("".join(path.read_text() for path in paths).splitlines(), "line")
+        assert found == list(range(len(found)))
+
+
+@on_both_loops
+def test_logs_over_a_reexec(tmp_path: Path, kind: str) -> None:
+    """Over and over again files, a logger's pipe and copies into it go on; every line is there, once."""
+    text = """
+        import os, time
+        for number in range(3000):
+            os.write(1, b"NAME %d\\n" % number)
+            time.sleep(0.001)
+        time.sleep(1000)
+    """.replace("\\\\", "\\")
+    path = tmp_path / "logged"
+    services = {
+        "f": python(text.replace("NAME", "f")) + f'log = {{ file = "{tmp_path}/f.log", max_size = "8K", keep = 50 }}\n',
+        "p": python(text.replace("NAME", "p")) + 'log.to = "service:logger"\n',
+        "c": python(text.replace("NAME", "c")) + 'log = { to = "service:logger", when_full = "drop" }\n',
+        "logger": python(LOGGER.format(path=path)),
+    }
+    with Init(tmp_path, services, loop=kind) as init:
+        init.wait_state("f", "ready")
+        pids = {name: one["pid"] for name, one in init.status().items()}
+        for _ in range(4):
+            assert init.call("reexec").returncode == 0
+        wait_until(lambda: path.exists() and path.read_text().count(" 2999\n") == 2, 60)
+        wait_until(lambda: "f 2999" in (tmp_path / "f.log").read_text(), 60)
+        assert {name: one["pid"] for name, one in init.status().items()} == pids
+        init.kill()
+        assert init.wait() == 0
+        lines = path.read_text().splitlines()
+        assert numbers(lines, "p") == numbers(lines, "c") == list(range(3000))
+        assert numbers(every_file(tmp_path / "f.log"), "f") == list(range(3000))
+        assert lines[-1] == "the end"
