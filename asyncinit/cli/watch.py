@@ -51,7 +51,7 @@ def watch(invocation: Invocation) -> int:
         finally:
             if draw is not None:
                 draw.leave()
-    if draw is not None:
+    if not as_json:
         print("asyncinit has ended")
     return 0
 

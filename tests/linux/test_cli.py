@@ -212,6 +212,22 @@ def test_watch_in_a_pipe_is_json_lines(running: Running) -> None:
         assert process.wait(20) == 0
 
 
+def test_watch_in_a_pipe_says_when_asyncinit_has_ended(running: Running) -> None:
+    """The last table is not how things are for ever."""
+    with subprocess.Popen(
+        [*COMMAND, "status", "--watch"], env=environment(running.address), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        running.operations.state = SystemState.STOPPING
+        running.call(running.operations.emit, None, None, "stopping")
+        while process.stdout.readline().strip():
+            pass
+        running.call(running.server.close)
+        assert process.stdout.read().endswith("asyncinit has ended\n")
+        assert process.wait(20) == 0
+
+
 @pytest.mark.parametrize("words", ["logs -f", "logs -f web", "events -f --json", "events -f web", "status --watch"])
 def test_a_server_that_vanishes_is_no_good_end(running: Running, words: str) -> None:
     """Who follows ends with 3 and a line if asyncinit hangs up without having said that it is shutting down."""
