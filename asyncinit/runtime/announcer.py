@@ -137,7 +137,7 @@ class Announcer:
                 "reason": None if effect.reason is None else str(effect.reason.code),
                 "pid": service.main,
             },
-            output=_LAST_LINES if effect.new in {State.FAILED, State.BACKOFF} else 0,
+            output=_LAST_LINES if _has_failed_itself(effect) else 0,
         )
 
     def handed_over(self, effect: HandedOver) -> None:
@@ -199,6 +199,12 @@ class Announcer:
         self.recent.append(entry)
         for follower in tuple(self._followers.values()):
             follower(entry)
+
+
+def _has_failed_itself(effect: Announce) -> bool:
+    """Tell whether what a service wrote last may say why it is so; not where another one is the cause."""
+    by_another = effect.reason is not None and effect.reason.service is not None
+    return effect.new in {State.FAILED, State.BACKOFF} and not by_another
 
 
 def _told_by_what_follows(service: Service, effect: Announce) -> bool:

@@ -182,3 +182,19 @@ def test_the_fields_of_a_line() -> None:
     here.exit("web", 3)
     here.settle()
     assert here.fields[-1] == {"state": "failed", "from": "stopping", "reason": "exit-code", "pid": None}
+
+
+def test_the_last_lines_of_who_is_started_again_for_another_are_not_told() -> None:
+    """It has not failed: another one has."""
+    fix = service("fix", type=ServiceType.ONESHOT, enabled=False)
+    here = Told(service("web", restart=Restart(RestartPolicy.NEVER), on_failure=("fix",)), fix)
+    for _ in range(2):
+        here.start("web")
+        here.settle()
+        here.exit("web", 3)
+        here.settle()
+        if here.state("fix") is not State.BACKOFF:
+            here.exit("fix", 0)
+            here.settle()
+    assert here.state("fix") is State.BACKOFF
+    assert "started again soon, for web" in here.lines[-1] and here.last_lines[-1] == 0

@@ -205,6 +205,20 @@ def test_who_fails_for_another_has_no_report() -> None:
     assert [report.service for report in here.delivered] == ["db"]
 
 
+def test_who_is_started_again_for_another_has_no_report() -> None:
+    """It has ended well, and only waits a moment before it runs for the next failure of others."""
+    fix = service("fix", type=ServiceType.ONESHOT, enabled=False)
+    here = Reported(service("web", restart=NEVER, on_failure=("fix",)), fix)
+    for _ in range(2):
+        here.begun("web")
+        here.crash("web")
+        if here.state("fix") is not State.BACKOFF:
+            here.exit("fix", 0)
+            here.settle()
+    assert here.state("fix") is State.BACKOFF
+    assert {report.service for report in here.delivered} == {"web"}
+
+
 def test_a_forgotten_service_leaves_its_reports() -> None:
     """What was under way is dropped, what is finished stays."""
     here = Reported(service("web", restart=EXACT)).begun("web")
