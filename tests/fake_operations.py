@@ -24,7 +24,7 @@ from asyncinit.control.types import (
 )
 from asyncinit.core.status import Code, State
 from asyncinit.errors import UnknownServiceError
-from asyncinit.runtime.control.operations import RefusedError, Verb
+from asyncinit.runtime.control.operations import JobState, RefusedError, Verb
 from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.output.entries import Entry, EventRecord
 
@@ -72,6 +72,9 @@ class FakeJob:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+    def freeze(self) -> JobState:
+        return JobState(self.verb, list(self.names), list(self.affected))
 
 
 class FakeJournal:
@@ -143,6 +146,7 @@ class FakeOperations:
     recent: list[EventEntry] = field(default_factory=list)
     timers_given: list[TimerStatus] = field(default_factory=list)
     on_shutdown: Callable[[], None] | None = None
+    reexecs: list[Callable[[str], None]] = field(default_factory=list)
 
     def system(self) -> SystemStatus:
         return SystemStatus(
@@ -192,6 +196,13 @@ class FakeOperations:
         if not self.hold & set(names):
             self.loop.call_soon(self.finish, job)
         return job
+
+    def go_on(self, state: JobState, done: Callable[[list[ActionResult]], None]) -> FakeJob:
+        self.jobs.append(FakeJob(state.verb, state.names, False, done, tuple(state.affected)))
+        return self.jobs[-1]
+
+    def reexec(self, failed: Callable[[str], None]) -> None:
+        self.reexecs.append(failed)
 
     def finish(self, job: FakeJob) -> None:
         """End a job well, but for the services that fail."""
@@ -304,7 +315,7 @@ def running_server(
     try:
         yield running
     finally:
-        running.call(server.close)
+        running.call(running.server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)
     assert may_say or not said, said
