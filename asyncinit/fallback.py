@@ -41,12 +41,10 @@ def run(reason: str) -> "NoReturn":
 
 def _read_on() -> None:
     """Close all that is of no use to anybody now, and have a child copy what services write to our output."""
-    outputs = []
-    for fd in descriptors.inherited():
-        if _is_output(fd):
-            outputs.append(fd)
-        else:
-            os.close(fd)
+    ours = descriptors.inherited()
+    outputs = find_outputs(ours)
+    for fd in set(ours).difference(outputs):
+        os.close(fd)
     if outputs and os.fork() == 0:
         try:
             _copy(outputs)
@@ -56,14 +54,22 @@ def _read_on() -> None:
         os.close(fd)
 
 
-def _is_output(fd: int) -> bool:
-    """Tell whether services write to the other end: a pipe that we read, or the master of a pseudo-terminal."""
+def find_outputs(fds: "list[int]") -> "list[int]":
+    """Return those to whose other end services write: pipes that we read, and masters of pseudo-terminals.
+
+    Not a pipe of which we hold both ends: it leads from services to one that reads it.
+    """
     import fcntl
 
-    if stat.S_ISFIFO(os.fstat(fd).st_mode):
-        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
-    if not os.isatty(fd):
-        return False
+    pipes = {fd: os.fstat(fd).st_ino for fd in fds if stat.S_ISFIFO(os.fstat(fd).st_mode)}
+    read = {fd for fd in pipes if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY}
+    written = {inode for fd, inode in pipes.items() if fd not in read}
+    return [fd for fd in fds if (fd in read and pipes[fd] not in written) or _is_master(fd)]
+
+
+def _is_master(fd: int) -> bool:
+    import fcntl
+
     try:
         fcntl.ioctl(fd, _TIOCGPTN, b"\0" * 4)
     except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
 from tests.programs.faulty_init import ESCAPES, FAILS_AT_TAKEOVER
-from tests.support import PROGRAMS, ROOT, wait_until
+from tests.support import PROGRAMS, PYTHON, ROOT, wait_until
 
 pytestmark = [pytest.mark.namespace, pytest.mark.parametrize("loop", LOOPS)]
 
@@ -186,3 +187,33 @@ def test_the_minimal_loop_ends_with_the_last_service(tmp_path: Path, loop: str) 
         wait_until(lambda: "services go on unsupervised" in init.output)
         (tmp_path / "end").touch()
         assert init.wait() == 70
+
+
+@pytest.mark.slow
+def test_nothing_leaks(tmp_path: Path, loop: str) -> None:
+    """After twenty re-execs there are as many descriptors as after one, and no more memory."""
+    services = {
+        "web": 'command = ["sleep", "3600"]\n',
+        "tty": 'command = ["sleep", "3600"]\ntty = true\n',
+        "notify": f'command = ["{PYTHON}", "{PROGRAMS / "becomes.py"}", "notify"]\n[ready]\nnotify = true\n',
+        "fd": f'command = ["{PYTHON}", "{PROGRAMS / "becomes.py"}", "notify_fd"]\n[ready]\nnotify_fd = 3\n',
+        "listens": f'command = ["sleep", "1"]\non_demand = true\n[[sockets]]\nunix = "{tmp_path}/it.sock"\n',
+        "timed": 'command = ["true"]\ntype = "oneshot"\n[timer]\nevery = "1h"\n',
+    }
+    (tmp_path / "go").touch()
+    with Init(tmp_path, services, loop=loop) as init:
+        for name in ("web", "tty", "notify", "fd"):
+            init.wait_state(name, "ready")
+
+        def held() -> tuple[list[str], int]:
+            """What its descriptors are, and its memory in pages."""
+            links = [os.readlink(link) for link in Path(f"/proc/{init.pid}/fd").iterdir()]
+            kinds = sorted(link.partition(":")[0] for link in links)
+            return kinds, int(Path(f"/proc/{init.pid}/statm").read_text().split()[1])
+
+        reexec(init)
+        before, memory = held()
+        for _ in range(20):
+            reexec(init)
+        wait_until(lambda: held()[0] == before)
+        assert held()[1] < memory * 1.1
