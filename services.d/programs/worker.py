@@ -39,6 +39,7 @@ def main() -> None:
     notify("READY=1\nSTATUS=waiting for visits")
     # sigtimedwait is the pause between two looks and the end of it at once: a stop is never waited for.
     while signal.sigtimedwait(stop, INTERVAL) is None:
+        notify("WATCHDOG=1")
         try:
             new = count(connection)
         except sqlite3.OperationalError as error:  # locked for long, disk full: worth another try

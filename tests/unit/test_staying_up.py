@@ -470,3 +470,12 @@ def test_what_went_wrong_first_stays_the_reason() -> None:
     assert life.service.failure is not None
     assert life.service.failure.code is Code.HEALTH
     assert life.service.failure != WENT_WRONG
+
+
+def test_more_time_for_who_is_forgotten() -> None:
+    """A message of a service that is not declared any more, and down, is late: in a shutdown too."""
+    world = World({"web": service("web")})
+    world.start("web")
+    world.settle()
+    world.shut_down(9.0)
+    assert world.engine.handle("gone", ev.ExtendTimeout(5.0), world.now) == []
