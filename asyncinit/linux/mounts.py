@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _SLOW = frozenset(
@@ -22,7 +23,11 @@ _SLOW = frozenset(
 # Every desktop and every LXC container has one of these, and no program lives there.
 _HARMLESS = frozenset(("fuse.lxcfs", "fuse.portal", "fuse.gvfsd-fuse", "fuse.snapfuse"))
 
+# Shares of a virtual machine's own host: as slow as that is, but they do not come and go with a network.
+_OF_THE_HOST = frozenset(("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fuse.grpcfuse", "fuseblk"))
+
 _MANY = 1 << 20
+_MOST_LINKS = 40
 
 
 def is_slow(kind: str) -> bool:
@@ -68,6 +73,42 @@ def _unescaped(field: bytes) -> str:
     for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
         field = field.replace(code, bytes((int(code[1:], 8),)))
     return os.fsdecode(field)
+
+
+def remote(path: str, mounted: Mapping[str, str]) -> str:
+    """Return the type of the file system of an absolute path if that is a network's, else nothing.
+
+    Symbolic links are followed, and nothing on such a file system is touched.
+    """
+    parts = list(reversed(path.split("/")))
+    place = "/"
+    links = 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            place = os.path.dirname(place)
+        elif part not in ("", "."):
+            place = os.path.join(place, part)
+        kind = mounted.get(place, "")
+        if is_slow(kind) and kind not in _OF_THE_HOST:
+            return kind
+        try:
+            target = os.readlink(place)
+        except OSError:
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            break
+        place = os.path.dirname(place) if not target.startswith("/") else "/"
+        parts += reversed(target.split("/"))
+    return ""
+
+
+def remote_file_system(path: str) -> str:
+    """Return the type of the file system of an absolute path if that is a network's, which can hang; else nothing."""
+    if not slow_file_systems():
+        return ""
+    return remote(path, {mount.place: mount.kind for mount in table()})
 
 
 class MountTable:

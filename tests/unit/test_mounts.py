@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from asyncinit.linux.mounts import is_slow, types
+from asyncinit.linux.mounts import is_slow, remote, types
 
 TABLE = rb"""36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 37 35 0:5 / /with\040space rw - fuse.sshfs user@host:/ rw
@@ -32,3 +34,23 @@ def test_slow(kind: str) -> None:
 def test_quick(kind: str) -> None:
     """Local ones do not, nor those on which no program lives."""
     assert not is_slow(kind)
+
+
+def test_the_file_system_of_a_path(tmp_path: Path) -> None:
+    """The nearest mount point above counts, symbolic links are followed, and shares of a machine's host are no net."""
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "to-net").symlink_to(tmp_path / "net" / "x")
+    (tmp_path / "here").symlink_to("plain/../net")
+    (tmp_path / "round").symlink_to("round")
+    mounted = {
+        "/": "ext4",
+        str(tmp_path / "net"): "nfs4",
+        str(tmp_path / "net" / "local"): "tmpfs",
+        str(tmp_path / "host"): "virtiofs",
+    }
+    found = {
+        name: remote(f"{tmp_path}/{name}/web.log", mounted)
+        for name in ("plain", "net", "net/deep/er", "to-net", "here", "host", "round", "plain/../net", "network")
+    }
+    assert {name for name, kind in found.items() if kind} == {"net", "net/deep/er", "to-net", "here", "plain/../net"}
+    assert set(found.values()) == {"", "nfs4"}

@@ -197,8 +197,8 @@ class Capture:
         """Give the child what we do not read."""
         if route.ends is Ends.OURS:
             channel.stdout, channel.stderr = 1, 2
-        elif route.ends is Ends.LOGGER:
-            channel.stdout = channel.stderr = route.writer
+        elif route.pipe is not None:
+            channel.stdout = channel.stderr = route.pipe.writer
         channel.lent = True
         return channel
 

@@ -71,6 +71,7 @@ class Compressor:
 
         def work(step: Step) -> Identity:
             step(f"compress {folder}/{name}")
+            os.nice(10)
             return compress(folder, name, temporary)
 
         self._run(work, Identity, TIMEOUT, self._done)
@@ -104,7 +105,6 @@ def compress(folder_path: str, name: str, temporary: str) -> Identity:
     """In a child: compress `name` into `temporary`, both in the folder, and return who `name` is. Raises OSError."""
     import zlib
 
-    os.nice(10)
     folder = folders.open_folder(folder_path)
     try:
         source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)

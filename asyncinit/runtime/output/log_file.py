@@ -1,7 +1,8 @@
 """A log file that is appended to and renamed away when it is large; knows no lines but their ends, and no service.
 
 Written by PID 1 itself, in whole chunks: a write to a local file is a copy into the page cache, and neither synced nor
-waited for. Files of file systems that can hang are not for this (`output.slow_file`).
+waited for. A disk that fails may make it wait all the same; a network's file system often does, and is refused
+(`output.places`).
 
 It is never truncated. Full, it becomes NAME.1, what was NAME.1 becomes NAME.2 and so on; the renames go by the
 folder's descriptor, so nobody can lead them elsewhere. A line is in one file alone: the cut is between lines. Moved or

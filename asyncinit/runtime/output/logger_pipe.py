@@ -53,6 +53,8 @@ class LoggerPipe:
     @property
     def unread(self) -> int:
         """Bytes that the logger has not read."""
+        if self.reader < 0:
+            return 0
         return int(struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, b"\0" * 4))[0])
 
     @property

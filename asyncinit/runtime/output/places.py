@@ -5,6 +5,7 @@ Knows no service but by the name of its pipe. Both ends of trouble with a place 
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from msgspec import Struct, field
 
 from asyncinit.config.spec import Log, LogLevel
 from asyncinit.errors import SpawnError
+from asyncinit.linux.mounts import remote_file_system
 from asyncinit.runtime.output.buffer import Buffer, BufferState
 from asyncinit.runtime.output.compress import RunInChild
 from asyncinit.runtime.output.files import Files, reason
@@ -61,6 +63,10 @@ class Places:
 
     def file(self, path: str, log: Log) -> Buffer:
         """Return the file at an absolute path, kept as `log` says from now on; raises SpawnError."""
+        kind = remote_file_system(path) if path not in self._files.by_path else ""
+        if kind:
+            why = f'{kind} can hang, and asyncinit with it; have a service write it: to = "service:NAME"'
+            raise SpawnError(f"open log file {path}", errno.EOPNOTSUPP, why)
         policy = FilePolicy(log.mode, log.max_size, log.keep, log.compress)
         fresh = path not in self._files.by_path
         try:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from asyncinit.runtime.output.buffer import Buffer
 from asyncinit.runtime.output.entries import STDERR
 from asyncinit.runtime.output.format import BY_THE_CHUNK, Format
+from asyncinit.runtime.output.logger_pipe import LoggerPipe
 from asyncinit.runtime.output.rate import RateLimit
 
 
@@ -33,7 +34,7 @@ class Ends(Enum):
 class Route:
     """Where the output of one service goes. `block`: it waits rather than loses a line; `console`: it stands there.
 
-    `writer` is the descriptor that it gets with `Ends.LOGGER`, which is the pipe's, not the route's.
+    `pipe` is the one whose writing end it gets with `Ends.LOGGER`.
     """
 
     stdout: tuple[Outlet, ...] = ()
@@ -41,7 +42,7 @@ class Route:
     block: bool = False
     limit: RateLimit | None = None
     ends: Ends = Ends.PIPES
-    writer: int = -1
+    pipe: LoggerPipe | None = None
     console: bool = False
     buffers: Collection[Buffer] = field(init=False)
     chunk_size: int = field(init=False)

@@ -175,7 +175,7 @@ class Router:
         except SpawnError as error:
             self._journal.event(service, f"{error}; its output goes on as before", LogLevel.WARNING)
             return
-        if before.ends is route.ends and before.writer == route.writer:
+        if before.ends is route.ends and before.pipe is route.pipe:
             self._journal.routes[service] = route
             self.routed[service] = routed
             self._journal.relieve()
@@ -200,7 +200,7 @@ class Router:
         if log.given == NULL:
             return Route(ends=Ends.NOTHING)
         if log.given is not None and not routed.watched:
-            return Route(ends=Ends.LOGGER, writer=self.places.pipe(log.loggers[0]).writer)
+            return Route(ends=Ends.LOGGER, pipe=self.places.pipe(log.loggers[0]))
         alone = len(log.to) == 1 and bool(log.loggers)
         outlets = [self._outlets(service, routed, word) for word in log.to]
         return Route(
