@@ -241,9 +241,10 @@ class Journal:
         self.tell_suppressed(service, route, now)
         before = limit.suppressed
         passed = limit.take(now, data)
-        self.lose(service, limit.suppressed - before)
-        if limit.suppressed and not before:
-            self.limited(service, route)
+        if limit.suppressed > before:
+            self.lose(service, limit.suppressed - before)
+            if not before:
+                self.limited(service, route)
         return passed
 
     def tell_suppressed(self, service: str, route: Route, now: float) -> None:

@@ -112,6 +112,7 @@ class LogFile:
             self.open()
         elif not self.midline:
             self._look()
+        if not self.midline:
             data = self._fitting(data)
         if self._torn:  # somebody's last line has no end: it gets one
             self._size += os.write(self._fd, b"\n")

@@ -126,6 +126,10 @@ class Places:
         pipes = [(f"the service {name}", pipe.buffer) for name, pipe in self._pipes.items()]
         return files + pipes + ([("the system log", self._syslog)] if self._syslog is not None else [])
 
+    def name_of(self, buffer: Buffer) -> str:
+        """Return the name of a place for people."""
+        return next((name for name, one in self.named() if one is buffer), "the console")
+
     def flush(self, seconds: float) -> None:
         """Write what is buffered, blocking for up to `seconds`, for the very end; what is lost then is told."""
         deadline = time.monotonic() + seconds

@@ -116,8 +116,8 @@ class Router:
         self._own_files = ()
         self._own_syslog = SYSLOG in log.to
         if FILE in log.to:
-            path = log.file or self._default_file("asyncinit")
             try:
+                path = log.file or self._default_file("asyncinit")
                 outlets.append(Outlet(self.places.file(path, log), _file_format(LogFormat.TEXT)))
                 self._own_files = (path,)
             except SpawnError as error:
@@ -155,10 +155,21 @@ class Router:
         SpawnError, and then nothing has changed.
         """
         routed = Routed(log, environment, watched)
-        route = self._made(service, routed)
+        try:
+            route = self._made(service, routed)
+        except SpawnError:
+            self._tidy()  # of two files one may be open
+            raise
+        self._set(service, routed, route)
+
+    def _set(self, service: str, routed: Routed, route: Route) -> None:
+        before = self.routed.get(service)
         self._journal.routes[service] = route
         self.routed[service] = routed
-        self._tidy()
+        if before is not None:
+            self._journal.relieve()  # what was held for a place that it does not write to any more
+            if before.files or SYSLOG in before.log.to:
+                self._tidy()
 
     def reroute(self, service: str, log: Log) -> None:
         """Apply a changed [log] to a service at once, as far as it is not what its process has as its output.
@@ -174,17 +185,13 @@ class Router:
             route = self._made(service, routed)
         except SpawnError as error:
             self._journal.event(service, f"{error}; its output goes on as before", LogLevel.WARNING)
-            return
-        if before.ends is route.ends and before.pipe is route.pipe:
-            self._journal.routes[service] = route
-            self.routed[service] = routed
-            self._journal.relieve()
+        else:
+            if before.ends is route.ends and before.pipe is route.pipe:
+                self._set(service, routed, route)
         self._tidy()
 
     def _to_console(self, service: str) -> None:
-        self._journal.routes[service] = self._journal.to_console
-        self.routed[service] = Routed(Log(), {}, watched=False)
-        self._tidy()
+        self._set(service, Routed(Log(), {}, watched=False), self._journal.to_console)
 
     def forget(self, service: str) -> None:
         """Let go of the route of a service that is no longer declared, and of its pipe as a logger."""
@@ -278,9 +285,9 @@ class Router:
             else [],
             dropped=self._journal.dropped.get(name, 0),
             trouble=[
-                f"{place}: {reason(buffer.trouble)}"
-                for place, buffer in self.places.named()
-                if buffer.trouble is not None and buffer in buffers
+                f"{self.places.name_of(buffer)}: {reason(buffer.trouble)}"
+                for buffer in buffers
+                if buffer.trouble is not None
             ],
             remembered=not spec.inherit_stdio and (route is None or route.ends is Ends.PIPES),
         )
