@@ -8,6 +8,7 @@ from asyncinit.cli import screen
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect
+from asyncinit.client import locate
 from asyncinit.client.errors import EXIT_FAILED, CallError, NotRunningError
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
@@ -80,7 +81,7 @@ def shutdown(invocation: Invocation) -> int:
 
 def reexec(invocation: Invocation) -> int:
     """Have asyncinit replaced by the program now installed, and wait until that has answered."""
-    with connect(invocation.socket) as server:
+    with locate.connect(invocation.socket) as server:  # its silence is no news: the new program has time to answer
         versions = server.call("Reexec")
     before, after = versions["before"], versions["after"]
     print(f"asyncinit {before} goes on as {after}" if before != after else f"asyncinit {after} was started anew")

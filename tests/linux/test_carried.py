@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import pytest
 
-from asyncinit.core.status import ExitStatus
+from asyncinit.config.spec import SpawnMethod
+from asyncinit.core.status import Code, ExitStatus, Reason
+from asyncinit.errors import SpawnError
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.console import Console
 from asyncinit.runtime.output.format import PipeFormat
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.process.hooks import CommandRun
+from asyncinit.runtime.process.plan import ExecPlan
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.coding import decode, encode
 from asyncinit.runtime.reexec.keep import Kept
 from asyncinit.runtime.tree.attribution import MembersState
 from asyncinit.runtime.tree.members import Members
-from tests.linux.running import Running
+from tests.linux.running import FORKING, Running
 from tests.support import wait_until
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -151,3 +159,80 @@ def test_members_go_on(loop: asyncio.AbstractEventLoop) -> None:
     again.forget("web")
     assert carried(again.freeze(Kept())) == MembersState()
     again.close()
+
+
+@pytest.mark.filterwarnings(FORKING)
+@pytest.mark.parametrize("method", [SpawnMethod.FORK, SpawnMethod.POSIX_SPAWN])
+def test_a_birth_goes_on(loop: asyncio.AbstractEventLoop, method: SpawnMethod) -> None:
+    """A child that was made and is not known to run its program is known to, or its failure is told, once."""
+    world = Running(loop)
+    told: list[tuple[str, object]] = []
+    pids = {}
+    for name, program in (("good", "true"), ("bad", "/not/there")):
+        plan = ExecPlan((program,), dict(os.environ), method=method)
+        try:
+            pids[name] = world.spawner.spawn(plan, lambda _failure: None, lambda _status: None)
+        except SpawnError:
+            assert method is SpawnMethod.POSIX_SPAWN  # it tells such a thing at once
+    keep = Kept()
+    states = carried(world.reaper.freeze(keep)), carried(world.spawner.freeze(keep))
+    assert {birth.pid for birth in states[1].births} == set(pids.values())
+    for birth in states[1].births:
+        if birth.pipe >= 0:
+            loop.remove_reader(birth.pipe)
+
+    later = Running(loop)
+    later.reaper.thaw(states[0])
+    later.spawner.thaw(states[1])
+    for name, pid in pids.items():
+        later.spawner.adopt(
+            pid,
+            lambda failure, name=name: told.append((name, None if failure is None else failure.errno)),
+            lambda status, name=name: told.append((name, status)),
+        )
+    expected = {("good", None), ("good", ExitStatus(0))}
+    if "bad" in pids:
+        expected.add(("bad", errno.ENOENT))
+    later.until(lambda: len(told) >= len(expected) and not later.reaper.pids())
+    assert len(told) == len(expected)
+    assert set(told) == expected
+    assert [what for name, what in told if name == "good"] == [None, ExitStatus(0)]
+    later.spawner.adopt(pids["good"], lambda _failure: None, lambda status: told.append(("late", status)))
+    later.until(lambda: told[-1] == ("late", ExitStatus()))  # collected before: nobody can say how it ended
+
+
+def test_a_command_goes_on(loop: asyncio.AbstractEventLoop) -> None:
+    """With its deadline where it was; one that ended in between is told its end, one that hangs is killed in time."""
+    world = Running(loop)
+    plan = ExecPlan(("sleep", "60"), dict(os.environ))
+    states = []
+    for script, seconds in (("exit 3", 60.0), ("sleep 60", 0.3)):
+        command = CommandRun(world.spawner, world.timers, seconds, lambda _reason: None)
+        command.begin(replace(plan, argv=("sh", "-c", script)), lambda _pid: None)
+        states.append(command)
+    world.until(lambda: not world.spawner.births)
+    frozen = [carried(command.freeze(7)) for command in states]
+    assert [state.channel for state in frozen] == [7, 7]
+    reaper = carried(world.reaper.freeze(Kept()))
+
+    later = Running(loop)
+    later.reaper.thaw(reaper)
+    told: list[Reason | None] = []
+    for state in frozen:
+        CommandRun(later.spawner, later.timers, state.timeout, told.append).go_on(state)
+    later.until(lambda: len(told) == 2 and not later.reaper.pids())
+    assert [None if reason is None else reason.code for reason in told] == [Code.EXIT_CODE, Code.TIMEOUT]
+
+
+@pytest.mark.filterwarnings(FORKING)
+def test_what_is_offloaded_is_ended(loop: asyncio.AbstractEventLoop) -> None:
+    """Its child does not outlive the program that has begun it, nor the one after."""
+    world = Running(loop)
+    job = world.offloader.run(lambda _step: time.sleep(60), type(None), 60.0, lambda _result: None)
+    states = carried(world.reaper.freeze(Kept())), carried(world.offloader.freeze(Kept()))
+    assert states[1].pids == [job.pid]
+    later = Running(loop)
+    later.reaper.thaw(states[0])
+    later.offloader.thaw(states[1])
+    later.until(lambda: not later.reaper.pids())
+    world.offloader.close()

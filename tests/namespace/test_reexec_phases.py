@@ -207,9 +207,11 @@ def test_who_ends_in_between_is_known(tmp_path: Path, loop: str) -> None:
         waiting = client(init, "reexec")
         wait_until(lambda: "replacing asyncinit" in init.output)
         (tmp_path / "end").touch()
+        init.kill(signal.SIGUSR2)
         assert waiting.wait(60) == 0
         assert waiting.stdout is not None
         waiting.stdout.close()
+        wait_until(lambda: "SIGUSR2" in init.output)  # signals wait too
         for name in services:
             init.wait_state(name, "failed")
         assert {name: one["last_exit"]["code"] for name, one in init.status().items()} == {n: int(n) for n in services}
