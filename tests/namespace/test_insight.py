@@ -143,13 +143,13 @@ def test_explain(tmp_path: Path, kind: str) -> None:
 
 @each_loop
 def test_events_have_all_fields(tmp_path: Path, kind: str) -> None:
-    """One JSON object a line: service, states, reason, pid (as the caller sees it), exit status, restarts."""
+    """One JSON object a line: service, states, reason, pid (as the caller sees it), exit status, restarts, kind."""
     with Init(tmp_path, {"web": LEAVES + LATER, "db": SLEEP}, loop=kind, settings=KEEP) as init:
         init.wait_state("web", "backoff")
         init.wait_state("db", "ready")
         lines = init.call("events", "--json").stdout.splitlines()
         events = [json.loads(line) for line in lines]
-        keys = {"time", "service", "old", "new", "reason", "text", "pid", "exit", "restarts"}
+        keys = {"time", "service", "old", "new", "reason", "text", "pid", "exit", "restarts", "kind"}
         assert all(set(event) == keys for event in events)
         last = [event for event in events if event["service"] == "web"][-1]
         assert (last["old"], last["new"], last["reason"]["code"]) == ("stopping", "backoff", "exit-code")
