@@ -78,7 +78,8 @@ class _Word:
         """Take what has come; to be called when there is something to read."""
         try:
             while True:
-                self.said = self.said or any(map(announces_end, next(self._replies)["events"]))
+                events = next(self._replies)["events"]  # taken also once it is said, or it would stay to be read
+                self.said = self.said or any(map(announces_end, events))
                 if not self._connection.has_message():
                     return
         except (NotRunningError, StopIteration):

@@ -451,6 +451,31 @@ def test_logs_follow_until_the_end(running: Running) -> None:
         assert process.wait(20) == 0
 
 
+def test_who_follows_does_not_spin_once_the_end_is_announced(running: Running) -> None:
+    """What still comes between the word that asyncinit shuts down and its end is read, and then waited again."""
+    with subprocess.Popen(
+        [*COMMAND, "logs", "-f", "web"], env=environment(running.address), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        running.call(running.operations.log.add, "web", b"up")
+        assert process.stdout.readline().endswith("web | up\n")
+        running.call(running.operations.emit, None, None, "shutting down: requested")
+
+        def used() -> list[str]:
+            return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+
+        def rests() -> bool:
+            before = used()
+            subprocess.run(["sleep", "0.5"], check=True)
+            return used() == before
+
+        for _ in range(3):
+            running.call(running.operations.emit, "db", State.STOPPING, "stopping")
+            wait_until(rests)
+        running.call(running.server.close)
+        assert process.wait(20) == 0
+
+
 def test_logs_follow_until_interrupted(running: Running) -> None:
     """^C ends it with 130, quietly."""
     running.call(running.operations.log.add, "web", b"old")
