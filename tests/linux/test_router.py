@@ -89,7 +89,8 @@ def test_what_nobody_writes_to_is_closed(house: House) -> None:
     """A route that leads elsewhere, or a service that is gone, leaves no file open."""
 
     def opened() -> int:
-        return sum(os.path.realpath(f"/proc/self/fd/{fd}").endswith(".log") for fd in os.listdir("/proc/self/fd"))
+        paths = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+        return sum(path.startswith(f"{house.folder}/") and path.endswith(".log") for path in paths)
 
     for number in range(5):
         house.router.route("web", Log(to=("file",), file=f"{house.folder}/{number}.log"), {})

@@ -612,7 +612,7 @@ def test_no_thread_is_started(running: Running) -> None:
     before = len(os.listdir("/proc/self/task"))
     running.run(plan("true", method=SpawnMethod.FORK))
     running.run(plan("true", method=SpawnMethod.POSIX_SPAWN))
-    assert len(os.listdir("/proc/self/task")) == before
+    assert len(os.listdir("/proc/self/task")) <= before  # one of an earlier test may just be ending
 
 
 def test_spawning_inside_a_turning_loop(running: Running, method: SpawnMethod) -> None:
