@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
 from asyncinit.config import spec, values
 
+T = TypeVar("T")
 Keys = dict[str, Any]
 """Keys of a table with their values, as a file would have them."""
 
 
-def or_none(text: str | UnsetType) -> str | None:
-    """Return a text, or None where there is none."""
-    return None if isinstance(text, UnsetType) else text
+def or_none(value: T | UnsetType) -> T | None:
+    """Return a value, or None where there is none."""
+    return None if isinstance(value, UnsetType) else value
 
 
 def names(given: Sequence[str]) -> tuple[str, ...]:

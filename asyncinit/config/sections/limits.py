@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from asyncinit.config import kinds, spec, values
 from asyncinit.config.problems import Finding
-from asyncinit.config.sections.given import Keys, filled
+from asyncinit.config.sections.given import Keys, filled, or_none
 from asyncinit.config.values import BadValueError
 
 _MOST = 2**63 - 1  # of what setrlimit(2) takes from us; "none" says more
@@ -190,22 +190,18 @@ def resolve(declared: LimitsTable) -> spec.Limits:
     cpus = declared.cpu_affinity
     return spec.Limits(
         rlimits=rlimits,
-        nice=_or_none(declared.nice),
+        nice=or_none(declared.nice),
         io_class=None if isinstance(declared.io_class, UnsetType) else spec.IoClass(declared.io_class),
-        io_priority=_or_none(declared.io_priority),
+        io_priority=or_none(declared.io_priority),
         cpu_affinity=() if isinstance(cpus, UnsetType) else cpu_list(cpus),
         scheduler=None if isinstance(declared.scheduler, UnsetType) else spec.Scheduler(declared.scheduler),
-        scheduler_priority=_or_none(declared.scheduler_priority),
-        oom_score_adj=_or_none(declared.oom_score_adj),
+        scheduler_priority=or_none(declared.scheduler_priority),
+        oom_score_adj=or_none(declared.oom_score_adj),
     )
 
 
 def _read(read: Reader, value: Any) -> int | None:
     return None if value is UNSET else read(value)
-
-
-def _or_none(value: int | UnsetType) -> int | None:
-    return None if isinstance(value, UnsetType) else value
 
 
 def declare(limits: spec.Limits) -> Keys:
