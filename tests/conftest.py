@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -21,6 +22,19 @@ except ImportError:  # the program works without it, and so do its tests
     uvloop = None
 
 LOOPS = ["asyncio"] + (["uvloop"] if uvloop else [])
+
+
+def pytest_collection_finish() -> None:
+    """No module blocks signals when it is imported: all programs that are started then would inherit that."""
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.fixture(autouse=True)
+def _mask() -> Iterator[None]:
+    """Each test leaves the signals blocked that were."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    assert signal.pthread_sigmask(signal.SIG_SETMASK, before) == before
 
 
 @pytest.fixture(params=LOOPS)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-# The signals are blocked by this import, as the entry module is.
-from asyncinit import __main__ as entry  # isort: skip
+if __name__ == "__main__":
+    # The signals are blocked by this import, as by the entry module; not where a test imports the names below.
+    from asyncinit import __main__ as entry  # isort: skip
 
 import os
 import sys
