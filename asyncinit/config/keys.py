@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
-from asyncinit.config.sections import limits
+from asyncinit.config.sections import limits, namespaces
 from asyncinit.config.sections.condition import ConditionTable
 from asyncinit.config.sections.directories import DirectoriesTable
 from asyncinit.config.sections.health import HealthTable
 from asyncinit.config.sections.hooks import HooksTable
 from asyncinit.config.sections.limits import LimitsTable
 from asyncinit.config.sections.log import LogTable
+from asyncinit.config.sections.namespaces import NamespacesTable
 from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
@@ -160,6 +161,9 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         default_factory=DirectoriesTable
     )
     limits: Annotated[LimitsTable, Meta(description="What its processes may use.")] = field(default_factory=LimitsTable)
+    namespaces: Annotated[NamespacesTable, Meta(description="What it sees as its own.")] = field(
+        default_factory=NamespacesTable
+    )
     ready: Annotated[ReadyTable, Meta(description="When it counts as ready.")] = field(default_factory=ReadyTable)
     restart: Annotated[Policy | RestartTable, Meta(description="When it is started again.")] = field(
         default_factory=RestartTable
@@ -208,6 +212,7 @@ PREFERABLE = (
     frozenset(["user", "group", "supplementary_groups", "working_directory", "umask", "tty", "environment_file"])
     | {"directories", *(f"directories.{name}" for name in DirectoriesTable.__struct_fields__)}
     | {"limits", *(f"limits.{name}" for name in limits.KEYS)}
+    | {"namespaces", *(f"namespaces.{name}" for name in namespaces.KEYS)}
     | {"timer.persistent", "sockets", "log"}
 )
 """What `prefer` can name: keys that the system may refuse to apply."""
@@ -215,7 +220,6 @@ PREFERABLE = (
 LATER = frozenset(
     [
         "security",
-        "namespaces",
         "watch",
         "profile",
         "pod",

@@ -13,7 +13,7 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import health, limits, log, ready, sockets, timer
+from asyncinit.config.sections import health, limits, log, namespaces, ready, sockets, timer
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
@@ -128,6 +128,8 @@ def check_table(table: Table) -> Iterator[Finding]:
     yield from _check_prefer(table.get("prefer"))
     if isinstance(table.get("limits"), dict):
         yield from limits.check(table["limits"])
+    if isinstance(table.get("namespaces"), dict):
+        yield from namespaces.check(table["namespaces"])
     if isinstance(table.get("log"), dict):
         yield from log.check(table["log"])
     hooks = table.get("hooks")
@@ -204,6 +206,7 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
         yield from _check_health(own.get("health"), whole.get("health"))
     yield from timer.check(whole)
     yield from log.check_service(whole)
+    yield from namespaces.check_service(whole)
 
 
 def _check_health(own: object, whole: object) -> Iterator[Finding]:

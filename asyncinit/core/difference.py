@@ -61,6 +61,7 @@ IMPACTS: Mapping[str, Impact] = {
     "condition": Impact.NEXT_START,
     "directories": Impact.RESTART,
     "limits": Impact.RESTART,
+    "namespaces": Impact.RESTART,
     "ready": Impact.NEXT_START,  # but see _of_ready
     "restart": Impact.NOW,
     "stop": Impact.NOW,

@@ -234,7 +234,7 @@ MISTAKES = {
     ),
     "prefer": (
         COMMAND + 'prefer = ["usr"]',
-        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, log, sockets, '
+        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, log, namespaces, sockets, '
         'supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
     ),
     "prefer something later": (

@@ -34,6 +34,8 @@ from asyncinit.config.spec.log import (
     LogFormat,
     WhenFull,
 )
+from asyncinit.config.spec.mounts import Mount, MountKind
+from asyncinit.config.spec.namespaces import Belonging, IdRange, NamespaceKind, Namespaces
 from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
@@ -96,6 +98,12 @@ __all__ = [
     "REAL_TIME",
     "Rlimit",
     "Limits",
+    "Mount",
+    "MountKind",
+    "Belonging",
+    "IdRange",
+    "NamespaceKind",
+    "Namespaces",
     "Directories",
     "EnvironmentFile",
     "ServiceSpec",

@@ -14,6 +14,7 @@ from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Sto
 from asyncinit.config.spec.health import Health
 from asyncinit.config.spec.limits import Limits
 from asyncinit.config.spec.log import Log
+from asyncinit.config.spec.namespaces import Namespaces
 from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
@@ -92,6 +93,7 @@ class ServiceSpec(Struct, frozen=True):
     condition: Condition = Condition()
     directories: Directories = Directories()
     limits: Limits = Limits()
+    namespaces: Namespaces = Namespaces()
     ready: Ready = Ready()
     restart: Restart = Restart()
     stop: Stop = Stop()
