@@ -25,3 +25,14 @@ def wait_until(condition: Callable[[], T], timeout: float = 20.0) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {condition}")
         time.sleep(0.005)  # the poll interval of this helper
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below `pid`, as far as they are still there."""
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    except OSError:
+        return []
+    return found + [below for child in found for below in descendants(child)]

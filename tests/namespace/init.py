@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support import PYTHON, ROOT, wait_until
+from tests.support import PYTHON, ROOT, descendants, wait_until
 
 _UNSHARE = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc"]
 if os.geteuid() != 0:
@@ -66,20 +66,25 @@ class Init:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            try:
-                os.kill(self.pid, signal.SIGKILL)
-            except (OSError, AssertionError):
-                pass
+            # PID 1 takes along what is below it, a subreaper does not.
+            left = [] if self._pid1 else descendants(self.process.pid)
+            for pid in (self.pid, *left):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
             self.process.kill()
         self.process.wait()
 
     @property
     def pid(self) -> int:
-        """asyncinit's pid as we see it."""
+        """asyncinit's pid as we see it. Raises ProcessLookupError when all is over."""
         if not self._pid1:
             return self.process.pid
 
         def child() -> int | None:
+            if self.process.poll() is not None:
+                raise ProcessLookupError
             text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
             return int(text[0]) if text else None
 

@@ -153,23 +153,3 @@ def test_two_projects_do_not_meet(tmp_path: Path) -> None:
             process.terminate()
         for process in running:
             assert process.wait(30) == 0
-
-
-@on_both_loops
-def test_what_escapes_the_loop_ends_what_is_left(tmp_path: Path, kind: str) -> None:
-    """An exception that no guard catches leads to the minimal loop: services get SIGTERM, the exit status is 70."""
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if 'run' in sys.orig_argv:\n"
-        "    from asyncinit.runtime.signals import SignalSource\n"
-        "    def fail(self): raise SystemExit(3)\n"
-        "    SignalSource._readable = fail\n"
-    )
-    bye = """command = ["sh", "-c", "trap 'echo bye >&2; exit 0' TERM; echo up; while :; do sleep 0.05; done"]\n"""
-    environment = {"PYTHONPATH": f"{broken}:{ROOT}"}
-    with Init(tmp_path, {"a": bye}, loop=kind, environment=environment) as init:
-        init.wait_state("a", "ready")
-        init.kill(10)
-        assert init.wait() == 70
