@@ -12,7 +12,7 @@ from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
 from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import Loaded, read
-from asyncinit.config.places import FILE, FOLDER
+from asyncinit.config.places import FILE, FOLDER, POD_FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.settings import FileKeys
 
@@ -60,7 +60,8 @@ def _counted(results: Sequence[Loaded]) -> Checked:
     problems = in_order(problem for loaded in results for problem in loaded.problems)
     errors = len(errors_of(problems))
     files = {file for loaded in results for file in loaded.configuration.files}
-    services = {spec.origin + "\0" + name for loaded in results for name, spec in loaded.configuration.services.items()}
+    declared = [item for loaded in results for item in loaded.configuration.services.items()]
+    services = {spec.origin + "\0" + name for name, spec in declared if spec.sandbox is None}
     return Checked(problems, Counts(len(files), len(services), errors, len(problems) - errors))
 
 
@@ -78,6 +79,8 @@ _TABLES = FileKeys.__struct_fields__
 def _service_file(path: str, config: str | None, root: str) -> Loaded:
     """Return what concerns the one file `path`, a service's or a drop-in, read in the company of its folder."""
     folder, name = os.path.dirname(path) or ".", os.path.basename(path)
+    if os.path.basename(os.path.abspath(folder)) == POD_FOLDER:
+        return _pod_file(folder, path, config, root)
     loaded, listed = _as_drop_in(os.path.abspath(folder), name, config, root)
     if loaded is None:
         listed = os.path.join(folder, name)
@@ -90,6 +93,16 @@ def _service_file(path: str, config: str | None, root: str) -> Loaded:
     services = {name: spec for name, spec in loaded.configuration.services.items() if spec.origin == printable(listed)}
     configuration = replace(loaded.configuration, services=services, files=(path,))
     return replace(loaded, configuration=configuration, problems=tuple(problems))
+
+
+def _pod_file(folder: str, path: str, config: str | None, root: str) -> Loaded:
+    """Return what concerns the one file of a pod, read in the company of its folder and of the services beside it."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(folder)), FOLDER)
+    services = [beside] if os.path.isdir(beside) else []
+    loaded = read(config, services, root=root, pods=[folder], may_be_empty=True)
+    listed = os.path.join(folder, os.path.basename(path))
+    problems = tuple(replace(problem, file=path) for problem in loaded.problems if problem.file == listed)
+    return replace(loaded, configuration=replace(loaded.configuration, services={}, files=(path,)), problems=problems)
 
 
 def _as_drop_in(folder: str, name: str, config: str | None, root: str) -> tuple[Loaded | None, str]:

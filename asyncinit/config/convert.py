@@ -17,6 +17,7 @@ from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.kinds import Kind
 from asyncinit.config.masking import is_secret
 from asyncinit.config.problems import Finding, Path, described, shown
+from asyncinit.config.sections.pods import PodKeys
 from asyncinit.config.values import BadValueError, close_to
 
 MOST = 200
@@ -26,7 +27,7 @@ _GUESSED = 50  # problems that are worth a search for what was meant, which take
 
 
 def examine(data: dict[str, Any], root: type) -> list[Finding]:
-    """Return all that is wrong with `data` as a `root` (`ServiceKeys` or `FileKeys`)."""
+    """Return all that is wrong with `data` as a `root` (`ServiceKeys`, `PodKeys` or `FileKeys`)."""
     walk = _Walk()
     try:
         walk.table(data, _struct(root), (), 0)
@@ -85,7 +86,7 @@ class _Walk:
 
     def table(self, value: dict[str, Any], struct: inspect.StructType, path: Path, base: int) -> None:
         """Check a table of known keys."""
-        if struct.cls is ServiceKeys:
+        if struct.cls in (ServiceKeys, PodKeys):
             base = len(path)
         fields = _fields(struct.cls)
         before = len(self.findings)

@@ -12,6 +12,7 @@ from asyncinit.config.sections import (
     limits,
     log,
     namespaces,
+    pods,
     ready,
     reload,
     restart,
@@ -25,6 +26,8 @@ from asyncinit.config.values import format_duration
 
 def declare(service: spec.ServiceSpec) -> Keys:
     """Return the keys that resolve to `service`, all that have a value, in the order of the reference."""
+    if service.sandbox is not None:
+        return pods.declare(service)
     target = service.type is spec.ServiceType.TARGET
     keys: Keys = {"description": service.description, "type": str(service.type)}
     if not target and service.command is not None:
@@ -37,7 +40,7 @@ def declare(service: spec.ServiceSpec) -> Keys:
         "wants": list(service.wants),
         "after": list(service.after),
         "before": list(service.before),
-        "binds_to": list(service.binds_to),
+        "binds_to": [name for name in service.binds_to if spec.pod_of_key(name) is None],
         "conflicts": list(service.conflicts),
         "on_failure": list(service.on_failure),
         "on_success": list(service.on_success),
@@ -80,6 +83,7 @@ def _process(service: spec.ServiceSpec) -> Keys:
         "on_demand": service.on_demand,
         "idle_stop": format_duration(service.idle_stop),
         "handover": str(service.handover),
+        "pod": service.pod,
         "watchdog": None if oneshot else format_duration(service.watchdog),
     }
 

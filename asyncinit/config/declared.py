@@ -14,8 +14,9 @@ from asyncinit.config.documents import Document, read
 from asyncinit.config.kinds import NAME
 from asyncinit.config.layers import Declared, Layer, Table, problems_of
 from asyncinit.config.listing import Listing, list_folders
-from asyncinit.config.names import is_service_name, is_template, template_of
-from asyncinit.config.places import configuration_file, service_folders
+from asyncinit.config.names import is_plain_name, is_service_name, is_template, template_of
+from asyncinit.config.places import configuration_file, pod_folders, service_folders
+from asyncinit.config.pod_files import Pods
 from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
 from asyncinit.config.settings import FileKeys
 from asyncinit.config.values import close_to
@@ -25,7 +26,8 @@ class Declarations(Struct):
     """All that was found: `settings` is the [init] table; `known` are all names, of unreadable files too.
 
     `services` have a name of their own. `tables` are templates, and instances that have a table of their own, with
-    their drop-ins in `overlays`: what they say depends on the instance (see `templates`, which has `made` some).
+    their drop-ins in `overlays`: what they say depends on the instance (see `templates`, which has `made` some). `pods`
+    stand apart: they have other keys, and names of their own.
     """
 
     problems: list[Problem] = []
@@ -34,6 +36,7 @@ class Declarations(Struct):
     overlays: dict[str, list[Table]] = {}
     made: dict[str, Declared] = {}
     known: set[str] = set()
+    pods: Pods = field(default_factory=Pods)
     defaults: Layer | None = None
     document: Document | None = None
     settings: dict[str, Any] = {}
@@ -42,8 +45,8 @@ class Declarations(Struct):
     listing: Listing = field(default_factory=Listing)
 
 
-def gather(config: str | None, services: Sequence[str], root: str) -> Declarations:
-    """Read every file that counts, and examine each on its own."""
+def gather(config: str | None, services: Sequence[str], root: str, pods: Sequence[str] = ()) -> Declarations:
+    """Read every file that counts, and examine each on its own; `pods`: folders of pods in place of all others."""
     result = Declarations()
     path = configuration_file(config, root)
     if path is not None:
@@ -62,6 +65,10 @@ def gather(config: str | None, services: Sequence[str], root: str) -> Declaratio
     for name in sorted(result.listing.drop_ins):
         _take_drop_ins(result, name)
     result.problems += _misplaced_instances(result)
+    beside = pod_folders(path, result.settings.get("pods"), result.folders, services, root)
+    result.pods.read(tuple(pods) or beside)
+    result.files += result.pods.files
+    result.problems += result.pods.problems
     return result
 
 
@@ -85,7 +92,7 @@ def _take_file(result: Declarations, document: Document) -> None:
     for name, table in templates.items():
         _take_table(result, name, Table(document, ("services", name), table))
     for finding in examine(data, FileKeys):
-        length = {"services": 2, "defaults": 1}.get(str(finding.key[0]) if finding.key else "", 0)
+        length = {"services": 2, "pods": 2, "defaults": 1}.get(str(finding.key[0]) if finding.key else "", 0)
         if length and len(finding.key) > length:
             parts.setdefault(finding.key[:length], []).append(replace(finding, key=finding.key[length:]))
         else:
@@ -94,12 +101,16 @@ def _take_file(result: Declarations, document: Document) -> None:
     result.document = document
     services = document.data.get("services")
     result.known |= {name for name in services if is_service_name(name)} if isinstance(services, dict) else set()
+    pods = document.data.get("pods")
+    result.pods.known |= {name for name in pods if is_plain_name(name)} if isinstance(pods, dict) else set()
     errors = [finding.key for finding in parts.get((), [])]
     sound = pruned(data, errors)
     result.settings = pruned(sound.get("init", {}), [key[1:] for key in errors if key[:1] == ("init",)])
     if isinstance(defaults := sound.get("defaults"), dict):
         result.defaults = Layer("", document, ("defaults",), defaults, parts.get(("defaults",), []))
         result.problems += map(result.defaults.problem, result.defaults.findings)
+    for name, table in sound.get("pods", {}).items():
+        result.pods.take(document, name, table, parts.get(("pods", name), []))
     for name, table in sound.get("services", {}).items():
         prefix: Path = ("services", name)
         result.services[name] = Declared(name, [Layer(name, document, prefix, table, parts.get(prefix, []))])

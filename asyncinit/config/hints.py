@@ -9,6 +9,7 @@ from msgspec import inspect
 
 from asyncinit.config.keys import LATER, ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
+from asyncinit.config.sections.pods import PodKeys
 from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
 from asyncinit.config.values import close_to
 
@@ -93,7 +94,7 @@ def _tables(root: type) -> dict[str, frozenset[str]]:
     found = {"": frozenset(field.encode_name for field in top.fields)}
     for field in top.fields:
         table = struct_of(field.type)
-        if table is not None and table.cls not in (ServiceKeys, InitKeys):
+        if table is not None and table.cls not in (ServiceKeys, PodKeys, InitKeys):
             found[field.encode_name] = frozenset(inner.encode_name for inner in table.fields)
     return found
 
@@ -108,17 +109,17 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
         return Finding(path, NOT_YET)
     listed = len(path) - base == 3 and isinstance(path[base + 1], int)
     table = str(path[base]) if listed or len(path) - base == 2 else ""
-    inner = struct.cls not in (ServiceKeys, FileKeys, InitKeys)
+    inner = struct.cls not in (ServiceKeys, PodKeys, FileKeys, InitKeys)
     problem = f"is not a key of {_header(table, listed)}" if inner and table else "is not a known key"
     if not suggest:
         return Finding(path, problem)
-    if struct.cls is FileKeys:
-        return _top_of_file(path, key, value)
+    own = [field.encode_name for field in struct.fields]
+    if struct.cls in (FileKeys, PodKeys):
+        return _top_of_file(path, key, value) if struct.cls is FileKeys else _of_pod(path, key, own)
     if struct.cls is ServiceKeys and isinstance(value, dict) and base == 0:
         special = _table_of_service_file(path, key)
         if special:
             return special
-    own = [field.encode_name for field in struct.fields]
     if struct.cls is InitKeys:
         of_service = f"[defaults] {key}" if key in _tables(ServiceKeys)[""] else ""
         return Finding(path, "is not a key of [init]", suggestion=of_service or _spelt(own, key))
@@ -161,8 +162,14 @@ def _spelt_elsewhere(key: str, nested: bool) -> str:
     return f"[{every[name]}] {name}" if every[name] else f"{name} {_TOP}"
 
 
+def _of_pod(path: Path, key: str, own: list[str]) -> Finding:
+    if key in _tables(ServiceKeys)[""]:
+        return Finding(path, "is a key of a service, not of a pod")
+    return Finding(path, "is not a key of a pod", suggestion=_spelt(own, key))
+
+
 def _table_of_service_file(path: Path, key: str) -> Finding | None:
-    if key in ("init", "defaults", "services"):
+    if key in ("init", "defaults", "services", "pods"):
         return Finding(path, "belongs into asyncinit.toml, not into a service's file")
     if key.casefold() in ("service", "unit", "program", "process"):
         return Finding(
@@ -182,6 +189,6 @@ def _top_of_file(path: Path, key: str, value: object) -> Finding:
     return Finding(
         path,
         "is not a known table" if isinstance(value, dict) else "is not a known key",
-        expected="[init], [defaults] or [services.NAME]",
+        expected="[init], [defaults], [services.NAME] or [pods.NAME]",
         suggestion=f"[{guess}]" if guess else "",
     )

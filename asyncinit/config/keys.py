@@ -190,6 +190,13 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     health: Annotated[HealthTable, Meta(description="How it is seen that it still works.")] = field(
         default_factory=HealthTable
     )
+    pod: Annotated[
+        kinds.PodName | UnsetType,
+        Meta(
+            description="The pod that it is a member of: it starts after it, and goes down with it.",
+            extra={"default": "none"},
+        ),
+    ] = UNSET
 
 
 TARGET_KEYS = frozenset(
@@ -222,7 +229,6 @@ LATER = frozenset(
         "security",
         "watch",
         "profile",
-        "pod",
     ]
 )
 """Keys of a service that are designed, and not in this version."""

@@ -46,14 +46,16 @@ def read(
     may_be_empty: bool = False,
     root: str = "/",
     instances: Instances = NO_INSTANCES,
+    pods: Sequence[str] = (),
 ) -> Loaded:
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
-    `instances` shall be there beside those that are declared, as far as they have a template.
+    `instances` shall be there beside those that are declared, as far as they have a template. `pods` are folders of
+    pods, in place of all others.
 
     A service with an error is left out, with those that would take an error from [defaults] and those that require one
     of these, and none of them is in `start`; the rest is a consistent whole.
     """
-    found = gather(config, services, root)
+    found = gather(config, services, root, pods)
     folder = os.path.dirname(configuration_file(config, root) or "")
     return assemble(found, mode, folder, may_be_empty, instances)

@@ -12,6 +12,7 @@ from asyncinit.config.listing import list_folders
 
 FILE = "asyncinit.toml"
 FOLDER = "services.d"
+POD_FOLDER = "pods.d"
 SYSTEM_FILE = "etc/asyncinit/asyncinit.toml"
 SYSTEM_FOLDERS = ("usr/lib/asyncinit/services.d", "etc/asyncinit/services.d", "run/asyncinit/services.d")
 """Below the root folder; of two files with the same name the later folder's wins."""
@@ -48,6 +49,29 @@ def service_folders(
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
     found = tuple(folder for folder in system if os.path.isdir(folder))
     return (FOLDER,) if not found and not project and os.path.isdir(FOLDER) else found
+
+
+def pod_folders(
+    file: str | None, declared: Sequence[str] | None, folders: Sequence[str], services: Sequence[str], root: str = "/"
+) -> tuple[str, ...]:
+    """Return the folders of pods to read, in order: those that are `declared` ([init] pods), else those that exist.
+
+    These are the pods.d beside each of `folders` (of services) that is called services.d, and beside the project's
+    file or in the system's folders. A folder with another name has none beside it: what is there may be anybody's.
+    """
+    above = os.path.dirname(file) if file is not None else ""
+    if declared is not None:
+        return tuple(os.path.normpath(os.path.join(above, folder)) for folder in declared)
+    places = [os.path.split(os.path.normpath(folder)) for folder in folders]
+    beside = [os.path.join(parent, POD_FOLDER) for parent, name in places if name == FOLDER]
+    if services:
+        candidates = beside
+    elif file is not None and file != os.path.join(root, SYSTEM_FILE):
+        candidates = [*beside, os.path.join(above, POD_FOLDER)]
+    else:
+        system = [os.path.join(root, os.path.dirname(folder), POD_FOLDER) for folder in SYSTEM_FOLDERS]
+        candidates = [*system, *beside]
+    return tuple(folder for folder in dict.fromkeys(candidates) if os.path.isdir(folder))
 
 
 def declared(config: str | None, services: Sequence[str], root: str = "/") -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from asyncinit.config.declared import Declarations
@@ -10,6 +10,7 @@ from asyncinit.config.graph import Edges, Names, check_names, closure, cycles, d
 from asyncinit.config.merge import EDGES, NEEDS, RELATIONS, has
 from asyncinit.config.problems import Finding, Problem, printable, shown
 from asyncinit.config.sections import log
+from asyncinit.config.spec import pod_of_key
 from asyncinit.config.templates import Services, expanded
 from asyncinit.config.values import close_to
 
@@ -17,8 +18,11 @@ Whole = dict[str, dict[str, Any]]
 """The keys of each service, defaults and drop-ins merged in."""
 
 
-def check_relations(found: Declarations, services: Services, whole: Whole) -> list[Problem]:
-    """Check what services say of each other; `whole` has the keys of each, as they name others."""
+def check_relations(found: Declarations, services: Services, whole: Whole, pods: Mapping[str, Edges]) -> list[Problem]:
+    """Check what services say of each other; `whole` has the keys of each, as they name others.
+
+    `pods` has the edges between pods and their members.
+    """
     problems = []
     names = Names(found.known | services.all.keys(), services.of)
     for name, keys in whole.items():
@@ -30,7 +34,7 @@ def check_relations(found: Declarations, services: Services, whole: Whole) -> li
         name: {**_given(expanded(name, keys, services.of), EDGES), ".".join(log.TO): log.loggers(keys.get("log"))}
         for name, keys in whole.items()
     }
-    graph = waits(edges)
+    graph = waits({name: {**edges.get(name, {}), **pods.get(name, {})} for name in (*edges, *pods)})
     for cycle in cycles(graph):
         problems.append(_cycle(found, services, graph, cycle))
     return problems
@@ -80,6 +84,9 @@ def _given(keys: dict[str, Any], which: Collection[str]) -> Edges:
 
 def _placed(found: Declarations, services: Services, name: str, finding: Finding) -> Problem:
     """Return a finding about an edge of service `name`, which may stand in the defaults."""
+    pod = pod_of_key(name)
+    if pod is not None:
+        return found.pods.found[pod].problem(finding)
     own = services.all[name]
     if found.defaults is not None and not has(own.table, log.TO if finding.key[:2] == log.TO else finding.key[:1]):
         return found.defaults.problem(finding)

@@ -106,6 +106,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         handover=spec.Handover(declared.handover),
         health=health.resolve(declared.health),
         origin=origin,
+        pod=or_none(declared.pod),
     )
 
 

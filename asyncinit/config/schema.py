@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 
 from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.sections.pods import PodKeys
 from asyncinit.config.settings import FileKeys
 
 
 def json_schema() -> dict[str, Any]:
-    """Return a schema with `$defs` for a service's file (`ServiceKeys`) and asyncinit.toml (`FileKeys`)."""
-    (service, _), definitions = msgspec.json.schema_components((ServiceKeys, FileKeys), ref_template="#/$defs/{name}")
+    """Return a schema of a service's file, with `$defs` for it, a pod's (`PodKeys`) and asyncinit.toml (`FileKeys`)."""
+    kinds = (ServiceKeys, PodKeys, FileKeys)
+    (service, *_), definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **service, "$defs": definitions}

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
 from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.sections.pods import PodKeys
 
 
 class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +23,14 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
             description="Folders of service files, seen from this file's. Of one name the later folder's wins.",
             examples=[["services.d"]],
             extra={"default": "see [where files are](#where-files-are)"},
+        ),
+    ] = UNSET
+    pods: Annotated[
+        list[kinds.Folder] | UnsetType,
+        Meta(
+            description="Folders of pod files, likewise.",
+            examples=[["pods.d"]],
+            extra={"default": "the pods.d beside each services.d"},
         ),
     ] = UNSET
     start: Annotated[
@@ -121,7 +130,10 @@ class FileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     services: Annotated[
         dict[kinds.ServiceName, ServiceKeys], Meta(description="Services, with the same keys as a file of services.d.")
     ] = {}
+    pods: Annotated[
+        dict[kinds.PodName, PodKeys], Meta(description="Pods, with the same keys as a file of pods.d.")
+    ] = {}
 
 
-LATER_TABLES = frozenset(("pods", "profile"))
+LATER_TABLES = frozenset(("profile",))
 """Tables of asyncinit.toml that are designed, and not in this version."""

@@ -12,6 +12,7 @@ from asyncinit.config.convert import misspelt
 from asyncinit.config.declared import Declarations
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.layers import Declared, Layer, problems_of
+from asyncinit.config.memberships import Memberships
 from asyncinit.config.merge import check_service, has, merged
 from asyncinit.config.names import instance_of, template_of
 from asyncinit.config.places import FOLDER
@@ -51,19 +52,23 @@ def assemble(
     for one in one_by_one:
         problems += _check(one, found.defaults, whole[one.name])
     whole = {name: whole[name] for name in services.all}
-    problems += check_relations(found, services, whole)
+    memberships = Memberships(found, services, whole)
+    problems += memberships.check(whole)
+    problems += check_relations(found, services, whole, memberships.edges())
     problems += check_start(found, services)
     if not found.known and not may_be_empty and not errors_of(problems):
         problems.append(_nothing(found))
     whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
     problems += check_conflicts(found, services, whole)
-    specs = {name: _resolved(services, name, keys, mode) for name, keys in whole.items()}
+    specs = memberships.bound({name: _resolved(services, name, keys, mode) for name, keys in whole.items()})
     bad = {problem.service for problem in errors_of(problems)} | _misled(found, services)
     sound = _sound(specs, bad)
     configuration = Configuration(
         init=_init(found, services, mode, folder, sound),
         services=sound,
-        sources=_sources([services.all[name] for name in sound], found.defaults),
+        sources=_sources(
+            [services.all.get(name) or found.pods.found[sound[name].pod_name] for name in sound], found.defaults
+        ),
         files=tuple(found.files),
         templates=_usable(services, bad),
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from asyncinit.config.spec import ServiceSpec, ServiceType
+from asyncinit.config.spec import ServiceSpec
 
 _RESERVE_SHARE = 0.05
 _RESERVE_MOST = 0.5
@@ -49,7 +49,7 @@ def stop_time(spec: ServiceSpec, most: float = math.inf) -> float:
 
 def granted(spec: ServiceSpec, pace: Pace) -> float:
     """Return the longest that a service's stop takes at a pace."""
-    if spec.type is ServiceType.TARGET:
+    if not spec.has_process:
         return 0.0
     hooks, stop = spec.hooks, spec.stop
     limits = [stop.timeout, *(step.timeout for step in stop.escalate)]

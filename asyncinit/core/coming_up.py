@@ -20,7 +20,7 @@ def begin(m: Move, _event: Event) -> None:
     s = m.s
     s.failure, s.run_exit, s.killed, s.step, s.pace, s.reason = None, None, False, 0, UNHURRIED, None
     s.extended = False
-    if s.spec.type is ServiceType.TARGET:
+    if not s.spec.has_process:
         ready(m)
         return
     if s.spec.handover is Handover.OVERLAP and not s.generation:
@@ -72,7 +72,7 @@ def skip(m: Move, event: Event) -> None:
 def spawned(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Spawned)
     m.s.main = event.pid
-    if m.s.spec.type is ServiceType.SERVICE and m.s.spec.ready.kind is not ReadyKind.EXEC:
+    if m.s.spec.type is not ServiceType.ONESHOT and m.s.spec.ready.kind is not ReadyKind.EXEC:
         m.s.awaiting_ready = True
         m.do(ev.AwaitReady(m.s.name))
 
@@ -152,7 +152,7 @@ def exited_starting(m: Move, event: Event) -> None:
         # The launcher of a daemon that forks: the pid file names the main process to come, unless nothing is left.
         m.do(ev.WatchTree(s.name))
         return
-    if good and s.spec.type is ServiceType.SERVICE:
+    if good and s.spec.type is not ServiceType.ONESHOT:
         going_down.end_run(m, Reason(Code.PROTOCOL, f"{event.status} before it was ready"))
     elif good and s.spec.hooks.post_start:
         run_post_start(m)

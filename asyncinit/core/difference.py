@@ -13,7 +13,7 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import InitSpec, Log, Ready, ReadyKind, ServiceSpec, Sign
+from asyncinit.config.spec import InitSpec, Log, Ready, ReadyKind, ServiceSpec, Sign, pod_of_key
 
 
 class Impact(IntEnum):
@@ -78,6 +78,8 @@ IMPACTS: Mapping[str, Impact] = {
     "foreground": Impact.RESTART,
     "origin": Impact.UNSEEN,
     "summoned": Impact.UNSEEN,
+    "pod": Impact.RESTART,
+    "sandbox": Impact.RESTART,
 }
 
 # What holds from now on, but not for a stop that is under way: that ends as it has begun.
@@ -127,6 +129,8 @@ def _of_log(old: Log, new: Log) -> Impact:
 def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
     """Return the keys below a field that differ, or its own name where it has none below."""
     before, after = getattr(old, field), getattr(new, field)
+    if field == "binds_to" and old.pod != new.pod and _without_pod(before) == _without_pod(after):
+        return  # it follows from the pod
     if isinstance(before, Sign) and isinstance(after, Sign) and _sign(before) != _sign(after):
         kinds = (one.kind for one in (before, after) if one.kind is not ReadyKind.EXEC)
         yield from dict.fromkeys(f"{field}.{kind}" for kind in kinds)
@@ -139,6 +143,10 @@ def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
         yield from (f"{field}.{part}" for part in fields if getattr(before, part) != getattr(after, part))
     else:
         yield field
+
+
+def _without_pod(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if pod_of_key(name) is None)
 
 
 def _sign(sign: Sign) -> tuple[object, ...]:

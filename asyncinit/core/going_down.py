@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 
-from asyncinit.config.spec import Restart, Scope, ServiceType
+from asyncinit.config.spec import Restart, Scope
 from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.budget import UNHURRIED
@@ -31,7 +31,7 @@ BY_ITSELF = -1
 def may_stop(m: Move, event: Event) -> None:
     assert isinstance(event, ev.MayStop)
     m.s.pace = event.pace
-    if m.s.spec.type is ServiceType.TARGET:
+    if not m.s.spec.has_process:
         settle(m)
     else:
         begin_stop(m)
@@ -233,7 +233,7 @@ def hurry(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Hurry)
     m.s.hurried = True
     quiet(m)
-    if m.s.spec.type is ServiceType.TARGET:
+    if not m.s.spec.has_process:
         settle(m)
     else:
         kill(m, event.grace)

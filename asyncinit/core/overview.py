@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from asyncinit.config.spec import ServiceSpec, ServiceType
+from asyncinit.config.spec import ServiceSpec
 from asyncinit.core.gates import Gates
 from asyncinit.core.graph import Graph
 from asyncinit.core.handover import Lives
@@ -52,10 +52,10 @@ class Overview:
 
     @property
     def idle(self) -> bool:
-        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target holds nothing up."""
+        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target or pod holds nothing up."""
         if self.armed:
             return False
-        return all(s.off or (s.spec.type is ServiceType.TARGET and s.phase is Phase.UP) for s in self.lives.all())
+        return all(s.off or (s.phase is Phase.UP and s.spec.only_for_others) for s in self.lives.all())
 
     @property
     def all_down(self) -> bool:

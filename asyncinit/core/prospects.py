@@ -79,7 +79,7 @@ class Prospects:
         if service.attempt and service.phase is Phase.UP and service.deadline > self._now:
             yield f"{self._in(service.deadline)} {service.name} counts as stable, and its backoff starts over"
         yield from self._health(service)
-        if service.spec.type is not ServiceType.TARGET:
+        if service.spec.has_process:
             failed = Reason(Code.EXIT_CODE, "")
             yield f"should {service.name} fail, {self._after_failure(service, failed)}"
 

@@ -210,13 +210,13 @@ class Service(Struct):
             and self.wanted
             and self.rest is State.FAILED
             and self.reason is not None
-            and self.reason.code is Code.DEPENDENCY
+            and self.reason.code in {Code.DEPENDENCY, Code.POD}
         )
 
     @property
     def tells_by_exec(self) -> bool:
         """Tell whether being executed is all that its readiness needs."""
-        return self.spec.ready.kind is ReadyKind.EXEC and self.spec.type is ServiceType.SERVICE
+        return self.spec.ready.kind is ReadyKind.EXEC and self.spec.type is not ServiceType.ONESHOT
 
 
 _PUBLIC = {

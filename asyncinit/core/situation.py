@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from asyncinit.config.spec import ReadyKind, ServiceType
+from asyncinit.config.spec import ReadyKind, ServiceType, pod_key
 from asyncinit.core.engine import Engine
 from asyncinit.core.going_down import BY_ITSELF
 from asyncinit.core.phrases import duration, few, ordinal
@@ -61,6 +61,8 @@ class Situation:
             return f"conflicts with {other}"
         if other in self._engine.graph.outlives[service.name] and other not in self._engine.graph.after[service.name]:
             return f"it starts before {other}"
+        if other == pod_key(service.spec.pod or ""):
+            return f"is in pod {service.spec.pod}"
         for key, words in _KEYS:
             if other in getattr(service.spec, key):
                 return f"{words} {other}"
@@ -96,7 +98,7 @@ class Situation:
 
     def ready(self, service: Service) -> str:
         """Return since when."""
-        if service.spec.type is ServiceType.TARGET:
+        if not service.spec.has_process:
             return "is ready: all that it needs is there"
         pid = f" (pid {service.main})" if service.main is not None else ""
         since = service.ready_since
@@ -127,7 +129,7 @@ class Situation:
         if service.reason is not None:
             if service.reason.service is None:
                 return f" ({service.reason.text})"
-            verb = "it is" if service.reason.text.startswith("bound") else "it"
+            verb = "it is" if service.reason.text.startswith(("bound", "in pod")) else "it"
             return f" because {verb} {service.reason.text}"
         if service.leaving and service.wanted:
             return " to be restarted"

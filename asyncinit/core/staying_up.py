@@ -10,7 +10,7 @@ for it to start would wait for something that may be cured by their coming.
 
 from __future__ import annotations
 
-from asyncinit.config.spec import Health, HealthAction, ServiceType
+from asyncinit.config.spec import Health, HealthAction
 from asyncinit.core import events as ev
 from asyncinit.core import going_down
 from asyncinit.core.events import Event
@@ -48,7 +48,7 @@ def stable(m: Move, _event: Event) -> None:
 
 
 def reload(m: Move, _event: Event) -> None:
-    if m.s.spec.type is ServiceType.TARGET:
+    if not m.s.spec.has_process or m.s.spec.sandbox is not None:
         return
     m.s.reason = m.s.unhealthy
     m.do(ev.RunReload(m.s.name))

@@ -17,6 +17,7 @@ from asyncinit.config.sections import (
     log,
     mounts,
     namespaces,
+    pods,
     ready,
     reload,
     restart,
@@ -46,6 +47,7 @@ TABLES: dict[str, type] = {
     "timer": timer.TimerTable,
     "sockets": sockets.SocketTable,
     "health": health.HealthTable,
+    "pod": pods.PodKeys,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

@@ -65,6 +65,7 @@ MANUALS: dict[str, Manual] = {
             Section("Where files are", _CONFIGURATION, "Where files are"),
             Section("How values are written", _CONFIGURATION, "How values are written"),
             Section("A service", _CONFIGURATION, "A service"),
+            Section("A pod", _CONFIGURATION, "A pod"),
             Section("asyncinit.toml", _CONFIGURATION, "asyncinit.toml"),
         ),
         "`asyncinit`(1), `sd_notify`(3), `environ`(7), `signal`(7)",

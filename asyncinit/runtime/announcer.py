@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.config.spec import LogLevel
 from asyncinit.control.types import EventEntry, EventKind, sendable, timestamp
 from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.engine import Engine
@@ -210,7 +210,7 @@ def _has_failed_itself(effect: Announce) -> bool:
 def _told_by_what_follows(service: Service, effect: Announce) -> bool:
     """Tell whether this change is one step of a story whose next line says it all."""
     by_itself = effect.new is State.STOPPING and not service.leaving and service.main is None
-    if service.spec.type is ServiceType.TARGET and effect.new is State.STOPPING:
+    if not service.spec.has_process and effect.new is State.STOPPING:
         return True
     if effect.old is State.UNHEALTHY and effect.new is State.STOPPING and not service.leaving:
         return True

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from asyncinit.config.spec import Condition, Configuration, ServiceSpec, ServiceType
+from asyncinit.config.spec import Condition, Configuration, ServiceSpec
 from asyncinit.control.types import (
     CrashesReply,
     DoctorReply,
@@ -174,7 +174,7 @@ class Insight:
     def exec_plan(self, name: str, done: Callable[[ExecPlanReply | RefusedError], None]) -> Cancellable:
         """Find out what a process of a service runs with, and call `done` with it, later."""
         spec = self._engine.services[name].spec
-        if spec.type is ServiceType.TARGET:
+        if not spec.has_process:
             raise RefusedError(f"cannot run a command as {name}: it is a target, and has no processes")
         running = self._runs.prepared(name)
         if running is not None:

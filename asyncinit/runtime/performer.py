@@ -12,7 +12,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from asyncinit.config.spec import LogLevel, Scope, ServiceSpec, ServiceType
+from asyncinit.config.spec import LogLevel, Scope, ServiceSpec
 from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
@@ -324,7 +324,7 @@ class Performer:
         elif service.serving and service.phase in {Phase.WAITING, Phase.BACKOFF}:
             self._shop.sockets.open(service.spec, lambda _answer: None)  # it may have been in the middle of that
         run = self._runs.get(name)
-        if run is None and service.phase in _HAVE_A_RUN and service.spec.type is not ServiceType.TARGET:
+        if run is None and service.phase in _HAVE_A_RUN and service.spec.has_process:
             run = self._new_run(name, service.spec)
             run.main = service.main
             if service.phase is not Phase.PREPARING:

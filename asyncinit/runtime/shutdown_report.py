@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from asyncinit.config.spec import ServiceType
 from asyncinit.core import budget
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
@@ -67,7 +66,7 @@ class ShutdownReport:
         service = self._engine.services[effect.service]
         if now < self._began or effect.old is not State.STOPPING or not service.at_rest:
             return
-        if service.spec.type is ServiceType.TARGET:
+        if not service.spec.has_process:
             return  # it has no process that could take time
         begun = now if service.stop_begun is None else service.stop_begun
         waited = max(0.0, begun - self._began)

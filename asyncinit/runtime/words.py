@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.config.spec import LogLevel
 from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.events import Announce
 from asyncinit.core.phrases import duration, few
@@ -43,7 +43,7 @@ def transition(  # noqa: PLR0912 - one branch a state
             how = f" ({service.run_exit})" if service.run_exit is not None else ""
             if service.skipped:
                 return f"skipped: {reason}", LogLevel.INFO
-            timed = effect.old is State.STOPPING and service.spec.type is not ServiceType.TARGET
+            timed = effect.old is State.STOPPING and service.spec.has_process
             after = f" after {duration(took)}" if timed else ""
             text = f"stopped{after}{how}" + ("; had to be killed" if service.killed else "")
             level = LogLevel.WARNING if service.killed else LogLevel.INFO
@@ -93,7 +93,7 @@ def _ready(service: Service, old: State, took: float) -> str:
         return f"reloaded after {duration(took)}"
     if old is State.UNHEALTHY:
         return f"healthy again after {duration(took)}"
-    if service.spec.type is ServiceType.TARGET:
+    if not service.spec.has_process:
         return "ready"
     pid = f"pid {service.main}, " if service.main is not None else ""
     return f"ready ({pid}after {duration(took)})"

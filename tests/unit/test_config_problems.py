@@ -49,7 +49,7 @@ MISTAKES = {
         "3: restart.dely: is not a key of [restart]; did you mean delay?",
     ),
     "later table": (COMMAND + "[security]\nx = 1", "2: security: is not supported by this version of asyncinit"),
-    "later key": (COMMAND + 'pod = "shop"', "2: pod: is not supported by this version of asyncinit"),
+    "later key": (COMMAND + 'profile = "dev"', "2: profile: is not supported by this version of asyncinit"),
     "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
     "nothing to combine": (
         COMMAND + "ready.all = []",

@@ -96,7 +96,9 @@ def test_init_start_and_the_run_time_name_instances_too(tmp_path: Path) -> None:
             "asyncinit.toml": f'[init]\nstart = ["web@a", "web@"]\n[services."web@"]\ninstances = 1\n{COMMAND}',
         },
     )
-    loaded = read(str(tmp_path / "asyncinit.toml"), root=NOWHERE, instances=Instances(("web@b", "nope@1", "no.service")))
+    loaded = read(
+        str(tmp_path / "asyncinit.toml"), root=NOWHERE, instances=Instances(("web@b", "nope@1", "no.service"))
+    )
     assert names(loaded) == {"web@1": True, "web@a": False, "web@b": False}
     assert loaded.configuration.init.start == ("web@a", "web@1", "web@b")
     assert loaded.configuration.templates == {"web@": ("web@1",)}

@@ -38,24 +38,33 @@ def each_piece(language: str) -> pytest.MarkDecorator:
 def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) -> None:
     """Every piece of a file is accepted by the reader that asyncinit uses."""
     table = tomllib.loads(text)
-    if not table.keys().isdisjoint({"init", "defaults", "services"}):
+    if not table.keys().isdisjoint({"init", "defaults", "services", "pods"}):
         (tmp_path / "asyncinit.toml").write_text(text)
         (tmp_path / "services.d").mkdir()
         (tmp_path / "services.d" / "db.toml").write_text('command = "true"\n')
         assert [str(problem) for problem in read(f"{tmp_path}/asyncinit.toml", may_be_empty=True).problems] == []
         return
+    services, pods = tmp_path / "services.d", tmp_path / "pods.d"
+    services.mkdir()
+    pods.mkdir()
+    if pod := re.search(r"^# (?:\S*/)?pods\.d/(\S+)$", text, re.M):
+        (pods / pod[1]).write_text(text)
+        assert [str(problem) for problem in read(None, [str(services)], may_be_empty=True).problems] == []
+        return
+    if "pod" in table:
+        (pods / f"{table['pod']}.toml").write_text("")
     if "command" not in table:
         text = 'command = "true"\n' + text
     told = re.search(r"^# (?:\S*/)?services\.d/(\S+)$", text, re.M)
-    path = tmp_path / (told[1] if told else "web.toml")
+    path = services / (told[1] if told else "web.toml")
     for name in [name for key in RELATIONS for name in table.get(key, [])] + loggers(table.get("log")):
         instances = "instances = 1\n" if name.endswith("@") else ""
-        (tmp_path / f"{template_or_service(name)}.toml").write_text(f'command = "true"\n{instances}')
-    if path.parent != tmp_path:  # a drop-in
+        (services / f"{template_or_service(name)}.toml").write_text(f'command = "true"\n{instances}')
+    if path.parent != services:  # a drop-in
         path.parent.mkdir()
-        (tmp_path / f"{template_or_service(path.parent.stem)}.toml").write_text('command = "true"\n')
+        (services / f"{template_or_service(path.parent.stem)}.toml").write_text('command = "true"\n')
     path.write_text(text)
-    assert [str(problem) for problem in read(None, [str(tmp_path)]).problems] == []
+    assert [str(problem) for problem in read(None, [str(services)]).problems] == []
 
 
 def template_or_service(name: str) -> str:

@@ -36,6 +36,7 @@ from asyncinit.config.spec.log import (
 )
 from asyncinit.config.spec.mounts import Mount, MountKind
 from asyncinit.config.spec.namespaces import Belonging, IdRange, NamespaceKind, Namespaces
+from asyncinit.config.spec.pods import POD_PREFIX, SHARED, Pod, PodInit, PodTree, pod_key, pod_of_key
 from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
@@ -91,6 +92,13 @@ __all__ = [
     "BACKLOG",
     "Socket",
     "Handover",
+    "POD_PREFIX",
+    "SHARED",
+    "Pod",
+    "PodInit",
+    "PodTree",
+    "pod_key",
+    "pod_of_key",
     "ServiceType",
     "INFINITE",
     "IoClass",

@@ -15,17 +15,19 @@ from asyncinit.config.spec.health import Health
 from asyncinit.config.spec.limits import Limits
 from asyncinit.config.spec.log import Log
 from asyncinit.config.spec.namespaces import Namespaces
+from asyncinit.config.spec.pods import POD_PREFIX, Pod, PodInit
 from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
 
 
 class ServiceType(StrEnum):
-    """What a service is: a process that stays, one that completes, or a name for a group."""
+    """What a service is: a process that stays, one that completes, a name for a group, or (ours alone) a pod."""
 
     SERVICE = "service"
     ONESHOT = "oneshot"
     TARGET = "target"
+    POD = "pod"
 
 
 class Directories(Struct, frozen=True):
@@ -59,7 +61,8 @@ class ServiceSpec(Struct, frozen=True):
     file it came from. `on_demand`: started by the first connection to one of `sockets`, and stopped `idle_stop` seconds
     after the last. `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails
     with what it waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an
-    instance of a template that is there because others name it: they start it, and nothing else does.
+    instance of a template that is there because others name it: they start it, and nothing else does. `pod` is the one
+    that it is a member of. A pod itself (`POD`) is a service of ours, called by `pod_key`, with a `sandbox`.
     """
 
     name: str
@@ -110,6 +113,25 @@ class ServiceSpec(Struct, frozen=True):
     foreground: bool = False
     origin: str = ""
     summoned: bool = False
+    pod: str | None = None
+    sandbox: Pod | None = None
+
+    @property
+    def has_process(self) -> bool:
+        """Whether it has a process of its own: not a target, nor a pod whose first process is a service."""
+        hollow = self.sandbox is not None and self.sandbox.init is PodInit.FIRST
+        return self.type is not ServiceType.TARGET and not hollow
+
+    @property
+    def pod_name(self) -> str:
+        """Return what a pod is called by users; an empty string for a service."""
+        return "" if self.sandbox is None else self.name.removeprefix(POD_PREFIX)
+
+    @property
+    def only_for_others(self) -> bool:
+        """Whether it is nothing to stay for: a target, or a pod whose members are services of their own."""
+        inside = self.sandbox is not None and self.sandbox.init is PodInit.ASYNCINIT
+        return self.type in {ServiceType.TARGET, ServiceType.POD} and not inside
 
     @property
     def instance(self) -> str:

@@ -141,7 +141,7 @@ class CrashRecorder:
 
 def _is_its_own(failure: Reason | None) -> TypeGuard[Reason]:
     """Tell whether something failed, and not only because another one did."""
-    return failure is not None and failure.code is not Code.DEPENDENCY and failure.service is None
+    return failure is not None and failure.code not in {Code.DEPENDENCY, Code.POD} and failure.service is None
 
 
 def _outcome(service: Service, effect: Announce, now: float) -> str:

@@ -27,7 +27,6 @@ from asyncinit.config.spec import (
     LogLevel,
     ReadyKind,
     ServiceSpec,
-    ServiceType,
     WhenFull,
 )
 from asyncinit.control.types import LogFile, LogStatus
@@ -273,7 +272,7 @@ class Router:
 
     def status(self, name: str, spec: ServiceSpec) -> LogStatus | None:
         """Return where the output of a service goes and what became of it."""
-        if spec.type is ServiceType.TARGET:
+        if not spec.has_process:
             return None
         route, routed = self._journal.routes.get(name), self.routed.get(name)
         log = routed.log if routed is not None else spec.log

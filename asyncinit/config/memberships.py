@@ -1,0 +1,93 @@
+"""Which services are members of which pod, and what is wrong with that; reads no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from asyncinit.config.declared import Declarations
+from asyncinit.config.layers import Declared
+from asyncinit.config.merge import has, laid_over
+from asyncinit.config.problems import Finding, Problem, printable, shown
+from asyncinit.config.sections import pods
+from asyncinit.config.spec import ServiceSpec, pod_key
+from asyncinit.config.templates import Services
+
+Whole = Mapping[str, dict[str, Any]]
+
+
+class Memberships:
+    """The pods of what was found, each with its `members`, in the order of their names."""
+
+    def __init__(self, found: Declarations, services: Services, whole: Whole) -> None:
+        self._found = found
+        self._services = services
+        self._pods = found.pods.found
+        self.members: dict[str, list[str]] = {name: [] for name in self._pods}
+        for name in sorted(whole):
+            pod = whole[name].get("pod")
+            if pod in self.members:
+                self.members[pod].append(name)
+
+    def check(self, whole: Whole) -> Iterator[Problem]:
+        """Check each pod, and that every service that is to be in one can be."""
+        for name, one in self._pods.items():
+            yield from one.problems
+            yield from map(one.problem, pods.check(name, one.given))
+            if one.table.get("init") == "first":
+                yield from map(one.problem, self._check_first(name, one))
+        for name, keys in whole.items():
+            pod = keys.get("pod")
+            if isinstance(pod, str) and pod not in self._found.pods.known:
+                yield self._of_service(name, self._found.pods.unknown(pod))
+
+    def _check_first(self, name: str, one: Declared) -> Iterator[Finding]:
+        first, members = one.given.get("first"), self.members[name]
+        if first is None and len(members) > 1:
+            problem = f"is missing: {', '.join(map(printable, members))} are members, and one of them is PID 1"
+            yield Finding(("first",), problem, expected=f"first = {shown(members[0])}")
+        elif first is None and not members:
+            yield Finding(("init",), 'is "first", and no service is in this pod to be its PID 1')
+        elif first is not None and first not in members:
+            problem = f"names {shown(first)}, which is not in this pod"
+            yield Finding(("first",), problem, expected=f'pod = "{name}" there')
+
+    def _of_service(self, name: str, finding: Finding) -> Problem:
+        own, defaults = self._services.all[name], self._found.defaults
+        if defaults is not None and not has(own.given, ("pod",)):
+            return defaults.problem(finding)
+        return own.problem(finding)
+
+    def first(self, pod: str) -> str | None:
+        """Return the member that is the pod's PID 1, if one is."""
+        table = self._pods[pod].table
+        if table.get("init") != "first":
+            return None
+        named, members = table.get("first"), self.members[pod]
+        return named if named in members else members[0] if named is None and members else None
+
+    def edges(self) -> dict[str, dict[str, list[str]]]:
+        """Return what members wait for because of their pod, and pods because of their first member, by key."""
+        result: dict[str, dict[str, list[str]]] = {}
+        for pod, members in self.members.items():
+            first = self.first(pod)
+            result[pod_key(pod)] = {} if first is None else {"first": [first]}
+            result |= {name: {"pod": [pod_key(pod)]} for name in members if name != first}
+        return result
+
+    def bound(self, specs: Mapping[str, ServiceSpec]) -> dict[str, ServiceSpec]:
+        """Return services with the edges to their pods, and the pods themselves."""
+        result = dict(specs)
+        for pod, one in self._pods.items():
+            first = self.first(pod)
+            for name in self.members[pod]:
+                if name != first and name in specs:
+                    spec = result[name]
+                    result[name] = msgspec.structs.replace(spec, binds_to=(*spec.binds_to, pod_key(pod)))
+            origin = printable(one.layers[0].document.path)
+            result[pod_key(pod)] = pods.resolve(
+                pod, msgspec.convert(laid_over({}, one.table), pods.PodKeys), first, origin
+            )
+        return result

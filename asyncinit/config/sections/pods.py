@@ -1,0 +1,130 @@
+"""A pod: the keys of a file in pods.d and of [pods.NAME], which are none of a service's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from signal import SIGKILL, SIGTERM
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from asyncinit.config import kinds, spec
+from asyncinit.config.problems import Finding, shown
+from asyncinit.config.sections import restart
+from asyncinit.config.sections.given import Keys, filled, or_none
+from asyncinit.config.sections.restart import Policy, RestartTable
+
+
+class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A pod: services that share a PID namespace, and others, under one PID 1 of their own."""
+
+    description: Annotated[kinds.Line, Meta(description="One line for people.")] = ""
+    enabled: Annotated[bool, Meta(description="false: it comes up only when one of its members is started.")] = True
+    init: Annotated[
+        Literal["simple", "first", "asyncinit"],
+        Meta(
+            description="What its PID 1 is: `simple`, a small program that only reaps and reports, and has no power; "
+            "`first`, one of its members; `asyncinit`, which runs the members inside as its own services."
+        ),
+    ] = "simple"
+    tree: Annotated[
+        Literal["inside", "outside"],
+        Meta(
+            description="`inside`: members are children of its PID 1. `outside`: of asyncinit; seen from within they "
+            "have no parent."
+        ),
+    ] = "inside"
+    first: Annotated[
+        kinds.ServiceName | UnsetType,
+        Meta(
+            description='`init = "first"`: the member that is its PID 1. The others go down with it.',
+            extra={"default": "its only member"},
+        ),
+    ] = UNSET
+    share: Annotated[
+        list[Literal["pid", "net", "ipc", "uts", "cgroup", "user"]],
+        Meta(
+            description="The namespaces that its members have in common; `pid` is one in any case. Without `net` they "
+            "use the network that is there; with it they have a loopback interface of their own, and nothing else.",
+            examples=[["pid", "net", "ipc", "uts"]],
+        ),
+    ] = field(default_factory=lambda: ["pid", "ipc", "uts"])
+    hostname: Annotated[
+        kinds.Word | UnsetType, Meta(description="What its members are on.", extra={"default": "the pod's name"})
+    ] = UNSET
+    restart: Annotated[
+        Policy | RestartTable, Meta(description="When the whole of it is started again: its members come back with it.")
+    ] = field(default_factory=RestartTable)
+
+
+# Its members are down by then, and the kernel ends what else is in it.
+_AT_ONCE = spec.Stop(signal=SIGKILL, scope=spec.Scope.PROCESS)
+# It stops the members first, for which it takes 9 s.
+_OF_ASYNCINIT = spec.Stop(signal=SIGTERM, scope=spec.Scope.PROCESS, timeout=10.0)
+_MOST = 64  # characters of a host name
+
+
+def check(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check what the keys of the pod `name` must agree on."""
+    init = table.get("init", "simple")
+    if init != "first" and "first" in table:
+        problem = 'is for a pod whose PID 1 is a member: it needs init = "first"'
+        yield Finding(("first",), problem)
+    if init != "simple" and "tree" in table:
+        yield Finding(("tree",), f'is for a pod with init = "simple", and this has init = {shown(init)}')
+    if init == "first" and "restart" in table:
+        problem = 'cannot be used here: with init = "first" it is the [restart] of the member that is PID 1'
+        yield Finding(("restart",), problem)
+    share = table.get("share")
+    if isinstance(share, list) and "pid" not in share:
+        problem = "leaves out pid, which the members of a pod always share"
+        yield Finding(("share",), problem, shown(share), suggestion=shown(["pid", *share]))
+    if "hostname" in table and isinstance(share, list) and "uts" not in share:
+        yield Finding(("hostname",), "is for a pod with a host name of its own: share has no uts")
+    hostname = table.get("hostname", name)
+    if isinstance(hostname, str) and len(hostname) > _MOST:
+        place = ("hostname",) if "hostname" in table else ()
+        yield Finding(place, f"has a host name of more than {_MOST} characters: set hostname")
+
+
+def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.ServiceSpec:
+    """Return the service that the pod `name` is; `first` is the member that is its PID 1, if one is."""
+    share = tuple(one for one in spec.SHARED if one in keys.share)
+    init = spec.PodInit(keys.init)
+    table = keys.restart
+    assert isinstance(table, RestartTable)  # `merge` writes the short form in full
+    return spec.ServiceSpec(
+        spec.pod_key(name),
+        type=spec.ServiceType.POD,
+        description=keys.description,
+        enabled=keys.enabled,
+        binds_to=() if first is None else (first,),
+        restart=restart.resolve(table, spec.ServiceType.POD, essential=False),
+        stop=_OF_ASYNCINIT if init is spec.PodInit.ASYNCINIT else _AT_ONCE,
+        origin=origin,
+        sandbox=spec.Pod(
+            init=init,
+            tree=spec.PodTree(keys.tree),
+            share=share,
+            hostname=(or_none(keys.hostname) or name) if "uts" in share else None,
+            first=first,
+        ),
+    )
+
+
+def declare(pod: spec.ServiceSpec) -> Keys:
+    """Return the keys that resolve to a pod."""
+    assert pod.sandbox is not None
+    box = pod.sandbox
+    keys: Keys = {
+        "description": pod.description,
+        "enabled": pod.enabled,
+        "init": str(box.init),
+        "tree": str(box.tree) if box.init is spec.PodInit.SIMPLE else None,
+        "first": box.first,
+        "share": list(box.share),
+        "hostname": box.hostname,
+    }
+    if box.init is not spec.PodInit.FIRST:
+        keys["restart"] = restart.declare(pod.restart)
+    return filled(keys)
