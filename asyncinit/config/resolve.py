@@ -6,6 +6,7 @@ What is given here was found valid before (`convert`, `merge`); the defaults tha
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from enum import Enum
 
 from msgspec import UnsetType
@@ -50,7 +51,6 @@ class Mode(Enum):
 def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> spec.ServiceSpec:
     """Return the specification of service `name` from its keys, defaults merged in."""
     kind = spec.ServiceType(declared.type)
-    files = declared.environment_file
     table = declared.restart
     on_demand = declared.on_demand and bool(declared.sockets)  # the defaults may have it for others
     assert isinstance(table, restart.RestartTable)  # `merge` writes the short form in full
@@ -65,17 +65,10 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         working_directory=or_none(declared.working_directory),
         user=account(declared.user),
         group=account(declared.group),
-        supplementary_groups=(
-            None
-            if isinstance(declared.supplementary_groups, UnsetType)
-            else tuple(map(values.account, declared.supplementary_groups))
-        ),
+        supplementary_groups=_groups(declared.supplementary_groups),
         umask=None if isinstance(declared.umask, UnsetType) else values.umask(declared.umask),
         environment=declared.environment,
-        environment_file=tuple(
-            spec.EnvironmentFile(path.removeprefix("-"), optional=path.startswith("-"))
-            for path in ([files] if isinstance(files, str) else files)
-        ),
+        environment_file=_files(declared.environment_file),
         clear_environment=declared.clear_environment,
         unset_environment=tuple(declared.unset_environment),
         tty=declared.tty,
@@ -138,6 +131,15 @@ def _own_log(declared: settings.InitKeys, folder: str) -> spec.Log:
         max_size=values.size(declared.log_max_size),
         keep=declared.log_keep,
     )
+
+
+def _groups(given: Sequence[str | int] | UnsetType) -> tuple[str, ...] | None:
+    return None if isinstance(given, UnsetType) else tuple(map(values.account, given))
+
+
+def _files(given: str | Sequence[str]) -> tuple[spec.EnvironmentFile, ...]:
+    paths = [given] if isinstance(given, str) else given
+    return tuple(spec.EnvironmentFile(path.removeprefix("-"), optional=path.startswith("-")) for path in paths)
 
 
 def _main_command(declared: keys.ServiceKeys) -> spec.Command | None:
