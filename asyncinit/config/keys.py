@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
-from asyncinit.config.sections import limits, namespaces
+from asyncinit.config.sections import limits, namespaces, security
 from asyncinit.config.sections.condition import ConditionTable
 from asyncinit.config.sections.directories import DirectoriesTable
 from asyncinit.config.sections.health import HealthTable
@@ -23,6 +23,7 @@ from asyncinit.config.sections.namespaces import NamespacesTable
 from asyncinit.config.sections.ready import ReadyTable
 from asyncinit.config.sections.reload import ReloadTable
 from asyncinit.config.sections.restart import Policy, RestartTable
+from asyncinit.config.sections.security import Profile, SecurityTable
 from asyncinit.config.sections.sockets import SocketTable
 from asyncinit.config.sections.stop import StopTable
 from asyncinit.config.sections.timer import TimerTable
@@ -164,6 +165,9 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     namespaces: Annotated[NamespacesTable, Meta(description="What it sees as its own.")] = field(
         default_factory=NamespacesTable
     )
+    security: Annotated[
+        Profile | SecurityTable, Meta(description="What its processes give up.", examples=["strict"])
+    ] = field(default_factory=SecurityTable)
     ready: Annotated[ReadyTable, Meta(description="When it counts as ready.")] = field(default_factory=ReadyTable)
     restart: Annotated[Policy | RestartTable, Meta(description="When it is started again.")] = field(
         default_factory=RestartTable
@@ -220,13 +224,13 @@ PREFERABLE = (
     | {"directories", *(f"directories.{name}" for name in DirectoriesTable.__struct_fields__)}
     | {"limits", *(f"limits.{name}" for name in limits.KEYS)}
     | {"namespaces", *(f"namespaces.{name}" for name in namespaces.KEYS)}
+    | {"security", *(f"security.{name}" for name in security.KEYS)}
     | {"timer.persistent", "sockets", "log"}
 )
 """What `prefer` can name: keys that the system may refuse to apply."""
 
 LATER = frozenset(
     [
-        "security",
         "watch",
         "profile",
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from asyncinit.config.hints import NOT_YET
 from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import health, limits, log, namespaces, ready, sockets, timer
+from asyncinit.config.sections import health, limits, log, namespaces, ready, security, sockets, timer
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
@@ -74,8 +74,8 @@ def _without(table: Table, keys: Collection[str]) -> dict[str, Any]:
 
 
 def _in_full(table: Table) -> dict[str, Any]:
-    policy = table.get("restart")
-    return {**table, "restart": {"policy": policy}} if isinstance(policy, str) else dict(table)
+    short = {"restart": "policy", "security": "profile"}
+    return {**table, **{name: {key: table[name]} for name, key in short.items() if isinstance(table.get(name), str)}}
 
 
 def _over(base: Table, own: Table) -> dict[str, Any]:
@@ -130,6 +130,8 @@ def check_table(table: Table) -> Iterator[Finding]:
         yield from limits.check(table["limits"])
     if isinstance(table.get("namespaces"), dict):
         yield from namespaces.check(table["namespaces"])
+    if isinstance(table.get("security"), dict):
+        yield from security.check(table["security"])
     if isinstance(table.get("log"), dict):
         yield from log.check(table["log"])
     hooks = table.get("hooks")

@@ -62,6 +62,7 @@ IMPACTS: Mapping[str, Impact] = {
     "directories": Impact.RESTART,
     "limits": Impact.RESTART,
     "namespaces": Impact.RESTART,
+    "security": Impact.RESTART,
     "ready": Impact.NEXT_START,  # but see _of_ready
     "restart": Impact.NOW,
     "stop": Impact.NOW,

@@ -43,6 +43,8 @@ def _load() -> Any:
         umount2=(text, integer),
         pivot_root=(text, text),
         sethostname=(text, ctypes.c_size_t),
+        capget=(pointer, pointer),
+        capset=(pointer, pointer),
         # variadic: all arguments are passed as what they are in the kernel, a long
         syscall=(ctypes.c_long,) * 7,
     )

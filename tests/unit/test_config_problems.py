@@ -48,7 +48,7 @@ MISTAKES = {
         COMMAND + '[restart]\ndely = "1s"',
         "3: restart.dely: is not a key of [restart]; did you mean delay?",
     ),
-    "later table": (COMMAND + "[security]\nx = 1", "2: security: is not supported by this version of asyncinit"),
+    "later table": (COMMAND + "[profile]\nx = 1", "2: profile: is not supported by this version of asyncinit"),
     "later key": (COMMAND + 'profile = "dev"', "2: profile: is not supported by this version of asyncinit"),
     "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
     "nothing to combine": (
@@ -234,12 +234,12 @@ MISTAKES = {
     ),
     "prefer": (
         COMMAND + 'prefer = ["usr"]',
-        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, log, namespaces, sockets, '
-        'supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
+        '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, log, namespaces, '
+        'security, sockets, supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
     ),
     "prefer something later": (
-        COMMAND + 'prefer = ["security.no_new_privileges"]',
-        '2: prefer[0]: names "security.no_new_privileges", which is not supported by this version of asyncinit',
+        COMMAND + 'prefer = ["profile.dev"]',
+        '2: prefer[0]: names "profile.dev", which is not supported by this version of asyncinit',
     ),
     "a socket of no kind": (
         COMMAND + '[[sockets]]\nname = "http"',

@@ -17,6 +17,7 @@ from asyncinit.config.spec.log import Log
 from asyncinit.config.spec.namespaces import Namespaces
 from asyncinit.config.spec.pods import POD_PREFIX, Pod, PodInit
 from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
+from asyncinit.config.spec.security import Security
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
 
@@ -97,6 +98,7 @@ class ServiceSpec(Struct, frozen=True):
     directories: Directories = Directories()
     limits: Limits = Limits()
     namespaces: Namespaces = Namespaces()
+    security: Security = Security()
     ready: Ready = Ready()
     restart: Restart = Restart()
     stop: Stop = Stop()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 from asyncinit.control.types import Check, Grade
-from asyncinit.linux import proc
+from asyncinit.linux import landlock, proc, seccomp
 from asyncinit.linux.close_range import has_close_range
 from asyncinit.linux.mounts import table
 from asyncinit.linux.namespaces import in_initial_pid_namespace
@@ -22,6 +22,12 @@ _CAPABILITIES = (  # <linux/capability.h>
     (19, "SYS_PTRACE", "what a service of another user leaves behind is not known by its environment"),
     (0, "CHOWN", "directories and output cannot be given to a service's user"),
     (1, "DAC_OVERRIDE", "directories and files of other users cannot be written"),
+)
+
+_LANDLOCK_OF = (  # the ABI from which on it can be refused
+    (3, "to truncate files"),
+    (4, "TCP ports (services with such rules cannot start)"),
+    (5, "ioctl on devices"),
 )
 
 
@@ -40,6 +46,7 @@ def machine() -> list[Check]:
         _capabilities,
         _no_new_privileges,
         _seccomp,
+        _landlock,
         _cgroup,
         _user_namespaces,
         _run,
@@ -166,7 +173,23 @@ def _no_new_privileges() -> Check:
 
 def _seccomp() -> Check:
     mode = proc.status_field(os.getpid(), "Seccomp")
-    return good("seccomp", "a filter is in force" if mode == "2" else "no filter")
+    found = "a filter is in force" if mode == "2" else "no filter"
+    try:
+        seccomp.library()
+    except seccomp.MissingLibraryError as error:
+        return limited("seccomp", f"{found}; {error}", "services with security.seccomp cannot start")
+    return good("seccomp", found)
+
+
+def _landlock() -> Check:
+    missing = landlock.why_not()
+    if missing:
+        return limited("landlock", missing, "services with security.landlock cannot start")
+    abi = landlock.version()
+    lacking = [text for least, text in _LANDLOCK_OF if abi < least]
+    if lacking:
+        return limited("landlock", f"ABI {abi}", f"cannot refuse {', '.join(lacking)}")
+    return good("landlock", f"ABI {abi}")
 
 
 def _cgroup() -> Check:

@@ -11,13 +11,14 @@ import errno
 import fcntl
 import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import limits, signals, terminal
 from asyncinit.runtime.process import executable, limiting
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
+from asyncinit.runtime.process.securing import Securing, filter_step
 from asyncinit.runtime.process.step import Step
 
 if TYPE_CHECKING:
@@ -85,49 +86,13 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
     todo += limiting.steps(plan.limits)
     if plan.umask is not None:
         todo.append(Step("set umask", os.umask, (plan.umask,)))
-    if credentials is not None:
-        todo += credential_steps(credentials)
+    securing = Securing(plan.security, credentials)
+    todo += securing.become()
     if plan.working_directory is not None:
         # As the user: root may be refused where the user is let in (NFS), and the other way round.
         todo.append(Step(f"change directory to {plan.working_directory}", os.chdir, (plan.working_directory,)))
+    todo += securing.close_off()
     return todo
-
-
-def credential_steps(credentials: Credentials) -> list[Step]:
-    """Return the steps by which a process becomes who `credentials` say; for good."""
-    uid, gid, groups = credentials.uid, credentials.gid, credentials.groups
-    user = f"set user {credentials}"
-    group = f"set group {credentials.group_name or gid}"
-    todo = []
-    if groups is not None:
-        todo.append(Step(f"{user} (its supplementary groups)", _change_ids, (os.setgroups, groups)))
-    todo.append(Step(group, _change_ids, (os.setresgid, gid, gid, gid)))
-    todo.append(Step(user, _change_ids, (os.setresuid, uid, uid, uid)))
-    return todo
-
-
-def is_ours(credentials: Credentials | None) -> bool:
-    """Tell whether a child of ours has these credentials without any step."""
-    if credentials is None:
-        return True
-    if set(os.getresuid()) != {credentials.uid} or set(os.getresgid()) != {credentials.gid}:
-        return False
-    return credentials.groups is None or set(credentials.groups) == set(os.getgroups())
-
-
-def _change_ids(call: Callable[..., None], *arguments: object) -> None:
-    """Call a function that needs rights, and say what it takes where the kernel does not."""
-    try:
-        call(*arguments)
-    except OSError as error:
-        text = why(error.errno or 0)
-        if error.errno == errno.EPERM and os.geteuid() != 0:
-            text += f"; asyncinit runs as uid {os.geteuid()}, and only root may do this"
-        elif error.errno == errno.EPERM:
-            text += "; asyncinit is root without this capability, or of a user namespace that forbids it"
-        elif error.errno == errno.EINVAL:
-            text += "; this user namespace has no such id"
-        raise SpawnError("", error.errno or 0, text) from None
 
 
 def fork() -> int:
@@ -155,6 +120,9 @@ def become(todo: list[Step], plan: ExecPlan, report: int) -> NoReturn:
         environment = {**plan.environment, **dict.fromkeys(plan.pid_variables, str(os.getpid()))}
         signals.reset_in_child()
         os.write(report, MARK)
+        if plan.system_call_filter:
+            name, call, arguments = filter_step(plan.system_call_filter)
+            call(*arguments)
         _execute(program, plan.argv, environment)
     except SpawnError as error:
         _tell(report, SpawnError(error.step or name, error.errno, error.detail))

@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from asyncinit.config.spec import Limits, SpawnMethod
+from asyncinit.config.spec import Limits, Security, SpawnMethod
 
 
 class Credentials(Struct, frozen=True):
@@ -31,6 +31,7 @@ class Credentials(Struct, frozen=True):
 
 
 NO_LIMITS = Limits()
+NO_SECURITY = Security()
 
 
 class Session(Enum):
@@ -57,6 +58,7 @@ class ExecPlan:
     what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard) where `limits` has none,
     None: as ours.
     `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID).
+    `security` has no variables in its paths; of its `seccomp`, which is not looked at, `system_call_filter` is made.
     """
 
     argv: tuple[str, ...]
@@ -74,3 +76,5 @@ class ExecPlan:
     open_files: tuple[int, int] | None = None
     pid_variables: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
+    security: Security = NO_SECURITY
+    system_call_filter: bytes = b""

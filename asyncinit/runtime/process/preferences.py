@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
-from asyncinit.config.spec import Limits, ServiceSpec
+from asyncinit.config.spec import Limits, Security, ServiceSpec
 from asyncinit.errors import SpawnError, why
-from asyncinit.runtime.process import child, limiting
+from asyncinit.runtime.process import limiting, securing
 from asyncinit.runtime.process.identity import Identity, identify
-from asyncinit.runtime.process.plan import Credentials
+from asyncinit.runtime.process.plan import NO_SECURITY, Credentials
+from asyncinit.runtime.process.securing import Securing
 from asyncinit.runtime.process.step import Step
 
 _IDENTITY = ("supplementary_groups", "group", "user")  # in the order in which they are given up
@@ -22,7 +23,8 @@ def to_be_tried(spec: ServiceSpec) -> bool:
     """Tell whether `prefer` names a key that can only be tried."""
     identity = any(getattr(spec, key) is not None for key in _IDENTITY if key in spec.prefer)
     folder = "working_directory" in spec.prefer and spec.working_directory is not None
-    return identity or folder or ("tty" in spec.prefer and isinstance(spec.tty, str)) or bool(_preferred_limits(spec))
+    terminal = "tty" in spec.prefer and isinstance(spec.tty, str)
+    return identity or folder or terminal or bool(_preferred_limits(spec)) or _prefers_security(spec)
 
 
 def try_identity(spec: ServiceSpec, wanted: Identity) -> tuple[Identity, list[tuple[str, str]]]:
@@ -50,6 +52,11 @@ def _preferred_limits(spec: ServiceSpec) -> list[tuple[str, Step]]:
     return [(key, step) for key, step in limiting.by_key(spec.limits) if named & {"limits", f"limits.{key}"}]
 
 
+def _prefers_security(spec: ServiceSpec) -> bool:
+    keys = (key for key, _ in securing.by_key(spec.security))
+    return any(spec.prefer & {"security", f"security.{key}"} for key in keys)
+
+
 def try_limits(spec: ServiceSpec) -> tuple[Limits, list[tuple[str, str]]]:
     """Return as much of the service's limits as the kernel grants, and what `prefer` had to leave out, with why."""
     granted, left_out = spec.limits, []
@@ -58,6 +65,26 @@ def try_limits(spec: ServiceSpec) -> tuple[Limits, list[tuple[str, str]]]:
         if text:
             granted = limiting.without(granted, key)
             left_out.append((f"limits.{key}", text))
+    return granted, left_out
+
+
+def try_security(
+    security: Security, named: frozenset[str], credentials: Credentials | None
+) -> tuple[Security, list[tuple[str, str]]]:
+    """Return as much of `security` as the kernel grants, and what of `named` had to be left out, with why.
+
+    Its system call filter is not tried: see `securing.make_filter`.
+    """
+    if securing.is_ours(credentials):
+        credentials = None
+    granted, left_out = security, []
+    for key, alone in securing.by_key(security):
+        if named & {"security", f"security.{key}"} and key != "seccomp":
+            way = Securing(alone, credentials)
+            text = _try([*way.become(), *way.close_off()])
+            if text:
+                granted = securing.without(granted, key)
+                left_out.append((f"security.{key}", text))
     return granted, left_out
 
 
@@ -79,7 +106,7 @@ def try_terminal(path: str) -> str:
 
 
 def _credential_steps(credentials: Credentials | None) -> list[Step]:
-    return [] if credentials is None or child.is_ours(credentials) else child.credential_steps(credentials)
+    return Securing(NO_SECURITY, None if securing.is_ours(credentials) else credentials).become()
 
 
 def _try(steps: list[Step]) -> str:

@@ -14,19 +14,17 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from asyncinit.config.spec import Command, Limits, ServiceSpec
+from asyncinit.config.spec import Command, Limits, Security, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime.process import conditions, directories, environment, preferences
-from asyncinit.runtime.process.environment import EnvironmentFileError, UnsetVariableError
+from asyncinit.runtime.process import conditions, directories, environment, environment_files, preferences, securing
+from asyncinit.runtime.process.environment import UnsetVariableError
 from asyncinit.runtime.process.identity import Identity, NotInFilesError, identify
 from asyncinit.runtime.process.offload import Offloader, StepCallback
-from asyncinit.runtime.process.plan import NO_LIMITS, Credentials, ExecPlan
+from asyncinit.runtime.process.plan import NO_LIMITS, NO_SECURITY, Credentials, ExecPlan
 
 TIMEOUT = 30.0
 """Seconds for all of it: directory servers and network file systems that answer at all answer within."""
-
-_FILE_LIMIT = 1 << 20  # an environment file this large is a mistake: exec would refuse it
 
 
 class NotApplied(Struct, frozen=True):
@@ -41,7 +39,8 @@ class Findings(Struct):
 
     `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
     file; `directories` the variables that tell of them; `limits` what is granted of those that may be left out, None:
-    they were not tried. `unmet` is the condition that does not hold, if one was found: then that is all.
+    they were not tried; `security` the same, its variables replaced, and `system_call_filter` what is made of it.
+    `unmet` is the condition that does not hold, if one was found: then that is all.
     """
 
     identity: Identity = field(default_factory=Identity)
@@ -49,6 +48,8 @@ class Findings(Struct):
     files: list[dict[str, str]] = field(default_factory=list)
     directories: dict[str, str] = field(default_factory=dict)
     limits: Limits | None = None
+    security: Security | None = None
+    system_call_filter: bytes = b""
     not_applied: list[NotApplied] = field(default_factory=list)
     unmet: str = ""
 
@@ -73,6 +74,8 @@ class Prepared(Struct, frozen=True):
     not_applied: tuple[NotApplied, ...] = ()
     users: Mapping[str, tuple[Credentials | None, dict[str, str]]] = field(default_factory=dict)
     limits: Limits = NO_LIMITS
+    security: Security = NO_SECURITY
+    system_call_filter: bytes = b""
 
     def plan(
         self, command: Command, key: str, user: str | None = None, additional: Mapping[str, str] | None = None
@@ -99,6 +102,8 @@ class Prepared(Struct, frozen=True):
             working_directory=self.working_directory,
             umask=self.umask,
             limits=self.limits,
+            security=self.security,
+            system_call_filter=self.system_call_filter,
         )
 
 
@@ -213,7 +218,8 @@ def _names_users(spec: ServiceSpec) -> bool:
 
 
 def _needs_child(spec: ServiceSpec) -> bool:
-    return bool(spec.directories or spec.environment_file) or preferences.to_be_tried(spec)
+    filtered = spec.security.seccomp is not None
+    return bool(spec.directories or spec.environment_file) or filtered or preferences.to_be_tried(spec)
 
 
 def _hook_users(spec: ServiceSpec) -> list[str]:
@@ -254,6 +260,7 @@ def _find(
     step("set limits")
     findings.limits, refused = preferences.try_limits(spec)
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
+    _secure(spec, inherited, own, findings, step)
     if "working_directory" in spec.prefer and spec.working_directory is not None:
         prepared = _assemble(spec, inherited, own, findings)
         step(f"change directory to {prepared.working_directory}")
@@ -297,42 +304,42 @@ def _make_directories(
             findings.not_applied.append(NotApplied(key, str(failure)))
 
 
+def _secure(
+    spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings, step: StepCallback
+) -> None:
+    """Find out what of [security] is granted, and make the filter of system calls."""
+    if not spec.security:
+        return
+    step("set security")
+    wanted = _assemble(spec, inherited, own, findings).security
+    granted, refused = preferences.try_security(wanted, spec.prefer, findings.identity.credentials)
+    if granted.seccomp is not None:
+        try:
+            findings.system_call_filter = securing.make_filter(granted.seccomp)
+        except SpawnError as error:
+            if not spec.prefer & {"security", "security.seccomp"}:
+                raise
+            granted = securing.without(granted, "seccomp")
+            refused.append(("security.seccomp", str(error)))
+    findings.security = granted
+    findings.not_applied += [NotApplied(key, text) for key, text in refused]
+
+
 def _read_files(
     spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings, step: StepCallback
 ) -> None:
     known = environment.ground(spec, inherited, findings.identity.account, findings.directories, own)
     for file in spec.environment_file:
-        name = f"read environment file {file.path}"
         try:
-            path = environment.expand(file.path, environment.path_environment(spec, known), "environment_file")
-            name = f"read environment file {path}"
-            step(name)
-            variables = environment.parse_environment_file(_read(path), path)
-        except FileNotFoundError as error:
-            if file.optional:
-                continue
-            failure = SpawnError(name, error.errno or 0)
-        except OSError as error:
-            failure = SpawnError(name, error.errno or 0)
-        except UnsetVariableError as error:
-            failure = SpawnError(name, 0, str(error))
-        except EnvironmentFileError as error:
-            failure = SpawnError("read environment file", 0, str(error))
+            variables = environment_files.read(file, environment.path_environment(spec, known), step)
+        except SpawnError as error:
+            if "environment_file" not in spec.prefer:
+                raise
+            findings.not_applied.append(NotApplied("environment_file", str(error)))
         else:
-            known.update(variables)
-            findings.files.append(variables)
-            continue
-        if "environment_file" not in spec.prefer:
-            raise failure
-        findings.not_applied.append(NotApplied("environment_file", str(failure)))
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        data = file.read(_FILE_LIMIT + 1)
-    if len(data) > _FILE_LIMIT:
-        raise EnvironmentFileError(path, 1, f"the file is larger than {_FILE_LIMIT >> 20} MiB")
-    return data
+            if variables is not None:
+                known.update(variables)
+                findings.files.append(variables)
 
 
 def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings) -> Prepared:
@@ -354,6 +361,8 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         folder = spec.working_directory
         if folder is not None:
             folder = environment.expand(folder, variables, "working_directory")
+        security = spec.security if findings.security is None else findings.security
+        security = securing.expanded(security, variables)
         users = {
             name: (identity.credentials, variables_of(identity))
             for name, identity in findings.users.items()
@@ -370,4 +379,6 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         tuple(findings.not_applied),
         users,
         spec.limits if findings.limits is None else findings.limits,
+        security,
+        findings.system_call_filter,
     )

@@ -23,7 +23,7 @@ from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
 from asyncinit.linux.close_range import close_on_exec_from
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime.process import child, executable
+from asyncinit.runtime.process import child, executable, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
@@ -80,7 +80,7 @@ class Spawner:
         # Whoever opened a descriptor without O_CLOEXEC: no program of ours shall have it.
         close_on_exec_from(3)
         # To stay who we are takes no right.
-        credentials = None if child.is_ours(plan.credentials) else plan.credentials
+        credentials = None if securing.is_ours(plan.credentials) else plan.credentials
         if _plain(plan, credentials) and self._quick(plan):
             try:
                 pid, pipe = _posix_spawn(plan), -1
@@ -246,6 +246,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         and plan.umask is None
         and plan.open_files is None
         and not plan.limits
+        and not plan.security
         and not plan.pid_variables
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))

@@ -1,0 +1,276 @@
+"""[security]: what a service's processes give up."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from asyncinit.config import kinds, spec
+from asyncinit.config.problems import Finding, quoted, shown
+from asyncinit.config.sections.given import Keys, filled, names, or_none
+from asyncinit.config.spec import capabilities, system_calls
+from asyncinit.config.values import BadValueError, close_to
+
+Profile = Literal["strict"]
+
+
+def capability(value: str) -> str:
+    """Return a word of a set of capabilities: a name in full, or the name of a set; "~" before it stays."""
+    mark, name = ("~", value[1:]) if value.startswith("~") else ("", value)
+    if name in capabilities.SETS:
+        return value
+    bare = name.removeprefix("CAP_")
+    if bare in capabilities.NAMES:
+        return f"{mark}CAP_{bare}"
+    folded = name.upper().replace("-", "_").removeprefix("CAP_")
+    guess = folded if folded in capabilities.NAMES else close_to(folded, capabilities.NAMES)
+    raise BadValueError(suggestion=quoted(f"{mark}CAP_{guess}") if guess else "")
+
+
+def one_capability(value: str) -> str:
+    """Return the full name of a capability."""
+    if value.startswith("~") or value in capabilities.SETS:
+        raise BadValueError
+    return capability(value)
+
+
+def system_call(value: str) -> str:
+    """Return the name of a system call or of a set of them; whether a call exists is known where it is used."""
+    if value.startswith("@"):
+        if value not in system_calls.SETS:
+            guess = close_to(value, system_calls.SETS)
+            raise BadValueError(suggestion=quoted(guess) if guess else "")
+    elif not (value.isascii() and value.isidentifier() and value == value.lower()):
+        raise BadValueError
+    return value
+
+
+def filter_action(value: str) -> str:
+    """Return the name of an errno, or KILL."""
+    if value != spec.KILL and value not in errno.errorcode.values():
+        raise BadValueError
+    return value
+
+
+def path(value: str) -> str:
+    """Return an absolute path, or one that begins with a variable."""
+    if not value.startswith(("/", "${")):
+        raise BadValueError
+    return value
+
+
+def rule_path(value: str) -> str:
+    """Return such a path, with "-" before it if it may be absent."""
+    path(value.removeprefix("-"))
+    return value
+
+
+_CAPABILITY = 'the name of a capability such as "CAP_NET_BIND_SERVICE"'
+_CAPABILITIES = f'{_CAPABILITY}, "all", "none" or "docker-default", with "~" before it what is taken out'
+Capability = Annotated[str, Meta(extra={"kind": kinds.Kind("capability", _CAPABILITY, one_capability)})]
+CapabilityWord = Annotated[str, Meta(extra={"kind": kinds.Kind("capability or set", _CAPABILITIES, capability)})]
+SystemCall = Annotated[
+    str,
+    Meta(
+        extra={
+            "kind": kinds.Kind(
+                "system call or set",
+                'the name of a system call such as "ptrace", or of a set such as "@system-service"',
+                system_call,
+            )
+        }
+    ),
+]
+Action = Annotated[
+    str,
+    Meta(
+        extra={"kind": kinds.Kind("errno or `kill`", 'the name of an errno such as "EPERM", or "kill"', filter_action)}
+    ),
+]
+RulePath = Annotated[
+    str,
+    Meta(extra={"kind": kinds.Kind("path", 'an absolute path, with "-" before it if it may be absent', rule_path)}),
+]
+TcpPort = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class SeccompTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Which system calls the processes can make: names, and sets by the names that systemd has made known (see
+    SystemCallFilter in systemd.exec(5)). Takes libseccomp where it runs. What every program needs to begin and to end,
+    `@default`, is always allowed. Short form: `seccomp = [...]` is `allow`."""
+
+    allow: Annotated[
+        list[SystemCall] | UnsetType,
+        Meta(description="These alone.", examples=[["@system-service"]], extra={"default": "all"}),
+    ] = UNSET
+    deny: Annotated[
+        list[SystemCall], Meta(description="Not these, of what is allowed.", examples=[["@mount", "ptrace"]])
+    ] = []
+    action: Annotated[Action, Meta(description="How another call fails; `kill`: the process is ended by SIGSYS.")] = (
+        "EPERM"
+    )
+
+
+class LandlockTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Which files and ports the processes can reach; needs no right. With one of the first three keys, nothing but what
+    they list can be read, written and executed. A path is that file, or the folder and all that is below it."""
+
+    read: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(description="Can be read and listed.", examples=[["/usr", "/etc", "-/opt"]], extra={"default": ""}),
+    ] = UNSET
+    write: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(
+            description="Can be read, written, made and removed.",
+            examples=[["${STATE_DIRECTORY}", "/dev/null"]],
+            extra={"default": ""},
+        ),
+    ] = UNSET
+    execute: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(description="Can be read and executed.", examples=[["/usr"]], extra={"default": ""}),
+    ] = UNSET
+    bind_tcp: Annotated[
+        list[TcpPort] | UnsetType,
+        Meta(description="Ports that it can listen on (Linux 6.7).", examples=[[8080]], extra={"default": "all"}),
+    ] = UNSET
+    connect_tcp: Annotated[
+        list[TcpPort] | UnsetType,
+        Meta(description="Ports that it can connect to (Linux 6.7).", examples=[[443, 5432]], extra={"default": "all"}),
+    ] = UNSET
+
+
+class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What the processes of the service give up, for good: the main one, its hooks and its probe commands. Short form:
+    `security = "strict"`."""
+
+    profile: Annotated[
+        Profile | UnsetType, Meta(description="Where the other keys begin: see the guide.", extra={"default": ""})
+    ] = UNSET
+    no_new_privileges: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="No program gives them more than they have, set-user-id or not.",
+            extra={"default": "`true` with `seccomp` or `landlock`"},
+        ),
+    ] = UNSET
+    capabilities: Annotated[
+        CapabilityWord | list[CapabilityWord] | UnsetType,
+        Meta(
+            description="The most that they, and all that they execute, can have.",
+            examples=[["CAP_NET_BIND_SERVICE"], ["docker-default", "~CAP_NET_RAW"], "none"],
+            extra={"default": "asyncinit's own"},
+        ),
+    ] = UNSET
+    ambient_capabilities: Annotated[
+        list[Capability],
+        Meta(description="What they have without being root.", examples=[["CAP_NET_BIND_SERVICE"]]),
+    ] = []
+    seccomp: Annotated[
+        list[SystemCall] | SeccompTable | UnsetType,
+        Meta(description="Which system calls they can make.", examples=[["@system-service"]], extra={"default": "all"}),
+    ] = UNSET
+    landlock: Annotated[
+        LandlockTable | UnsetType, Meta(description="Which files and ports they can reach.", extra={"default": "all"})
+    ] = UNSET
+
+
+KEYS = frozenset(SecurityTable.__struct_fields__) - {"profile"}
+"""What `prefer` can name of the table."""
+
+PROFILES: Mapping[str, Keys] = {
+    "strict": {"no_new_privileges": True, "capabilities": "none", "seccomp": ["@system-service"]},
+}
+"""The keys of each profile; one that stands beside it counts instead."""
+
+
+def in_full(declared: Profile | SecurityTable) -> SecurityTable:
+    """Return the table with the keys of its profile."""
+    table = SecurityTable(profile=declared) if isinstance(declared, str) else declared
+    if isinstance(table.profile, UnsetType):
+        return table
+    given = {key: getattr(table, key) for key in KEYS}
+    own = {key: value for key, value in given.items() if value not in (UNSET, [])}
+    return SecurityTable(**{**PROFILES[table.profile], **own})
+
+
+def resolve(declared: SecurityTable) -> spec.Security:
+    """Return what the table declares, its profile given in full."""
+    words = declared.capabilities
+    return spec.Security(
+        no_new_privileges=or_none(declared.no_new_privileges),
+        capabilities=None if isinstance(words, UnsetType) else _words(words),
+        ambient_capabilities=names([one_capability(name) for name in declared.ambient_capabilities]),
+        seccomp=_seccomp(declared.seccomp),
+        landlock=_landlock(declared.landlock),
+    )
+
+
+def _words(given: str | list[str]) -> tuple[str, ...]:
+    words = [capability(word) for word in ([given] if isinstance(given, str) else given)]
+    return tuple(word for word in words if word != "none")
+
+
+def _seccomp(given: list[str] | SeccompTable | UnsetType) -> spec.Seccomp | None:
+    if isinstance(given, UnsetType):
+        return None
+    table = SeccompTable(allow=given) if isinstance(given, list) else given
+    allow = None if isinstance(table.allow, UnsetType) else names(table.allow)
+    found = spec.Seccomp(allow, names(table.deny), table.action)
+    return None if allow is None and not table.deny else found
+
+
+def _landlock(table: LandlockTable | UnsetType) -> spec.Landlock | None:
+    if isinstance(table, UnsetType):
+        return None
+    given = {key: getattr(table, key) for key in LandlockTable.__struct_fields__}
+    found = spec.Landlock(**{key: tuple(dict.fromkeys(one)) for key, one in given.items() if one is not UNSET})
+    return None if found == spec.Landlock() else found
+
+
+def declare(security: spec.Security) -> Keys:
+    """Return the keys that resolve to `security`."""
+    seccomp, landlock = security.seccomp, security.landlock
+    return filled(
+        {
+            "no_new_privileges": security.no_new_privileges,
+            "capabilities": None if security.capabilities is None else list(security.capabilities) or "none",
+            "ambient_capabilities": list(security.ambient_capabilities),
+            "seccomp": seccomp and _declared_seccomp(seccomp),
+            "landlock": landlock and _declared_landlock(landlock),
+        }
+    )
+
+
+def _declared_seccomp(seccomp: spec.Seccomp) -> Keys | list[str]:
+    if seccomp.allow and seccomp == spec.Seccomp(seccomp.allow):
+        return list(seccomp.allow)
+    keys = filled({"deny": list(seccomp.deny), "action": seccomp.action})
+    return keys if seccomp.allow is None else {"allow": list(seccomp.allow), **keys}
+
+
+def _declared_landlock(landlock: spec.Landlock) -> Keys:
+    lists = {key: getattr(landlock, key) for key in landlock.__struct_fields__}
+    return {key: list(given) for key, given in lists.items() if given is not None}
+
+
+def check(table: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check what the keys of [security] must agree on among themselves."""
+    most, ambient = table.get("capabilities"), table.get("ambient_capabilities")
+    if most is None and table.get("profile") in PROFILES:
+        most = PROFILES[table["profile"]]["capabilities"]
+    if most is not None and isinstance(ambient, list):
+        try:
+            within = capabilities.bits(_words(most))
+            over = [name for name in map(one_capability, ambient) if not capabilities.bits([name]) & within]
+        except (ValueError, TypeError, AttributeError):
+            return  # told elsewhere
+        for name in over:
+            yield Finding(("security", "ambient_capabilities"), f"has {shown(name)}, which security.capabilities lacks")
+    seccomp = table.get("seccomp")
+    if isinstance(seccomp, dict) and "allow" not in seccomp and not seccomp.get("deny"):
+        yield Finding(("security", "seccomp"), "refuses nothing", expected="allow or deny")

@@ -1,0 +1,188 @@
+"""[security]: what its values mean, its profile, what they must agree on, and how they are shown again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from asyncinit.config import spec
+from asyncinit.config.merge import check_table, laid_over
+from asyncinit.config.sections import security
+from asyncinit.config.spec import Landlock, Seccomp, Security
+from asyncinit.config.spec.capabilities import ALL, DOCKER_DEFAULT, NAMES, bits, names
+from asyncinit.config.spec.system_calls import SETS, calls
+from asyncinit.config.values import BadValueError
+
+
+def resolved(table: Any) -> spec.Security:
+    full = laid_over({}, {"security": table})["security"]
+    return security.resolve(security.in_full(msgspec.convert(full, security.SecurityTable)))
+
+
+def test_nothing_is_given_up_without_a_key() -> None:
+    """An empty table is as none."""
+    assert not resolved({})
+    assert resolved({"capabilities": "none"})
+    assert resolved({"no_new_privileges": False})
+    assert not resolved({"landlock": {}})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("none", 0),
+        ([], 0),
+        ("all", ALL),
+        (["KILL"], 1 << 5),
+        (["CAP_CHOWN", "CAP_KILL"], 1 | 1 << 5),
+        (["docker-default", "~CAP_KILL"], sum(1 << NAMES.index(name) for name in DOCKER_DEFAULT - {"KILL"})),
+        (["~CAP_KILL"], ALL & ~(1 << 5)),
+        (["CAP_KILL", "none"], 1 << 5),
+        (["none", "CAP_KILL"], 1 << 5),
+    ],
+)
+def test_sets_of_capabilities(words: Any, expected: int) -> None:
+    """Names with and without CAP_, sets, and what is taken out, of all where nothing stands before it."""
+    assert bits(resolved({"capabilities": words}).capabilities or ()) == expected
+
+
+def test_names_of_capabilities_are_their_numbers() -> None:
+    """The ends of the kernel's list and some between; what is newer than ours has its number."""
+    assert [NAMES.index(name) for name in ("CHOWN", "SETUID", "SYS_ADMIN", "CHECKPOINT_RESTORE")] == [0, 7, 21, 40]
+    assert names(1 | 1 << 21 | 1 << 60) == ["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_60"]
+
+
+@pytest.mark.parametrize(
+    ("word", "suggestion"),
+    [
+        ("cap_net_admin", '"CAP_NET_ADMIN"'),
+        ("CAP_NET_ADMN", '"CAP_NET_ADMIN"'),
+        ("~kill", '"~CAP_KILL"'),
+        ("everything", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_no_capability(word: str, suggestion: str) -> None:
+    """It is refused, and what was meant is told."""
+    with pytest.raises(BadValueError) as caught:
+        security.capability(word)
+    assert caught.value.suggestion == suggestion
+
+
+@pytest.mark.parametrize("word", ["@systemservice", "@", "Open", "a b", "", "1st"])
+def test_what_is_no_system_call(word: str) -> None:
+    """Names of sets are known; those of calls have a form."""
+    with pytest.raises(BadValueError):
+        security.system_call(word)
+
+
+@pytest.mark.parametrize("word", ["usr", "~/x", "", "$HOME/x", "--/usr"])
+def test_what_is_no_path(word: str) -> None:
+    """Rules take absolute paths, or such that begin with a variable."""
+    with pytest.raises(BadValueError):
+        security.rule_path(word)
+
+
+def test_sets_of_system_calls() -> None:
+    """Each has some, each call once, and names of sets are replaced by what is in them."""
+    for name in SETS:
+        found = calls([name])
+        assert found
+        assert len(found) == len(set(found))
+        assert not any(word.startswith("@") for word in found)
+    assert {"mount", "execve", "read"} - set(calls(["@system-service"])) == {"mount"}
+    assert calls(["@swap", "read", "@swap"]) == ["swapoff", "swapon", "read"]
+
+
+def test_the_short_form_of_seccomp() -> None:
+    """A list is what is allowed."""
+    assert resolved({"seccomp": ["@system-service"]}).seccomp == Seccomp(("@system-service",))
+    table = {"deny": ["ptrace"], "action": "kill"}
+    assert resolved({"seccomp": table}).seccomp == Seccomp(None, ("ptrace",), "kill")
+
+
+def test_who_can_gain_nothing() -> None:
+    """seccomp and landlock take it along, unless it is refused."""
+    assert not resolved({"capabilities": "none"}).gains_nothing
+    assert resolved({"seccomp": ["@system-service"]}).gains_nothing
+    assert resolved({"landlock": {"read": ["/usr"]}}).gains_nothing
+    assert not resolved({"landlock": {"read": []}, "no_new_privileges": False}).gains_nothing
+
+
+def test_the_strict_profile() -> None:
+    """The short form is the profile alone; a key beside the profile counts instead of the profile's."""
+    strict = resolved("strict")
+    assert strict == resolved({"profile": "strict"})
+    assert strict.gains_nothing
+    assert strict.capabilities == ()
+    assert strict.seccomp == Seccomp(("@system-service",))
+    own = {"capabilities": ["CAP_KILL"], "seccomp": {"deny": ["@mount"]}, "no_new_privileges": False}
+    other = resolved({"profile": "strict", **own})
+    assert other.capabilities == ("CAP_KILL",)
+    assert other.seccomp == Seccomp(None, ("@mount",))
+    assert other.no_new_privileges is False
+
+
+def test_a_profile_below_other_keys() -> None:
+    """A drop-in's table is laid over the short form of what is below it, and the reverse."""
+    assert laid_over({"security": "strict"}, {"security": {"capabilities": ["CAP_KILL"]}}) == {
+        "security": {"profile": "strict", "capabilities": ["CAP_KILL"]}
+    }
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "strict",
+        {"profile": "strict", "no_new_privileges": False, "capabilities": "all"},
+        {"no_new_privileges": False},
+        {"capabilities": "none"},
+        {"capabilities": ["~CAP_KILL"], "ambient_capabilities": ["CAP_CHOWN"]},
+        {"seccomp": {"deny": ["@mount"]}},
+        {"seccomp": {"allow": [], "action": "kill"}},
+        {"seccomp": []},
+        {"landlock": {"read": [], "write": ["-/tmp"], "bind_tcp": [80]}},
+    ],
+)
+def test_what_is_shown_declares_the_same(table: Any) -> None:
+    """`show` gives the keys that resolve to what they were made of."""
+    found = resolved(table)
+    assert resolved(security.declare(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ({"capabilities": "none", "ambient_capabilities": ["CAP_KILL"]}, "ambient_capabilities"),
+        ({"profile": "strict", "ambient_capabilities": ["CAP_KILL"]}, "ambient_capabilities"),
+        ({"seccomp": {"action": "kill"}}, "seccomp"),
+        ({"seccomp": {"deny": []}}, "seccomp"),
+    ],
+)
+def test_what_cannot_stand_together(table: dict[str, Any], key: str) -> None:
+    """It is told by key."""
+    assert [finding.key for finding in check_table({"security": table})] == [("security", key)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"capabilities": ["CAP_KILL"], "ambient_capabilities": ["KILL"]},
+        {"capabilities": ["CAP_NO_SUCH"], "ambient_capabilities": ["CAP_KILL"]},
+        {"capabilities": 5, "ambient_capabilities": [5]},
+        {"seccomp": {"allow": []}},
+        {"profile": "strict", "capabilities": ["CAP_KILL"], "ambient_capabilities": ["CAP_KILL"]},
+    ],
+)
+def test_what_can_stand_together(table: dict[str, Any]) -> None:
+    """What is wrong in itself is told elsewhere."""
+    assert list(check_table({"security": table})) == []
+
+
+def test_landlock_resolves_each_list() -> None:
+    """An absent list says nothing, an empty one that there is nothing."""
+    found = resolved({"landlock": {"write": [], "connect_tcp": [443, 443]}})
+    assert found.landlock == Landlock(write=(), connect_tcp=(443,))
+    assert found == Security(landlock=found.landlock)
