@@ -15,6 +15,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `reference`: the documentation that is made from the code.
 - `wrapper`: `asyncinit -- CMD` without services, without a loop.
 - `minimal`: the smallest loop that keeps PID 1's promises when nothing else does.
+- `simple_init`: PID 1 of a pod, or beside a service in its own PID namespace: the smallest loop, without power.
 - `fallback`: what leads there with services that run, when a program after a re-exec (`runtime.reexec`) fails.
 
 Read `core/lifecycle.py` first: what a service is. Then `core/engine.py`: all services together. Then

@@ -1,8 +1,9 @@
 """The smallest loop that keeps PID 1's promises: block, wait, reap, report, and at the end TERM, then KILL.
 
 It must not know of asyncio, services or configuration, and imports nothing that could be missing or slow, because it
-runs when the rest has failed: as the reaper of last resort and after a failed re-exec. It also is the simple init of
-a pod, run as a file by `python -I -S`. It never raises. The wrapper uses its way of reaching everything below us.
+runs when the rest has failed: as the reaper of last resort and after a failed re-exec. `simple_init`, PID 1 of a pod
+and of a service's own PID namespace, attends by it. It never raises. The wrapper uses its way of reaching everything
+below us.
 """
 
 import os
@@ -11,7 +12,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import NoReturn
 else:
     import _signal
@@ -44,16 +45,17 @@ def run(
     on SIGTERM, SIGINT, SIGQUIT or SIGPWR, when the reader of `report` is gone, at once with `end`, or, without `stay`,
     when no child is left (`status` is ours then).
     What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
-    descriptor `report` before its pid is free again: "PID CODE 0" or "PID 0 SIGNAL" and a newline.
+    descriptor `report` before its pid is free again: "PID CODE 0 0" or "PID 0 SIGNAL CORE" (1: dumped) and a newline.
     PID 1 of a machine never leaves: that would be a kernel panic.
     """
-    state = {"status": status, "ending": end or (main is not None and not _is_child(main))}
+    state = {"status": status, "ending": end or (main is not None and not _is_child(main)), "unheard": False}
     kill_at: float | None = None
     while True:
         try:
             _signal.pthread_sigmask(_signal.SIG_BLOCK, CATCHABLE)
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # inherited as ignored it would swallow each status
             childless, more = _reap(main, report, state)
+            state["ending"] |= state["unheard"]
             if (childless and (state["ending"] or not stay)) or (kill_at and time.monotonic() > kill_at + _LAST_WAIT):
                 _leave(int(state["status"]))
             if state["ending"] and kill_at is None:
@@ -71,6 +73,36 @@ def run(
                 state["ending"] = True
         except BaseException:
             _pause()  # nothing here may end PID 1; a fault that stays must not spin either
+
+
+def attend(report: int, unheard: "Callable[[], bool]", main: "int | None" = None) -> "NoReturn":
+    """Be PID 1 of a PID namespace that others rule from outside: reap, report as `run` does, end nobody.
+
+    Signals are forwarded to `main` as long as it lives; without it nothing is done about them. It is over when
+    nobody reads `report` (`unheard` tells; SIGIO is the reason to ask), and then all others end with us; or when `main`
+    and all others have ended, with its status.
+    """
+    state = {"status": 0, "ending": False, "unheard": False}
+    while True:
+        try:
+            _signal.pthread_sigmask(_signal.SIG_BLOCK, CATCHABLE)
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+            childless, more = _reap(main, report, state)
+            if state["unheard"] or unheard() or (childless and state["ending"]):
+                os._exit(int(state["status"]) & 0xFF)
+            info = _signal.sigtimedwait(CATCHABLE, 0) if more else _signal.sigwaitinfo(CATCHABLE)
+            if main is not None and info is not None and not state["ending"]:
+                _forward(info.si_signo, main)
+        except BaseException:
+            _pause()
+
+
+def _forward(number: int, main: int) -> None:
+    if number not in (_signal.SIGCHLD, _signal.SIGIO):  # these are for us
+        try:
+            os.kill(main, number)
+        except OSError:
+            pass  # it is another user's, and we may not
 
 
 def _is_child(pid: int) -> bool:
@@ -92,9 +124,10 @@ def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> "t
             code, number = (ended.si_status, 0) if ended.si_code == os.CLD_EXITED else (0, ended.si_status)
             if report >= 0:
                 try:
-                    os.write(report, b"%d %d %d\n" % (ended.si_pid, code, number))
+                    core = ended.si_code == os.CLD_DUMPED
+                    os.write(report, b"%d %d %d %d\n" % (ended.si_pid, code, number, core))
                 except OSError:
-                    state["ending"] = True
+                    state["unheard"] = True
             os.waitid(os.P_PID, ended.si_pid, os.WEXITED | os.WNOHANG | WALL)
             if ended.si_pid == main:
                 state.update(status=code or (number and 128 + number), ending=True)

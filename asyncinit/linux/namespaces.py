@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from asyncinit.linux.libc import call, clone_number
@@ -16,11 +17,27 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-_MS_NOSUID = 2  # <sys/mount.h>
+FLAGS = {
+    "user": CLONE_NEWUSER,
+    "pid": CLONE_NEWPID,
+    "mount": CLONE_NEWNS,
+    "net": CLONE_NEWNET,
+    "ipc": CLONE_NEWIPC,
+    "uts": CLONE_NEWUTS,
+    "cgroup": CLONE_NEWCGROUP,
+}
+"""The kinds of namespaces by name, in an order in which they can be joined: the user namespace gives the right to."""
+
+_MS_RDONLY = 1  # <sys/mount.h>
+_MS_NOSUID = 2
 _MS_NODEV = 4
 _MS_NOEXEC = 8
+_MS_REMOUNT = 0x20
+_MS_BIND = 0x1000
+_MS_MOVE = 0x2000
 _MS_REC = 0x4000
 _MS_PRIVATE = 1 << 18
+_MNT_DETACH = 2
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, <linux/proc_ns.h>
 
 
@@ -62,6 +79,35 @@ def make_mounts_private() -> None:
 def mount_proc(path: str = "/proc") -> None:
     """Mount a fresh proc file system on `path`; it shows the PID namespace of the caller."""
     call("mount", b"proc", os.fsencode(path), b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+
+def open_own(kind: str) -> int:
+    """Return a new close-on-exec descriptor for our namespace of `kind` (a key of FLAGS), by which others join it."""
+    return os.open(f"/proc/self/ns/{'mnt' if kind == 'mount' else kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def enter_empty_root() -> None:
+    """Leave our file system for an empty folder that nobody can write to, in a mount namespace of our own; for good.
+
+    What is not open or mapped by then is out of reach.
+    """
+    unshare(CLONE_NEWNS)
+    make_mounts_private()
+    place = next(path for path in (b"/proc", b"/sys", b"/dev", b"/tmp", b"/") if os.path.isdir(path))
+    sealed = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    call("mount", b"empty", place, b"tmpfs", sealed, b"size=4k,nr_inodes=2,mode=555")
+    os.chdir(place)
+    try:
+        call("pivot_root", b".", b".")
+        call("umount2", b".", _MNT_DETACH)
+    except OSError as error:
+        # The root of an initramfs, or one by chroot(2), can't be exchanged: it is covered, and chroot(2) leads above.
+        if error.errno != errno.EINVAL:
+            raise
+        call("mount", b".", b"/", None, _MS_MOVE, None)
+        os.chroot(".")
+    os.chdir("/")
+    call("mount", None, b"/", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | sealed, None)
 
 
 def fork_sibling(flags: int, exit_signal: int) -> int:

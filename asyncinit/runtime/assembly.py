@@ -163,7 +163,7 @@ class Assembly:
             loop=self._loop,
             timers=self.timers,
             reaper=self.reaper,
-            spawner=Spawner(self._loop, self.reaper),
+            spawner=Spawner(self._loop, self.reaper, complain=self._warn),
             offloader=offloader,
             preparation=Preparation(self._loop, offloader, environment),
             sockets=sockets,

@@ -67,6 +67,11 @@ class Running:
         assert value, f"not within {timeout} s: {condition}"
         return value
 
+    def turn(self) -> None:
+        """Let the loop do what is due."""
+        self.loop.call_soon(self.loop.call_soon, self.loop.stop)
+        self.loop.run_forever()
+
     def start(self, plan: ExecPlan) -> Outcome:
         """Spawn; a failure that is raised is an outcome too."""
         outcome = Outcome()

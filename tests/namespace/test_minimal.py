@@ -90,7 +90,8 @@ def test_each_end_is_reported_before_its_pid_is_free() -> None:
         text = b""
         while text.count(b"\n") < 2:
             text += os.read(reader, 4096)
-        assert sorted(tuple(map(int, line.split()[1:])) for line in text.decode().splitlines()) == [(0, 15), (9, 0)]
+        told = sorted(tuple(map(int, line.split()[1:])) for line in text.decode().splitlines())
+        assert told == [(0, 15, 0), (9, 0, 0)]
         os.close(reader)
         os.kill(tree.children(run.pid)[-1], signal.SIGKILL)
         assert run.wait() == 0

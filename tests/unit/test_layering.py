@@ -26,13 +26,24 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "minimal": set(),
     "fallback": {"linux", "minimal"},
+    "simple_init": {"linux", "minimal"},
     "linux": {"errors"},
     "config": {"errors"},
     "core": {"config.spec", "errors"},
     "control": {"config.spec", "core.status"},
     "client": {"control"},
     "wrapper": {"linux", "minimal"},
-    "runtime": {"config.spec", "control", "core", "errors", "fallback", "linux", "minimal", "__version__"},
+    "runtime": {
+        "config.spec",
+        "control",
+        "core",
+        "errors",
+        "fallback",
+        "linux",
+        "minimal",
+        "simple_init",
+        "__version__",
+    },
     "cli": {
         "client",
         "config",
@@ -98,6 +109,7 @@ WAITERS = {
     "minimal": "runs alone: where the rest has failed, or as a pod's init",
     "wrapper.loop": "runs alone, without services and without the runtime",
     "cli.unshare": "runs outside, in front of the PID namespace",
+    "runtime.sandbox.placing": "runs in a forked helper, and waits for a child of that",
     "runtime.process.preferences": "runs in an offloaded child, and waits for a child of that",
 }
 MAY_SLEEP = {

@@ -108,8 +108,11 @@ def fork() -> int:
     return pid
 
 
-def become(todo: list[Step], plan: ExecPlan, report: int) -> NoReturn:
-    """In a forked child: carry out the steps and execute the program, or write the failure to `report` and end."""
+def become(todo: list[Step], plan: ExecPlan, report: int, mark: bytes = MARK) -> NoReturn:
+    """In a forked child: carry out the steps and execute the program, or write the failure to `report` and end.
+
+    `mark` is empty for one that goes beside the process that is asked for, with the same `report`.
+    """
     name = "prepare the process"
     try:
         for name, call, arguments in todo:  # noqa: B007 (the name is for the handlers below)
@@ -119,7 +122,7 @@ def become(todo: list[Step], plan: ExecPlan, report: int) -> NoReturn:
         name = f"execute {program}"
         environment = {**plan.environment, **dict.fromkeys(plan.pid_variables, str(os.getpid()))}
         signals.reset_in_child()
-        os.write(report, MARK)
+        os.write(report, mark)
         if plan.system_call_filter:
             name, call, arguments = filter_step(plan.system_call_filter)
             call(*arguments)

@@ -12,6 +12,7 @@ from enum import Enum
 from msgspec import Struct
 
 from asyncinit.config.spec import Limits, Security, SpawnMethod
+from asyncinit.runtime.process.step import Step
 
 
 class Credentials(Struct, frozen=True):
@@ -46,6 +47,50 @@ class Session(Enum):
     FOREGROUND = "foreground"
 
 
+class Pid1(Enum):
+    """Who is PID 1 of a new PID namespace.
+
+    `PROGRAM`: the program itself. `INIT`: asyncinit's simple init, and the program is PID 2. `POD`: the simple init
+    alone, for programs that join it; it is the program then, and the plan's own is not looked at.
+    """
+
+    PROGRAM = "program"
+    INIT = "init"
+    POD = "pod"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPids:
+    """A process is made in a PID namespace of its own.
+
+    `user` is the step by which the user namespace is entered that all of it belongs to. `namespaces` are further kinds
+    (keys of `linux.namespaces.FLAGS`) that are made with it. `shared`: others can join (`JoinedPids`); so with POD.
+    """
+
+    pid1: Pid1 = Pid1.INIT
+    namespaces: frozenset[str] = frozenset()
+    shared: bool = False
+    user: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPids:
+    """A process is made in the PID namespace (and user namespace) of another, `init`: the pid that its spawn returned.
+
+    `namespaces` are further kinds that are joined, of those which were made with it. `inside`: its parent is PID 1 in
+    there, so the tree is whole; its end is told by that one, which has to be a simple init. Else its parent is
+    asyncinit, which in there is none (0).
+    """
+
+    init: int
+    inside: bool = True
+    namespaces: frozenset[str] = frozenset()
+
+
+Placement = NewPids | JoinedPids
+"""In which PID namespace a process is made, where that is not ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecPlan:
     """A program and all that it starts with.
@@ -57,8 +102,9 @@ class ExecPlan:
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
     what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard) where `limits` has none,
     None: as ours.
-    `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID).
+    `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID), as itself sees it.
     `security` has no variables in its paths; of its `seccomp`, which is not looked at, `system_call_filter` is made.
+    `placement` None: it is made in our own PID namespace.
     """
 
     argv: tuple[str, ...]
@@ -78,3 +124,4 @@ class ExecPlan:
     limits: Limits = NO_LIMITS
     security: Security = NO_SECURITY
     system_call_filter: bytes = b""
+    placement: Placement | None = None

@@ -12,11 +12,13 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from msgspec import Struct
 
 from asyncinit.core.status import ExitStatus
 from asyncinit.linux.process import Usage, stop_signal, wait_any
+from asyncinit.runtime.process.plan import Pid1
 from asyncinit.runtime.reexec.keep import Keep
 
 # So many are reaped in one turn of the loop: a storm of orphans must not keep signals and services waiting.
@@ -35,12 +37,24 @@ class ReaperState(Struct):
     reaped: int = 0
 
 
+class Teller(Protocol):
+    """Who tells how those end whom others reap: the PID 1 of a PID namespace below us."""
+
+    def hear(self) -> None:
+        """Tell (`Reaper.told`) what is there to be told."""
+
+    def signal_group(self, pid: int, number: int) -> None:
+        """Send a signal to `pid` and the process group that it leads, if its end was not told."""
+
+
 class Reaper:
     """The one reaper of the process.
 
     `orphans` counts what was reaped without having been registered, `spawned` what was registered, and `reaped` the
     registered ones whose end was told: the ledger by which tests see that nothing is lost. `usage` is what the child
-    used whose end is being told just now, None at any other time.
+    used whose end is being told just now, None at any other time. `inits` are children of ours that are PID 1 of a
+    PID namespace below us, where they adopt and reap, by pid: who they are, and whether it is shared by several
+    services. Their own children, where somebody here waits for these, are told by a `Teller`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -49,16 +63,52 @@ class Reaper:
         self._expected: dict[int, ExitCallback] = {}
         self._listeners: list[Listener] = []
         self._stops: dict[int, Callable[[int], None]] = {}
+        self._tellers: dict[int, Teller] = {}
+        self.inits: dict[int, tuple[Pid1, bool]] = {}
         self._again = False
         self.usage: Usage | None = None
         self.orphans = 0
         self.spawned = 0
         self.reaped = 0
 
-    def watch(self, pid: int, callback: ExitCallback) -> None:
-        """Have `callback` called with the status of the child `pid`, once."""
+    def watch(self, pid: int, callback: ExitCallback, teller: Teller | None = None) -> None:
+        """Have `callback` called with the status of the child `pid`, once; `teller`: it is the child of another."""
+        self._hear(pid)
         self._callbacks[pid] = callback
         self.spawned += 1
+        if teller is not None:
+            self._tellers[pid] = teller
+
+    def told_by(self, pid: int, teller: Teller) -> None:
+        """Say who tells the end of `pid`, which was made, and counted, before a re-exec."""
+        if pid in self._callbacks:
+            self._tellers[pid] = teller
+
+    def is_ours(self, pid: int) -> bool:
+        """Tell whether `pid`, which is known, is reaped by us: until then its number is no other process's."""
+        return pid not in self._tellers
+
+    def told(self, pid: int, status: ExitStatus) -> None:
+        """Take the status of a process that another has reaped, or is about to."""
+        if self._tellers.pop(pid, None) is not None:
+            self._tell_of_another(pid, status)
+
+    def orphan_told(self, status: ExitStatus) -> None:
+        """Take it that another has reaped one that is nobody's; the listeners are told with the pid 0."""
+        self._tell_of_another(0, status)
+
+    def _tell_of_another(self, pid: int, status: ExitStatus) -> None:
+        usage, self.usage = self.usage, None
+        self._tell(pid, status)
+        self.usage = usage
+
+    def _hear(self, pid: int) -> None:
+        """Have the end told of the one that had this number before, if there was such a one."""
+        teller = self._tellers.get(pid)
+        if teller is not None:
+            teller.hear()
+        if self._tellers.pop(pid, None) is not None:
+            self._tell(pid, ExitStatus())  # its PID 1 has reaped it without a word
 
     def adopt(self, pid: int, callback: ExitCallback) -> None:
         """Have `callback` called with the status of a child that was made, and counted, before a re-exec.
@@ -108,7 +158,9 @@ class Reaper:
     def kill_group(self, pid: int) -> None:
         """Kill a child that we made, with the process group that it leads, if it was not reaped."""
         # Not reaped, or it would not be known: neither its pid nor its group can be another's.
-        if self.known(pid):
+        if pid in self._tellers:
+            self._tellers[pid].signal_group(pid, signal.SIGKILL)
+        elif self.known(pid):
             for send in (os.killpg, os.kill):  # the second for one that has not made its group yet
                 try:
                     send(pid, signal.SIGKILL)
@@ -132,6 +184,7 @@ class Reaper:
                 return
             if ended is None:
                 return
+            self._hear(ended.pid)
             self.usage = ended.usage
             self._tell(ended.pid, ExitStatus(ended.code, ended.signal, ended.core_dumped))
             self.usage = None

@@ -16,7 +16,7 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.core.status import ExitStatus
@@ -27,6 +27,7 @@ from asyncinit.runtime.process import child, executable, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
+from asyncinit.runtime.sandbox.sandboxes import Placed, Sandboxes, SandboxesState
 
 ExecutedCallback = Callable[[SpawnError | None], None]
 ExitedCallback = Callable[[ExitStatus], None]
@@ -48,12 +49,14 @@ class SpawnerState(Struct):
     """What is carried over a re-exec."""
 
     births: list[BirthState] = []
+    sandboxes: SandboxesState = field(default_factory=SandboxesState)
 
 
 class Spawner:
     """Make processes, registered with the reaper before anything else can happen.
 
-    `slow` tells whether a file system is mounted that can hang.
+    `slow` tells whether a file system is mounted that can hang. `complain` is called with a text when something is not
+    as it must be.
     """
 
     def __init__(
@@ -61,9 +64,11 @@ class Spawner:
         loop: asyncio.AbstractEventLoop,
         reaper: Reaper,
         slow: Callable[[], bool] = slow_file_systems,
+        complain: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.loop = loop
         self.reaper = reaper
+        self.sandboxes = Sandboxes(loop, reaper, complain)
         self._slow = slow
         self.births: set[_Birth] = set()
 
@@ -81,17 +86,20 @@ class Spawner:
         close_on_exec_from(3)
         # To stay who we are takes no right.
         credentials = None if securing.is_ours(plan.credentials) else plan.credentials
+        made, pipe = self._make(plan, credentials)
+        birth = _Birth(self, made.pid, plan.argv[0], executed, exited)
+        self.reaper.watch(made.pid, birth.ended, made.teller)
+        birth.begin(pipe)
+        made.begin()
+        return made.pid
+
+    def _make(self, plan: ExecPlan, credentials: Credentials | None) -> tuple[Placed | _Made, int]:
         if _plain(plan, credentials) and self._quick(plan):
             try:
-                pid, pipe = _posix_spawn(plan), -1
+                return _Made(_posix_spawn(plan)), -1
             except NotImplementedError:  # this C library has no POSIX_SPAWN_SETSID
-                pid, pipe = _fork(plan, credentials)
-        else:
-            pid, pipe = _fork(plan, credentials)
-        birth = _Birth(self, pid, plan.argv[0], executed, exited)
-        self.reaper.watch(pid, birth.ended)
-        birth.begin(pipe)
-        return pid
+                pass
+        return self._fork(plan, credentials)
 
     def adopt(self, pid: int, executed: ExecutedCallback, exited: ExitedCallback) -> None:
         """Go on with a child that was made before a re-exec; `executed` is called only if that was not told yet.
@@ -108,10 +116,11 @@ class Spawner:
 
     def freeze(self, keep: Keep) -> SpawnerState:
         """Return what is carried over a re-exec: the children that have not executed their programs yet."""
-        return SpawnerState([birth.freeze(keep) for birth in self.births])
+        return SpawnerState([birth.freeze(keep) for birth in self.births], self.sandboxes.freeze(keep))
 
     def thaw(self, state: SpawnerState) -> None:
         """Go on listening; whose the children are is told by `adopt`."""
+        self.sandboxes.thaw(state.sandboxes)
         for one in state.births:
             birth = _Birth(self, one.pid, one.program, lambda _failure: None, lambda _status: None)
             self.reaper.adopt(one.pid, birth.ended)
@@ -121,11 +130,57 @@ class Spawner:
         """Give back the descriptors of children that have not executed yet; their callbacks are not called any more."""
         for birth in list(self.births):
             birth.abandon()
+        self.sandboxes.close()
+
+    def _fork(self, plan: ExecPlan, credentials: Credentials | None) -> tuple[Placed | _Made, int]:
+        """Make a child that becomes what `plan` says; return it with the pipe that tells how it went."""
+        copies: list[int] = []
+        reader = -1
+        try:
+            arranged = _arrange(plan, copies)
+            try:
+                reader, report = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                copies.append(report)
+                if report in child.destinations(plan):
+                    report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, max(child.destinations(plan)) + 1)
+                    copies.append(report)
+            except OSError as error:
+                raise SpawnError("make a pipe", error.errno or 0) from error
+            todo = child.steps(plan, arranged, credentials)
+            if plan.placement is not None:
+                return self.sandboxes.place(plan.placement, lambda: child.become(todo, plan, report), report), reader
+            pid = child.fork()
+            if pid == 0:
+                child.become(todo, plan, report)
+        except BaseException:
+            if reader >= 0:
+                os.close(reader)
+            raise
+        finally:
+            _close(copies)
+        if plan.session is not Session.NEW:
+            try:
+                os.setpgid(pid, pid)  # whoever is first, so that the group can be signalled at once
+            except OSError:
+                pass  # it has done so itself, and has executed or is gone
+        return _Made(pid), reader
 
     def _quick(self, plan: ExecPlan) -> bool:
         if plan.method is SpawnMethod.AUTO:
             return not self._slow()
         return plan.method is SpawnMethod.POSIX_SPAWN
+
+
+class _Made:
+    """A child of ours that is on its way."""
+
+    teller = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def begin(self) -> None:
+        """It waits for nobody."""
 
 
 class _Birth:
@@ -197,7 +252,7 @@ class _Birth:
         return True
 
     def _failure(self) -> SpawnError | None:
-        said = self._message.removeprefix(child.MARK)
+        said = self._message.replace(child.MARK, b"")
         return child.told(said) if said else None
 
     def _settle(self, failure: SpawnError | None) -> None:
@@ -247,6 +302,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         and plan.open_files is None
         and not plan.limits
         and not plan.security
+        and plan.placement is None
         and not plan.pid_variables
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))
@@ -295,38 +351,6 @@ def _spawn_error(plan: ExecPlan, program: str, number: int) -> SpawnError:
     if number in (errno.EMFILE, errno.ENFILE, errno.EIO):
         return SpawnError(f"open {null}", number)
     return SpawnError(f"execute {program}", number, executable.explain(program, number))
-
-
-def _fork(plan: ExecPlan, credentials: Credentials | None) -> tuple[int, int]:
-    """Return the pid of a forked child that becomes what `plan` says, and the pipe that tells how it went."""
-    copies: list[int] = []
-    reader = -1
-    try:
-        arranged = _arrange(plan, copies)
-        try:
-            reader, report = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            copies.append(report)
-            if report in child.destinations(plan):
-                report = fcntl.fcntl(report, fcntl.F_DUPFD_CLOEXEC, max(child.destinations(plan)) + 1)
-                copies.append(report)
-        except OSError as error:
-            raise SpawnError("make a pipe", error.errno or 0) from error
-        todo = child.steps(plan, arranged, credentials)
-        pid = child.fork()
-        if pid == 0:
-            child.become(todo, plan, report)
-    except BaseException:
-        if reader >= 0:
-            os.close(reader)
-        raise
-    finally:
-        _close(copies)
-    if plan.session is not Session.NEW:
-        try:
-            os.setpgid(pid, pid)  # whoever is first, so that the group can be signalled at once
-        except OSError:
-            pass  # it has done so itself, and has executed or is gone
-    return pid, reader
 
 
 def _arrange(plan: ExecPlan, copies: list[int]) -> child.Moves:
