@@ -41,6 +41,7 @@ def _load() -> Any:
         setns=(integer, integer),
         mount=(text, text, text, unsigned, pointer),
         umount2=(text, integer),
+        pivot_root=(text, text),
         sethostname=(text, ctypes.c_size_t),
         capget=(pointer, pointer),
         capset=(pointer, pointer),
