@@ -119,6 +119,7 @@ def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> s
         log_level=spec.LogLevel(declared.log_level),
         log=_own_log(declared, folder),
         spawn=spec.SpawnMethod(declared.spawn),
+        cgroups=spec.CgroupMode(declared.cgroups),
         crash_dir=_path(or_none(declared.crash_dir), folder),
         crash_keep=declared.crash_keep,
         termination_log=_termination_log(or_none(declared.termination_log), folder),

@@ -117,6 +117,10 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         Literal["auto", "posix_spawn", "fork"],
         Meta(description="How processes are made; `auto` picks for each service."),
     ] = "auto"
+    cgroups: Annotated[
+        Literal["auto", "none"],
+        Meta(description="Whether services get [cgroups of their own](../guides/limits.md#cgroups)."),
+    ] = "auto"
 
 
 class FileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

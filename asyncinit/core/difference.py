@@ -13,7 +13,7 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import InitSpec, Log, Ready, ReadyKind, ServiceSpec, Sign, pod_of_key
+from asyncinit.config.spec import CGROUP_KEYS, InitSpec, Limits, Log, Ready, ReadyKind, ServiceSpec, Sign, pod_of_key
 
 
 class Impact(IntEnum):
@@ -60,7 +60,7 @@ IMPACTS: Mapping[str, Impact] = {
     "awaits": Impact.UNSEEN,
     "condition": Impact.NEXT_START,
     "directories": Impact.RESTART,
-    "limits": Impact.RESTART,
+    "limits": Impact.RESTART,  # but see _of_limits
     "namespaces": Impact.RESTART,
     "security": Impact.RESTART,
     "ready": Impact.NEXT_START,  # but see _of_ready
@@ -110,6 +110,8 @@ def _impact(field: str, old: ServiceSpec, new: ServiceSpec) -> Impact:
         return _of_ready(old.ready, new.ready)
     if field == "log":
         return _of_log(old.log, new.log)
+    if field == "limits":
+        return _of_limits(old.limits, new.limits)
     return IMPACTS[field]
 
 
@@ -125,6 +127,17 @@ def _given(sign: Sign) -> set[tuple[ReadyKind, int]]:
 def _of_log(old: Log, new: Log) -> Impact:
     """What a process has as its output is its own; what asyncinit reads goes elsewhere from now on."""
     return Impact.NOW if old.given == new.given else Impact.RESTART
+
+
+def _of_limits(old: Limits, new: Limits) -> Impact:
+    """What a process has taken is its own; what its cgroup says holds at once, if it was made for that."""
+    return Impact.NOW if _limits_in_force(old, new) == new else Impact.RESTART
+
+
+def _limits_in_force(old: Limits, new: Limits) -> Limits:
+    if not old.cgroup_keys:
+        return old  # it may run in no cgroup
+    return replace(old, **{key: getattr(new, key) for key in CGROUP_KEYS if key != "delegate"})
 
 
 def _keys(field: str, old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
@@ -161,7 +174,7 @@ def in_force(old: ServiceSpec, new: ServiceSpec, stopping: bool) -> ServiceSpec:
         for field, impact in IMPACTS.items()
         if impact <= Impact.NOW and not (stopping and field in _OF_A_STOP)
     }
-    return replace(old, **now)
+    return replace(old, **now, limits=_limits_in_force(old.limits, new.limits))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -178,6 +191,7 @@ INIT_IMPACTS: Mapping[str, Impact] = {
     "log_level": Impact.NOW,
     "log": Impact.NOW,
     "spawn": Impact.NOW,
+    "cgroups": Impact.RESTART,
     "crash_dir": Impact.NOW,
     "crash_keep": Impact.NOW,
     "termination_log": Impact.NOW,

@@ -46,10 +46,11 @@ def types(table: bytes) -> set[str]:
 
 
 class Mount(NamedTuple):
-    """One line of the mount table: where, and what kind of file system."""
+    """One line of the mount table: where, what kind of file system, and which folder of that is seen there."""
 
     place: str
     kind: str
+    root: str = "/"
 
 
 def table() -> list[Mount]:
@@ -64,7 +65,8 @@ def table() -> list[Mount]:
         mount, dash, rest = line.partition(b" - ")
         fields = mount.split(b" ")
         if dash and len(fields) > 4:
-            found.append(Mount(_unescaped(fields[4]), rest.split(b" ", 1)[0].decode(errors="replace")))
+            kind = rest.split(b" ", 1)[0].decode(errors="replace")
+            found.append(Mount(_unescaped(fields[4]), kind, _unescaped(fields[3])))
     return found
 
 

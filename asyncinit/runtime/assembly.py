@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from asyncinit.config.show import show
-from asyncinit.config.spec import Configuration, InitSpec, LogLevel, SpawnMethod
+from asyncinit.config.spec import CgroupMode, Configuration, InitSpec, LogLevel, SpawnMethod
 from asyncinit.core.events import Announce, ListenFailed
 from asyncinit.core.handover import service_of
 from asyncinit.core.status import Reason
@@ -24,6 +24,7 @@ from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.answering import make_orders
+from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
 from asyncinit.runtime.configuring.reading import RunOptions
@@ -64,8 +65,9 @@ from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
 from asyncinit.runtime.workshop import Workshop
 
-# Two pipes, a notification socket, readiness, one for the spawn or its sockets; clients, hooks, probes share the rest.
-_FILES_PER_SERVICE = 6
+# Two pipes, a notification socket, readiness, one for the spawn or its sockets, two files of its cgroup; clients,
+# hooks, probes share the rest.
+_FILES_PER_SERVICE = 8
 _FILES = 512
 # A reader that has stalled may keep the last words for so long at most.
 _LAST_WORDS = 0.5
@@ -105,7 +107,7 @@ class Assembly:
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
         self.chronicle = Chronicle(self.timers.now(), time.time())
-        self.workshop = self._make_workshop(environment, init.spawn)
+        self.workshop = self._make_workshop(environment, init.spawn, init.cgroups)
         self.workshop.router.own(init.log)
         self._raise_open_files(len(configuration.services))
         self.succession = self._make_succession(environment)
@@ -149,10 +151,12 @@ class Assembly:
             self.afterwards.recorder.forget,
         )
 
-    def _make_workshop(self, environment: dict[str, str], spawn_method: SpawnMethod) -> Workshop:
+    def _make_workshop(self, environment: dict[str, str], spawn_method: SpawnMethod, mode: CgroupMode) -> Workshop:
         engine = self.supervisor.engine
-        members = Members(self._loop, self.reaper, self.timers, self._warn)
         offloader = Offloader(self._loop, self.reaper, self.timers)
+        cgroups = Cgroups(self._loop, offloader, mode, self._warn_of)
+        members = Members(self._loop, self.reaper, self.timers, self._warn, cgroups)
+        cgroups.changed = members.look_soon
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
         engine = self.supervisor.engine
@@ -170,6 +174,7 @@ class Assembly:
             watch=watch,
             activation=Activation(watch, sockets, self._connected, self._cannot_listen),
             members=members,
+            cgroups=cgroups,
             ending=Ending(self._loop, self.reaper, self.timers, members, self._warn_of),
             capture=Capture(self._loop, self.journal),
             journal=self.journal,
@@ -311,6 +316,7 @@ class Assembly:
         self.workshop.capture.close()
         self.workshop.offloader.close()
         self.workshop.spawner.close()
+        self.workshop.cgroups.end()
         self.control.close()
         self.upward.close()
         self.workshop.router.places.flush(_LAST_WORDS)

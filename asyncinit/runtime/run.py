@@ -81,6 +81,7 @@ class Run:
     def adopt(self, spec: ServiceSpec) -> None:
         """Have `spec` hold from now on: it differs in what a run may take over while it is under way."""
         self.spec = spec
+        self._shop.cgroups.change(self.life, spec.limits)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Coming up
@@ -122,6 +123,8 @@ class Run:
             self._post(ev.Unmet(Reason(Code.CONDITION, result.text)))
             return
         result = self._shop.router.begin(self.spec, result)
+        if not isinstance(result, SpawnError):
+            result = self._shop.cgroups.prepare(self.life, self.spec, result)
         if isinstance(result, SpawnError):
             self._post(ev.Prepared(Reason(Code.SPAWN, str(result))))
             return
@@ -339,6 +342,7 @@ class Run:
         if self._channel is not None:
             self._channel.drain()
         self._shop.members.forget(self.life)
+        self._shop.cgroups.close(self.life)
 
     def end_activities(self, kill: bool = True) -> None:
         """Call off the preparation, hook or command that runs, and `kill` it; nothing of it is posted any more."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from asyncinit.config.spec import SpawnMethod
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.output.capture import Capture
@@ -45,6 +46,7 @@ class Workshop:
     activation: Activation
     members: Members
     ending: Ending
+    cgroups: Cgroups
     capture: Capture
     journal: Journal
     router: Router

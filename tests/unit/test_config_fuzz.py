@@ -178,4 +178,4 @@ def test_the_tables_that_are_drawn_from_are_the_declared_ones() -> None:
     assert isinstance(info, inspect.StructType)
     drawn = {field.encode_name for field in info.fields if struct_of(field.type) is not None}
     modules = {path.stem for path in (ROOT / "asyncinit/config/sections").glob("[a-z]*.py")}
-    assert drawn == modules - {"given", "signs", "mounts", "pods"}
+    assert drawn == modules - {"given", "signs", "mounts", "pods", "cgroup_limits"}

@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from asyncinit.config import kinds, spec, values
 from asyncinit.config.problems import Finding
+from asyncinit.config.sections import cgroup_limits
+from asyncinit.config.sections.cgroup_limits import CgroupKeys
 from asyncinit.config.sections.given import Keys, filled, or_none
 from asyncinit.config.values import BadValueError
 
@@ -71,10 +73,11 @@ def cpu_list(value: str) -> tuple[int, ...]:
 Cpus = Annotated[str, Meta(extra={"kind": kinds.Kind("processors", 'a list of processors such as "0-3,6"', cpu_list)})]
 
 
-class LimitsTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, rename={"as_": "as"}):
+class LimitsTable(CgroupKeys, kw_only=True, frozen=True, forbid_unknown_fields=True, rename={"as_": "as"}):
     """What the processes of the service may use. The first keys are the limits of setrlimit(2) by their names in
     limits.conf: one value is both the limit and how far the service may raise it; a table `{ soft, hard }` gives both.
-    What is not set is as asyncinit has it."""
+    What is not set is as asyncinit has it. The keys from `memory_max` to `delegate` hold for all of its processes
+    together, and take a [cgroup](../guides/limits.md#cgroups)."""
 
     nofile: Annotated[
         Number | NumberPair | UnsetType,
@@ -197,6 +200,7 @@ def resolve(declared: LimitsTable) -> spec.Limits:
         scheduler=None if isinstance(declared.scheduler, UnsetType) else spec.Scheduler(declared.scheduler),
         scheduler_priority=or_none(declared.scheduler_priority),
         oom_score_adj=or_none(declared.oom_score_adj),
+        **cgroup_limits.resolve(declared),
     )
 
 
@@ -223,6 +227,7 @@ def declare(limits: spec.Limits) -> Keys:
             "scheduler": limits.scheduler and str(limits.scheduler),
             "scheduler_priority": limits.scheduler_priority,
             "oom_score_adj": limits.oom_score_adj,
+            **cgroup_limits.declare(limits),
         }
     )
 
@@ -256,3 +261,4 @@ def check(table: Mapping[str, Any]) -> Iterator[Finding]:
         )
     if "io_priority" in table and table.get("io_class") == "idle":
         yield Finding(("limits", "io_priority"), 'means nothing for io_class = "idle"')
+    yield from cgroup_limits.check(table)

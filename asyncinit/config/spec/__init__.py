@@ -21,7 +21,18 @@ from asyncinit.config.spec.ending import (
     StopStep,
 )
 from asyncinit.config.spec.health import Health, HealthAction
-from asyncinit.config.spec.limits import INFINITE, REAL_TIME, IoClass, Limits, Rlimit, Scheduler
+from asyncinit.config.spec.limits import (
+    CGROUP_KEYS,
+    INFINITE,
+    REAL_TIME,
+    CgroupLimits,
+    CpuMax,
+    IoClass,
+    IoMax,
+    Limits,
+    Rlimit,
+    Scheduler,
+)
 from asyncinit.config.spec.log import (
     CONSOLE,
     FACILITIES,
@@ -44,6 +55,7 @@ from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
 from asyncinit.config.spec.whole import (
     NO_INSTANCES,
+    CgroupMode,
     Configuration,
     InitSpec,
     Instances,
@@ -101,7 +113,12 @@ __all__ = [
     "pod_key",
     "pod_of_key",
     "ServiceType",
+    "CGROUP_KEYS",
+    "CgroupLimits",
+    "CgroupMode",
+    "CpuMax",
     "INFINITE",
+    "IoMax",
     "IoClass",
     "Scheduler",
     "REAL_TIME",

@@ -41,7 +41,52 @@ class Rlimit(NamedTuple):
     hard: int | None
 
 
-class Limits(Struct, frozen=True):
+class CpuMax(NamedTuple):
+    """So much time on processors (microseconds, `INFINITE`: any) in each period of so many."""
+
+    quota: int
+    period: int = 100_000
+
+
+class IoMax(Struct, frozen=True):
+    """What may go over a device in a second: bytes and operations; None: not said, `INFINITE`: any."""
+
+    read: int | None = None
+    write: int | None = None
+    read_ops: int | None = None
+    write_ops: int | None = None
+
+
+class CgroupLimits(Struct, frozen=True):
+    """What holds for all processes of a service together, by its cgroup; None: not said, `INFINITE`: no limit.
+
+    Sizes in bytes. `memory_oom_group`: where memory has run out, all of them are killed and not one. `io_max` by device
+    ("/dev/vda", "8:0"). `delegate`: the cgroup is the service's user's, who may make others in it.
+    """
+
+    memory_max: int | None = None
+    memory_high: int | None = None
+    memory_swap_max: int | None = None
+    memory_oom_group: bool = False
+    cpu_weight: int | None = None
+    cpu_max: CpuMax | None = None
+    pids_max: int | None = None
+    io_weight: int | None = None
+    io_max: Mapping[str, IoMax] = field(default_factory=dict)
+    delegate: bool = False
+
+    @property
+    def cgroup_keys(self) -> tuple[str, ...]:
+        """The keys that take a cgroup."""
+        values = {key: getattr(self, key) for key in CGROUP_KEYS}
+        return tuple(key for key, value in values.items() if value is not None and value is not False and value != {})
+
+
+CGROUP_KEYS: tuple[str, ...] = CgroupLimits.__struct_fields__
+"""The keys of [limits] that a cgroup carries out."""
+
+
+class Limits(CgroupLimits, frozen=True):
     """The [limits] section: `rlimits` by lower-case name ("nofile"), in the kernel's units; None: as ours."""
 
     rlimits: Mapping[str, Rlimit] = field(default_factory=dict)

@@ -28,6 +28,13 @@ class SpawnMethod(StrEnum):
     FORK = "fork"
 
 
+class CgroupMode(StrEnum):
+    """Whether services get cgroups: where that is possible and of use, or not at all."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
 class InitSpec(Struct, frozen=True):
     """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds.
 
@@ -45,6 +52,7 @@ class InitSpec(Struct, frozen=True):
     log_level: LogLevel = LogLevel.INFO
     log: Log = Log()
     spawn: SpawnMethod = SpawnMethod.AUTO
+    cgroups: CgroupMode = CgroupMode.AUTO
     crash_dir: str | None = None
     crash_keep: int = 50
     termination_log: str | None = None

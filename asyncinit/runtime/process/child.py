@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
-from asyncinit.linux import limits, signals, terminal
+from asyncinit.linux import cgroups, limits, signals, terminal
 from asyncinit.runtime.process import executable, limiting
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.securing import Securing, filter_step
@@ -67,6 +67,9 @@ def moves(plan: ExecPlan, copies: list[int]) -> Moves:
 def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> list[Step]:
     """Return what a child of ours must do to become what `plan` says, in order; `credentials` None: stay as we are."""
     todo = []
+    if plan.cgroup is not None:
+        # First of all: whatever comes of the rest is in there.
+        todo.append(Step("join its cgroup", cgroups.join, (plan.cgroup,)))
     if plan.session is Session.NEW:
         todo.append(Step("make a session", os.setsid))
     else:

@@ -102,6 +102,7 @@ class ExecPlan:
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
     what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard) where `limits` has none,
     None: as ours.
+    `cgroup` is the folder of the cgroup that it joins, None: it stays in ours.
     `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID), as itself sees it.
     `security` has no variables in its paths; of its `seccomp`, which is not looked at, `system_call_filter` is made.
     `placement` None: it is made in our own PID namespace.
@@ -125,3 +126,4 @@ class ExecPlan:
     security: Security = NO_SECURITY
     system_call_filter: bytes = b""
     placement: Placement | None = None
+    cgroup: str | None = None

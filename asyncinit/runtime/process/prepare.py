@@ -63,7 +63,8 @@ class Unmet(Struct, frozen=True):
 class Prepared(Struct, frozen=True):
     """All that the processes of one run of a service start with.
 
-    `users` has, for each user that a hook names, its credentials and its environment.
+    `users` has, for each user that a hook names, its credentials and its environment. `cgroup` is the folder of the
+    cgroup that they join.
     """
 
     environment: dict[str, str]
@@ -76,6 +77,7 @@ class Prepared(Struct, frozen=True):
     limits: Limits = NO_LIMITS
     security: Security = NO_SECURITY
     system_call_filter: bytes = b""
+    cgroup: str | None = None
 
     def plan(
         self, command: Command, key: str, user: str | None = None, additional: Mapping[str, str] | None = None
@@ -104,6 +106,7 @@ class Prepared(Struct, frozen=True):
             limits=self.limits,
             security=self.security,
             system_call_filter=self.system_call_filter,
+            cgroup=self.cgroup,
         )
 
 

@@ -303,6 +303,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         and not plan.limits
         and not plan.security
         and plan.placement is None
+        and plan.cgroup is None
         and not plan.pid_variables
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))

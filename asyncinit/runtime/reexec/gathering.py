@@ -9,6 +9,7 @@ from asyncinit.config.spec import LogLevel
 from asyncinit.core import carried
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import AnnouncerState
+from asyncinit.runtime.cgroups.groups import CgroupsState
 from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
@@ -58,6 +59,7 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.shutdown = house.shutdown.freeze(keep)
     state.spawner = of(shop.spawner.freeze, SpawnerState)
     state.offloader = of(shop.offloader.freeze, OffloaderState)
+    state.cgroups = of(shop.cgroups.freeze, CgroupsState)
     state.members = of(shop.members.freeze, MembersState)
     state.ending = of(shop.ending.freeze, EndingState)
     state.router = of(shop.router.freeze, RouterState)
@@ -102,6 +104,7 @@ def _take_over_processes(house: Assembly, state: State) -> None:
     shop.spawner.thaw(state.spawner)
     to(shop.offloader.thaw, state.offloader)
     shop.capture.thaw(state.capture)
+    to(shop.cgroups.thaw, state.cgroups)
     shop.members.thaw(state.members)
     to(house.announcer.thaw, state.announcer)
     to(shop.foreground.thaw, state.foreground)

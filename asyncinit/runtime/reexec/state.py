@@ -8,6 +8,7 @@ from asyncinit import __version__
 from asyncinit.config.spec import Configuration, InitSpec
 from asyncinit.core.carried import EngineState
 from asyncinit.runtime.announcer import AnnouncerState
+from asyncinit.runtime.cgroups.groups import CgroupsState
 from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.configuring.configured import ConfiguredState
 from asyncinit.runtime.control.server import ControlState
@@ -57,6 +58,7 @@ class State(Struct):
     reaper: ReaperState = field(default_factory=ReaperState)
     spawner: SpawnerState = field(default_factory=SpawnerState)
     offloader: OffloaderState = field(default_factory=OffloaderState)
+    cgroups: CgroupsState = field(default_factory=CgroupsState)
     members: MembersState = field(default_factory=MembersState)
     ending: EndingState = field(default_factory=EndingState)
     journal: JournalState = field(default_factory=JournalState)

@@ -118,6 +118,14 @@ class Attribution:
         traces = self.services.get(service)
         return {*self._claims.numbers(service), *(traces.children if traces else ())}
 
+    def owner_by_number(self, pid: int) -> str | None:
+        """Return the owner of a process that /proc does not show, as system calls tell its session and group."""
+        try:
+            numbers = (os.getsid(pid), os.getpgid(pid))
+        except OSError:
+            return None
+        return next((self._owner[number] for number in numbers if number in self._owner), None)
+
     def note(self, service: str, member: Stat, now: Instant, leaders: dict[int, int | None], child: bool) -> None:
         """Record of a member what will tell it, and its descendants, when its parent is gone.
 

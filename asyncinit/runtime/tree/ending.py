@@ -139,6 +139,9 @@ class Ending:
         """Kill all of `service`, and again whoever turns up, until it is gone (`Members.watch_gone`) or `forget`."""
         if service not in self._killed:
             self._killed[service] = _Killed()
+            self._members.groups.kill(
+                service
+            )  # who is not in its cgroup, or all where it has none, is killed one by one
             self._start(service, self._kill(service, math.inf))
         else:
             self._members.look_soon()
@@ -298,7 +301,7 @@ class Ending:
         """Without /proc, reach by their groups those who can't be listed."""
         if service is None or not self._members.blind:
             return
-        for group in self._members.groups(service):
+        for group in self._members.known_groups(service):
             for number in signals:
                 try:
                     os.killpg(group, number)

@@ -21,6 +21,8 @@ It serves all services that wait in this turn of the loop. A stranger that is a 
 environment, and what it has made in the meantime came to us after the list: then the list is read again, a few times
 at most, since the zombies of others must not hold a service up.
 
+Where a service has a cgroup (`runtime.cgroups`) the kernel itself says who is in it, and nothing is remembered.
+
 Without /proc there is less: registered processes, and whether a process group that was theirs still exists.
 """
 
@@ -40,6 +42,7 @@ from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
 from asyncinit.runtime.tree.attribution import Attribution, MembersState
+from asyncinit.runtime.tree.groups import Groups, NoGroups
 from asyncinit.runtime.tree.listing import Listing, Member
 
 # Looks take at most a quarter of our time, however many children end: the next one begins so many times as long after
@@ -79,7 +82,9 @@ class Members:
         reaper: Reaper,
         timers: Timers,
         problem: Callable[[str], None] = lambda _text: None,
+        groups: Groups | None = None,
     ) -> None:
+        self.groups = groups or NoGroups()
         self._loop, self._reaper, self._timers, self._problem = loop, reaper, timers, problem
         self._owner: dict[int, str] = {}  # our children that belong to a service, until they are reaped
         self._strays: set[int] = set()  # our children that belong to none and were not made by us
@@ -163,7 +168,7 @@ class Members:
         Worth a call before anything ends them, and when a service has become ready: a process that leaves its session
         and clears its environment can be told only by having been seen before. Takes 0.05 ms a process.
         """
-        if service in self._fresh:
+        if service in self._fresh or self.groups.has(service):
             return
         if not self._fresh:
             self._loop.call_soon(self._fresh.clear)
@@ -189,6 +194,9 @@ class Members:
 
         Takes one read of /proc for each generation between `pid` and us.
         """
+        found = self.groups.owner(pid)
+        if found is not None:
+            return found
         for _ in range(_PATIENCE):
             current = pid
             while current not in self._owner:
@@ -204,17 +212,9 @@ class Members:
             else:
                 return self._owner[current]
             if current == pid:
-                return self._owner_by_number(pid)
+                return self._attribution.owner_by_number(pid)
             # An ancestor has ended while we went up: begin again, `pid` has another parent now.
         return None
-
-    def _owner_by_number(self, pid: int) -> str | None:
-        """Return the owner of a process that /proc does not show, as system calls tell its session and group."""
-        try:
-            numbers = (os.getsid(pid), os.getpgid(pid))
-        except OSError:
-            return None
-        return next((self._owner[number] for number in numbers if number in self._owner), None)
 
     # -----------------------------------------------------------------------------------------------------------------
     # For those who end services
@@ -251,9 +251,9 @@ class Members:
 
         From the roots that the last look has found; None: all services, and strays.
         """
-        return self._descend(self.roots(service), service)
+        return self._descend(self.roots(service), service, () if service is None else self.groups.processes(service))
 
-    def groups(self, service: str) -> list[int]:
+    def known_groups(self, service: str) -> list[int]:
         """Return the process groups of `service` that still exist, for when there is no /proc to list members."""
         return [number for number in self._attribution.numbers(service) if self._group_exists(number, service)]
 
@@ -314,7 +314,9 @@ class Members:
             gone(service)
 
     def _is_up(self, service: str) -> bool:
-        return bool(self.roots(service)) or (self.blind and bool(self.groups(service)))
+        if self.roots(service) or self.groups.is_populated(service):
+            return True
+        return self.blind and bool(self.known_groups(service))
 
     def refresh(self) -> bool:
         """Bring what is known of our children up to date at once; False where the kernel lacked the means just now."""
@@ -359,7 +361,9 @@ class Members:
         """Decide to whom a child of ours belongs that nobody registered."""
         pid = stranger.pid
         ours = self._reaper.known(pid)
-        service, sure = self._attribution.find(stranger, now, ours)
+        service, sure = self.groups.owner(pid), True
+        if service is None or service not in self._attribution.services:
+            service, sure = self._attribution.find(stranger, now, ours)
         if service is None and ours:
             return  # made by us, for no service
         if not (sure and stranger.alive):
@@ -374,9 +378,9 @@ class Members:
         self._attribution.services[service].children.add(pid)
         self._attribution.note(service, stranger, now, {}, child=True)
 
-    def _descend(self, roots: Iterable[int], service: str | None) -> Iterator[Member]:
+    def _descend(self, roots: Iterable[int], service: str | None, more: Iterable[int] = ()) -> Iterator[Member]:
         now = proc.instant()
-        queue = deque(sorted(roots))
+        queue = deque(dict.fromkeys((*sorted(roots), *more)))
         seen = set(queue)
         leaders: dict[int, int | None] = {}
         while queue:
