@@ -64,7 +64,7 @@ def make(kind: str, options: dict[str, str], attributes: int = 0, read_only: boo
     """Return a mount, at no place yet, of a new file system of type `kind`; `read_only`: as a whole."""
     context = _call(_FSOPEN, kind, _FSOPEN_CLOEXEC)
     try:
-        for key, value in options.items():
+        for key, value in {"source": kind, **options}.items():
             _call(_FSCONFIG, context, _FSCONFIG_SET_STRING, key, value, 0)
         if read_only:
             _call(_FSCONFIG, context, _FSCONFIG_SET_FLAG, "ro", None, 0)

@@ -71,6 +71,12 @@ def write_id_maps(uid: int, gid: int, inside_uid: int = 0, inside_gid: int = 0) 
             os.close(fd)
 
 
+def set_hostname(name: str) -> None:
+    """Set the host's name in our UTS namespace."""
+    text = name.encode()
+    call("sethostname", text, len(text))
+
+
 def make_mounts_private() -> None:
     """Keep what we mount in our mount namespace from appearing elsewhere, and the reverse."""
     call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)

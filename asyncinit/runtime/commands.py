@@ -18,7 +18,9 @@ from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.hooks import Activity, CommandRun, CommandState, Done, HookRun, HooksState
-from asyncinit.runtime.process.prepare import Cancellable, Prepared
+from asyncinit.runtime.process.prepare import Cancellable
+from asyncinit.runtime.process.prepared import Prepared
+from asyncinit.runtime.process.separation import outside
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
@@ -122,8 +124,8 @@ class Commands:
     ) -> Activity:
         """Run one command, declared at `key`, for `timeout` seconds at most. Raises SpawnError."""
         plan = prepared.plan(command, key, user, variables)
-        owner = plan.credentials.uid if plan.credentials is not None else None
-        channel = self._shop.capture.open(self._spec.name, owner, main=False)
+        ids = outside(plan.isolation, plan.credentials)
+        channel = self._shop.capture.open(self._spec.name, None if ids is None else ids[0], main=False)
         plan = replace(
             plan,
             stdout=channel.stdout,

@@ -13,7 +13,7 @@ from asyncinit.core.events import HookStage
 from asyncinit.core.status import Reason, signal_name
 from asyncinit.runtime.commands import Commands, CommandsState
 from asyncinit.runtime.process.hooks import Done
-from asyncinit.runtime.process.prepare import Prepared
+from asyncinit.runtime.process.prepared import Prepared
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop

@@ -42,7 +42,8 @@ from asyncinit.runtime.crashes.store import CrashStore
 from asyncinit.runtime.doctor.examination import TIMEOUT, Facts, Findings, examine
 from asyncinit.runtime.doctor.processes import Family
 from asyncinit.runtime.process.environment import NOT_INHERITED
-from asyncinit.runtime.process.prepare import Cancellable, Prepared, Unmet
+from asyncinit.runtime.process.prepare import Cancellable
+from asyncinit.runtime.process.prepared import Prepared, Unmet
 from asyncinit.runtime.snapshot import Seen
 from asyncinit.runtime.workshop import Workshop
 

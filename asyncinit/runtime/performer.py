@@ -21,7 +21,7 @@ from asyncinit.core.service import COMING_UP, GOING_DOWN, IS_UP, Phase, Service
 from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.runtime import words
 from asyncinit.runtime.process.hooks import end_variables
-from asyncinit.runtime.process.prepare import Prepared
+from asyncinit.runtime.process.prepared import Prepared
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.removals import Removals
 from asyncinit.runtime.run import Run

@@ -22,7 +22,8 @@ from asyncinit.runtime.health.guard import Guard
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.foreign_main import ForeignMain
 from asyncinit.runtime.process.plan import ExecPlan, Session
-from asyncinit.runtime.process.prepare import Cancellable, NotApplied, Prepared, Unmet
+from asyncinit.runtime.process.prepare import Cancellable
+from asyncinit.runtime.process.prepared import NotApplied, Prepared, Unmet
 from asyncinit.runtime.ready.readiness import make_readiness
 from asyncinit.runtime.ready.signs import expanded
 from asyncinit.runtime.ready.waiting import Readiness, ReadinessState
@@ -129,7 +130,7 @@ class Run:
             self._post(ev.Prepared(Reason(Code.SPAWN, str(result))))
             return
         self.prepared = result
-        self.said.trust(result.credentials.uid if result.credentials is not None else os.geteuid())
+        self.said.trust(os.geteuid() if result.owner is None else result.owner)
         for missing in self.not_applied:
             self._complain(f"{missing.key} is not applied: {missing.text}")
         if self.spec.hooks.pre_start:
@@ -177,8 +178,7 @@ class Run:
             return replace(plan, stdin=0, stdout=1, stderr=2)
         if self.prepared.terminal is not None:
             return replace(plan, terminal=self.prepared.terminal)
-        owner = self.prepared.credentials.uid if self.prepared.credentials is not None else None
-        self._channel = self._shop.capture.open(self.spec.name, owner, tty=self.spec.tty is True)
+        self._channel = self._shop.capture.open(self.spec.name, self.prepared.owner, tty=self.spec.tty is True)
         if self._channel.terminal is not None:
             return replace(plan, terminal=self._channel.terminal)
         return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)

@@ -8,7 +8,7 @@ from asyncinit.config.spec import ServiceSpec
 from asyncinit.runtime.commands import CommandsState
 from asyncinit.runtime.health.guard import GuardState
 from asyncinit.runtime.process.foreign_main import ForeignState
-from asyncinit.runtime.process.prepare import NotApplied, Prepared
+from asyncinit.runtime.process.prepared import NotApplied, Prepared
 from asyncinit.runtime.ready.notify import NotifyState
 from asyncinit.runtime.ready.waiting import ReadinessState
 

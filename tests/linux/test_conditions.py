@@ -12,7 +12,7 @@ import pytest
 from asyncinit.config.spec import Check, CheckKind, Condition, Directories, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process import conditions
-from asyncinit.runtime.process.prepare import Prepared, Unmet
+from asyncinit.runtime.process.prepared import Prepared, Unmet
 from tests.linux.running import FORKING, descriptors
 from tests.linux.test_prepare import World
 

@@ -14,7 +14,8 @@ import pytest
 from asyncinit.config.spec import Command, Directories, EnvironmentFile, Hook, Hooks, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process import identity
-from asyncinit.runtime.process.prepare import Preparation, Prepared, Unmet
+from asyncinit.runtime.process.prepare import Preparation
+from asyncinit.runtime.process.prepared import Prepared, Unmet
 from tests.linux.running import FORKING, Running, descriptors
 
 pytestmark = pytest.mark.filterwarnings(FORKING)

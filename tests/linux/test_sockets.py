@@ -17,7 +17,7 @@ import pytest
 
 from asyncinit.config.spec import Command, ServiceSpec, Socket, SocketKind
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process.prepare import NotApplied
+from asyncinit.runtime.process.prepared import NotApplied
 from asyncinit.runtime.sockets import census
 from asyncinit.runtime.sockets.held import Held, SocketsState
 from asyncinit.runtime.sockets.holding import Sockets

@@ -110,6 +110,8 @@ WAITERS = {
     "wrapper.loop": "runs alone, without services and without the runtime",
     "cli.unshare": "runs outside, in front of the PID namespace",
     "runtime.sandbox.placing": "runs in a forked helper, and waits for a child of that",
+    "linux.user_namespaces": "runs in a forked child, and waits for a child of that",
+    "runtime.process.isolating": "runs in a forked child, and waits for a child of that",
     "runtime.process.preferences": "runs in an offloaded child, and waits for a child of that",
 }
 MAY_SLEEP = {

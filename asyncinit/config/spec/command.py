@@ -32,3 +32,9 @@ class Hooks(Struct, frozen=True):
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     post_stop: tuple[Hook, ...] = ()
+
+    @property
+    def users(self) -> list[str]:
+        """Return the users that hooks name, in order."""
+        lists = (self.pre_start, self.post_start, self.pre_stop, self.post_stop)
+        return sorted({hook.user for one in lists for hook in one if hook.user is not None})

@@ -25,7 +25,7 @@ from asyncinit.runtime.cgroups.settings import MEMORY, PIDS
 from asyncinit.runtime.cgroups.tree import Tree, TreeState
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.plan import Credentials
-from asyncinit.runtime.process.prepare import NotApplied, Prepared
+from asyncinit.runtime.process.prepared import NotApplied, Prepared
 from asyncinit.runtime.reexec.keep import Keep
 
 _TIMEOUT = 30.0  # the kernel may have to write much to a disk before a limit below what is used can hold

@@ -41,7 +41,7 @@ from asyncinit.runtime.output.route import Ends, Outlet, Route
 from asyncinit.runtime.output.syslog import PLACE, SyslogFormat
 from asyncinit.runtime.process.directories import base, of_the_system
 from asyncinit.runtime.process.environment import UnsetVariableError, expand
-from asyncinit.runtime.process.prepare import NotApplied, Prepared
+from asyncinit.runtime.process.prepared import NotApplied, Prepared
 from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from asyncinit.linux.inside import open_inside
+
 _PASSWD = "/etc/passwd"
 _GROUP = "/etc/group"
 
@@ -50,9 +52,9 @@ class _File(Generic[T]):
         self._stamp: tuple[int, ...] = ()
         self._entries: tuple[T, ...] = ()
 
-    def entries(self, path: str) -> tuple[T, ...]:
+    def entries(self, path: str, root: str | None) -> tuple[T, ...]:
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb") if root is None else open(open_inside(root, path), "rb") as file:
                 info = os.fstat(file.fileno())
                 stamp = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
                 if (path, stamp) != (self._path, self._stamp):
@@ -94,11 +96,14 @@ def number(text: str) -> int | None:
     return value if value < _INVALID_ID else None
 
 
-def find_user(text: str, path: str = _PASSWD) -> Account | None:
-    """Return the user whose name or, failing that, decimal id is `text`; None where the file has no such entry."""
+def find_user(text: str, path: str = _PASSWD, root: str | None = None) -> Account | None:
+    """Return the user whose name or, failing that, decimal id is `text`; None where the file has no such entry.
+
+    Here and below, `root` is the folder in which the file is looked up as if it were the root.
+    """
     uid = number(text)
     by_id = None
-    for account in _users.entries(path):
+    for account in _users.entries(path, root):
         if account.name == text:
             return account
         if by_id is None and account.uid == uid:
@@ -106,11 +111,11 @@ def find_user(text: str, path: str = _PASSWD) -> Account | None:
     return by_id
 
 
-def find_group(text: str, path: str = _GROUP) -> Group | None:
+def find_group(text: str, path: str = _GROUP, root: str | None = None) -> Group | None:
     """Return the group whose name or, failing that, decimal id is `text`; None where the file has no such entry."""
     gid = number(text)
     by_id = None
-    for group in _groups.entries(path):
+    for group in _groups.entries(path, root):
         if group.name == text:
             return group
         if by_id is None and group.gid == gid:
@@ -118,9 +123,9 @@ def find_group(text: str, path: str = _GROUP) -> Group | None:
     return by_id
 
 
-def groups_of(name: str, gid: int, path: str = _GROUP) -> tuple[int, ...]:
+def groups_of(name: str, gid: int, path: str = _GROUP, root: str | None = None) -> tuple[int, ...]:
     """Return the groups of user `name` as initgroups(3) sets them: `gid`, and all that list the user."""
-    found = [group.gid for group in _groups.entries(path) if name in group.members]
+    found = [group.gid for group in _groups.entries(path, root) if name in group.members]
     return tuple(dict.fromkeys((gid, *found)))
 
 

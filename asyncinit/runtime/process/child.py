@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import cgroups, limits, signals, terminal
-from asyncinit.runtime.process import executable, limiting
-from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
+from asyncinit.runtime.process import executable, isolating, limiting, separation
+from asyncinit.runtime.process.plan import Credentials, ExecPlan, NewPids, Session
 from asyncinit.runtime.process.securing import Securing, filter_step
 from asyncinit.runtime.process.step import Step
 
@@ -80,13 +80,15 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
     if arranged.null:
         todo.append(Step(f"open {_NULL}", _open_null, (arranged.null, first_free)))
     if plan.terminal:
-        owner = credentials.uid if credentials else -1
+        ids = separation.outside(plan.isolation, credentials)
+        owner = -1 if ids is None else ids[0]
         todo.append(Step(f"open terminal {plan.terminal}", _open_terminal, (plan.terminal, first_free, owner)))
     if plan.session is Session.FOREGROUND:
         todo.append(Step("take the terminal's foreground", _take_foreground, (os.getpgrp(),)))
     if plan.open_files is not None and "nofile" not in plan.limits.rlimits:
         todo.append(Step("set the limit of open files", limits.set_rlimit, ("nofile", *plan.open_files)))
-    todo += limiting.steps(plan.limits)
+    # Limits take rights of the outside, which nobody has any more in a user namespace.
+    todo += [*limiting.steps(plan.limits), *isolating.steps(plan.isolation, isinstance(plan.placement, NewPids))]
     if plan.umask is not None:
         todo.append(Step("set umask", os.umask, (plan.umask,)))
     securing = Securing(plan.security, credentials)

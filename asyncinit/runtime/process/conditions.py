@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from asyncinit.config.spec import PATH_CHECKS, Check, CheckKind, Condition
+from asyncinit.config.spec import PATH_CHECKS, Check, CheckKind, Condition, ServiceSpec
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process.environment import UnsetVariableError, expand
+from asyncinit.runtime.process.environment import UnsetVariableError, expand, ground, path_environment
 from asyncinit.runtime.process.offload import StepCallback
 
 _COMMAND_LINE = "/proc/cmdline"
@@ -18,6 +18,16 @@ _ARCHITECTURES = {"amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64"}
 def looks_at_paths(condition: Condition) -> bool:
     """Tell whether any of it looks at a file system."""
     return any(check.kind in PATH_CHECKS for check in condition.checks)
+
+
+def unmet_of(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback) -> str:
+    """Return the condition of a service that does not hold, or an empty string; as `unmet`."""
+    known = path_environment(spec, ground(spec, inherited, None, {}, own))
+    try:
+        folder = expand(spec.working_directory or "", known, "working_directory")
+    except UnsetVariableError as error:
+        raise SpawnError("check conditions", 0, str(error)) from error
+    return unmet(spec.condition, known, folder, step)
 
 
 def unmet(condition: Condition, environment: Mapping[str, str], folder: str, step: StepCallback) -> str:

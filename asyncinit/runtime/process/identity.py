@@ -28,20 +28,23 @@ class Identity(Struct, frozen=True):
     account: Account | None = None
 
 
-def identify(user: str | None, group: str | None, supplementary: tuple[str, ...] | None, ask: bool) -> Identity:
+def identify(
+    user: str | None, group: str | None, supplementary: tuple[str, ...] | None, ask: bool, root: str | None = None
+) -> Identity:
     """Return who a service with these keys runs as.
 
     A user's groups are those that list it, and `supplementary`. Our own user and group keep the groups that we have,
     because to stay who we are must need no right. A number that nobody has gets itself as its group; if it is our own,
-    our group. Raises SpawnError for who does not exist, and without `ask` NotInFilesError for who is not in the files.
+    our group. In a `root` of its own, the files there alone tell who there is. Raises SpawnError for who does not
+    exist, and without `ask` NotInFilesError for who is not in the files.
     """
     if user is None and group is None and not supplementary:
         return Identity()
-    more = tuple(_gid(name, ask) for name in supplementary or ())
-    account, listed = _account(user, ask) if user is not None else (None, ())
+    more = tuple(_gid(name, ask, root) for name in supplementary or ())
+    account, listed = _account(user, ask, root) if user is not None else (None, ())
     uid = account.uid if account else os.getuid()
     own_gid = account.gid if account else os.getgid()
-    gid = own_gid if group is None else _gid(group, ask)
+    gid = own_gid if group is None else _gid(group, ask, root)
     groups = (*os.getgroups(), *more) if more else None
     if account is not None and (uid, gid) != (os.getuid(), os.getgid()):
         # As initgroups(3): the group that the process gets stands for the one that the account names.
@@ -51,14 +54,16 @@ def identify(user: str | None, group: str | None, supplementary: tuple[str, ...]
     return Identity(Credentials(uid, gid, groups, user or "", group or ""), account)
 
 
-def _account(user: str, ask: bool) -> tuple[Account, tuple[int, ...]]:
-    account = accounts.find_user(user)
+def _account(user: str, ask: bool, root: str | None) -> tuple[Account, tuple[int, ...]]:
+    account = accounts.find_user(user, root=root)
     if account is not None:
-        return account, accounts.groups_of(account.name, account.gid)
+        return account, accounts.groups_of(account.name, account.gid, root=root)
     uid = accounts.number(user)
     if uid is not None:
         account = accounts.nameless(uid, os.getgid() if uid == os.getuid() else uid)
         return account, (account.gid,)
+    if root is not None:
+        raise SpawnError(f"set user {user}", errno.ENOENT, f"no such user in /etc/passwd of {root}")
     if not ask:
         raise NotInFilesError
     found = accounts.look_up_user(user)
@@ -67,13 +72,15 @@ def _account(user: str, ask: bool) -> tuple[Account, tuple[int, ...]]:
     return found
 
 
-def _gid(group: str, ask: bool) -> int:
-    entry = accounts.find_group(group)
+def _gid(group: str, ask: bool, root: str | None) -> int:
+    entry = accounts.find_group(group, root=root)
     if entry is not None:
         return entry.gid
     gid = accounts.number(group)
     if gid is not None:
         return gid
+    if root is not None:
+        raise SpawnError(f"set group {group}", errno.ENOENT, f"no such group in /etc/group of {root}")
     if not ask:
         raise NotInFilesError
     entry = accounts.look_up_group(group)

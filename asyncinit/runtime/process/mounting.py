@@ -42,35 +42,40 @@ class Mounting:
         self._opened: dict[int, int] = {}
         self._devices: dict[str, int] = {}
 
-    def opening(self) -> list[Step]:
-        """Return the steps that open what is shown from outside, as who we are outside; in our own mount namespace."""
-        steps = []
+    def opening(self) -> list[tuple[Mount | None, Step]]:
+        """Return the steps, each with its mount (None: the root), that open what is shown from outside.
+
+        They are for who we are outside, in a mount namespace of our own.
+        """
+        steps: list[tuple[Mount | None, Step]] = []
         if self._root is not None:
-            steps.append(Step(f"open the root {self._root}", self._open_root))
+            steps.append((None, Step(f"open the root {self._root}", self._open_root)))
         for index, mount in enumerate(self._mounts):
             if mount.kind is MountKind.BIND:
-                steps.append(Step(name(mount), self._open_source, (index, mount)))
+                steps.append((mount, Step(name(mount), self._open_source, (index, mount))))
             elif mount.kind is MountKind.HIDDEN:
-                steps.append(Step(name(mount), self._open_cover, (index,)))
-        if any(mount.kind is MountKind.DEV for mount in self._mounts):
-            steps.append(Step("open devices", self._open_devices))
+                steps.append((mount, Step(name(mount), self._open_cover, (index,))))
+            elif mount.kind is MountKind.DEV:
+                steps.append((mount, Step(name(mount), self._open_devices)))
         return steps
 
-    def placing(self) -> list[Step]:
-        """Return the steps that put everything to its place, as who we are inside."""
-        overlays = [(i, mount) for i, mount in enumerate(self._mounts) if mount.kind is MountKind.OVERLAY]
-        steps = [Step(name(mount), self._make_overlay, (index, mount)) for index, mount in overlays]
+    def placing(self) -> list[tuple[Mount | None, Step]]:
+        """Return the steps, each with its mount (None: the root), for who we are inside, to its place."""
+        steps: list[tuple[Mount | None, Step]] = []
+        for index, mount in enumerate(self._mounts):
+            if mount.kind is MountKind.OVERLAY:
+                steps.append((mount, Step(name(mount), self._make_overlay, (index, mount))))
         if self._root is not None:
-            steps.append(Step(f"enter the root {self._root}", self._enter_root))
+            steps.append((None, Step(f"enter the root {self._root}", self._enter_root)))
         for index, mount in enumerate(self._mounts):
             if not mount.kind.in_place:
-                steps.append(Step(name(mount), self._place, (index, mount)))
+                steps.append((mount, Step(name(mount), self._place, (index, mount))))
         steps += self._in_place()
         if self._root is not None:
-            steps.append(Step(f"make {self._root} the root", self._exchange_root))
+            steps.append((None, Step(f"make {self._root} the root", self._exchange_root)))
         return steps
 
-    def _in_place(self) -> list[Step]:
+    def _in_place(self) -> list[tuple[Mount | None, Step]]:
         """What stays writable is kept before what is above it changes, and put there again afterwards."""
         order = (
             (MountKind.WRITABLE, self._keep),
@@ -79,7 +84,7 @@ class Mounting:
             (MountKind.HIDDEN, self._hide),
         )
         return [
-            Step(name(mount), call, (index, mount))
+            (mount, Step(name(mount), call, (index, mount)))
             for kind, call in order
             for index, mount in enumerate(self._mounts)
             if mount.kind is kind

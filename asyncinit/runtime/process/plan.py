@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from asyncinit.config.spec import Limits, Security, SpawnMethod
+from asyncinit.config.spec import IdRange, Limits, Mount, NamespaceKind, Security, SpawnMethod
 from asyncinit.runtime.process.step import Step
 
 
@@ -33,6 +33,29 @@ class Credentials(Struct, frozen=True):
 
 NO_LIMITS = Limits()
 NO_SECURITY = Security()
+
+
+class Isolation(Struct, frozen=True):
+    """What a process gets as its own, in the steps before its program; all but its PID namespace (see `placement`).
+
+    `own` are the kinds of namespaces that are made. Without `uid_map` and `gid_map` a user namespace has what we may
+    map: as root each id to itself, else `uid` and `gid` to ours. `root` and the sources of `mounts` are paths outside.
+    """
+
+    own: frozenset[NamespaceKind] = frozenset()
+    uid_map: tuple[IdRange, ...] = ()
+    gid_map: tuple[IdRange, ...] = ()
+    uid: int = 0
+    gid: int = 0
+    root: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    hostname: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != _SHARED
+
+
+_SHARED = Isolation()
 
 
 class Session(Enum):
@@ -101,7 +124,7 @@ class ExecPlan:
     and closes its own. `terminal` is a device that becomes the controlling terminal on 0, 1 and 2 (of a new session),
     and replaces stdin, stdout and stderr. `umask` and `working_directory` None: as ours. `method` is a preference:
     what posix_spawn cannot do is done by fork. `open_files` is its RLIMIT_NOFILE (soft, hard) where `limits` has none,
-    None: as ours.
+    None: as ours. `isolation` is what it does not share with us.
     `cgroup` is the folder of the cgroup that it joins, None: it stays in ours.
     `pid_variables` are names of environment variables that get the process's own pid (WATCHDOG_PID), as itself sees it.
     `security` has no variables in its paths; of its `seccomp`, which is not looked at, `system_call_filter` is made.
@@ -127,3 +150,4 @@ class ExecPlan:
     system_call_filter: bytes = b""
     placement: Placement | None = None
     cgroup: str | None = None
+    isolation: Isolation = _SHARED

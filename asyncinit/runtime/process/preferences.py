@@ -7,10 +7,11 @@ answer is to try, in a process that ends afterwards. It may block, so it is call
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-from asyncinit.config.spec import Limits, Security, ServiceSpec
+from asyncinit.config.spec import Belonging, Limits, NamespaceKind, Namespaces, Security, ServiceSpec
 from asyncinit.errors import SpawnError, why
-from asyncinit.runtime.process import limiting, securing
+from asyncinit.runtime.process import isolating, limiting, securing, separation
 from asyncinit.runtime.process.identity import Identity, identify
 from asyncinit.runtime.process.plan import NO_SECURITY, Credentials
 from asyncinit.runtime.process.securing import Securing
@@ -24,10 +25,41 @@ def to_be_tried(spec: ServiceSpec) -> bool:
     identity = any(getattr(spec, key) is not None for key in _IDENTITY if key in spec.prefer)
     folder = "working_directory" in spec.prefer and spec.working_directory is not None
     terminal = "tty" in spec.prefer and isinstance(spec.tty, str)
-    return identity or folder or terminal or bool(_preferred_limits(spec)) or _prefers_security(spec)
+    identified = identity or folder or terminal or bool(_preferred_limits(spec))
+    return identified or _prefers_security(spec) or _prefers_namespaces(spec)
 
 
-def try_identity(spec: ServiceSpec, wanted: Identity) -> tuple[Identity, list[tuple[str, str]]]:
+def _prefers_namespaces(spec: ServiceSpec) -> bool:
+    return bool(spec.namespaces) and any(key.partition(".")[0] == "namespaces" for key in spec.prefer)
+
+
+def try_namespaces(
+    spec: ServiceSpec, wanted: Namespaces, identity: Identity
+) -> tuple[Namespaces, list[tuple[str, str]]]:
+    """Return as much of `wanted`, whose paths are expanded, as the kernel grants, and what had to be left out."""
+    left_out: list[tuple[str, str]] = []
+    while _prefers_namespaces(spec) and wanted:
+        keyed = list(_isolation_steps(wanted, identity.credentials))
+        index, text = _attempt([step for _, step in keyed])
+        if not text:
+            break
+        keys = separation.together(wanted, keyed[index][0])
+        smaller = separation.without(wanted, keys)
+        if smaller == wanted or not (
+            "namespaces" in spec.prefer or {f"namespaces.{key}" for key in keys} <= spec.prefer
+        ):
+            break  # it fails when the service is spawned
+        wanted = smaller
+        left_out += ((f"namespaces.{key}", text) for key in sorted(keys))
+    return wanted, left_out
+
+
+def _isolation_steps(namespaces: Namespaces, credentials: Credentials | None) -> Iterator[tuple[str, Step]]:
+    isolation = separation.isolation(namespaces, None, separation.granted(credentials, namespaces))
+    return isolating.by_key(isolation, pids=namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE)
+
+
+def try_identity(spec: ServiceSpec, wanted: Identity, namespaces: Namespaces) -> tuple[Identity, list[tuple[str, str]]]:
     """Return as much of `wanted` as the kernel grants, and what `prefer` had to leave out, with why.
 
     What `prefer` does not name is left in, and fails when the service is spawned.
@@ -37,12 +69,12 @@ def try_identity(spec: ServiceSpec, wanted: Identity) -> tuple[Identity, list[tu
     for key in _IDENTITY:
         if key not in spec.prefer or not keys[key]:
             continue
-        text = _try(_credential_steps(wanted.credentials))
+        text = _try(_credential_steps(wanted.credentials, namespaces))
         if not text:
             break
         keys[key] = None
         left_out.append((key, text))
-        wanted = identify(keys["user"], keys["group"], keys["supplementary_groups"], ask=True)
+        wanted = identify(keys["user"], keys["group"], keys["supplementary_groups"], True, namespaces.root)
     return wanted, left_out
 
 
@@ -88,9 +120,14 @@ def try_security(
     return granted, left_out
 
 
-def try_directory(path: str, credentials: Credentials | None) -> str:
-    """Return why `path` can't be the working directory of somebody with these credentials, or ""."""
-    return _try([*_credential_steps(credentials), Step(f"change directory to {path}", os.chdir, (path,))])
+def try_directory(path: str, credentials: Credentials | None, namespaces: Namespaces) -> str:
+    """Return why `path` can't be the working directory of somebody with these credentials and namespaces, or ""."""
+    isolation = [step for _, step in _isolation_steps(namespaces, credentials)]
+    if isolation:
+        steps = [*isolation, *Securing(NO_SECURITY, credentials).become()]
+    else:
+        steps = _credential_steps(credentials, namespaces)
+    return _try([*steps, Step(f"change directory to {path}", os.chdir, (path,))])
 
 
 def try_terminal(path: str) -> str:
@@ -105,20 +142,29 @@ def try_terminal(path: str) -> str:
         os.close(fd)
 
 
-def _credential_steps(credentials: Credentials | None) -> list[Step]:
-    return Securing(NO_SECURITY, None if securing.is_ours(credentials) else credentials).become()
+def _credential_steps(credentials: Credentials | None, namespaces: Namespaces) -> list[Step]:
+    credentials = separation.granted(credentials, namespaces)
+    user = isolating.user_step(separation.isolation(namespaces, None, credentials))
+    if user is None:
+        return Securing(NO_SECURITY, None if securing.is_ours(credentials) else credentials).become()
+    return [user, *Securing(NO_SECURITY, credentials).become()]
 
 
 def _try(steps: list[Step]) -> str:
     """Take the steps in a child and return why one failed, or ""."""
+    return _attempt(steps)[1]
+
+
+def _attempt(steps: list[Step]) -> tuple[int, str]:
+    """Take the steps in a child and return which failed, and why; or ""."""
     if not steps:
-        return ""
+        return 0, ""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        name, failure = "", ""
+        index, name, failure = 0, "", ""
         try:
-            for name, call, arguments in steps:  # noqa: B007 (the name is for the handlers below)
+            for index, (name, call, arguments) in enumerate(steps):  # noqa: B007 (they are for the handlers below)
                 call(*arguments)
         except SpawnError as error:
             failure = str(SpawnError(error.step or name, error.errno, error.detail))
@@ -127,10 +173,11 @@ def _try(steps: list[Step]) -> str:
         except BaseException as error:
             failure = f"cannot {name}: {error}"
         finally:
-            os.write(writer, failure.encode(errors="replace")[:4000])
+            os.write(writer, f"{index} {failure}".encode(errors="replace")[:4000])
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as file:
         text = file.read().decode(errors="replace")
     os.waitpid(pid, 0)
-    return text
+    place, _, failure = text.partition(" ")
+    return (int(place), failure) if place.isdecimal() else (0, f"cannot {steps[0].name}: the attempt was killed")

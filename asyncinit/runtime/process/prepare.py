@@ -8,39 +8,39 @@ facts; the environment is put together here, from them.
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct, field
 
-from asyncinit.config.spec import Command, Limits, Security, ServiceSpec
+from asyncinit.config.spec import Limits, Namespaces, Security, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime.process import conditions, directories, environment, environment_files, preferences, securing
+from asyncinit.runtime.process import (
+    conditions,
+    directories,
+    environment,
+    environment_files,
+    preferences,
+    securing,
+    separation,
+)
 from asyncinit.runtime.process.environment import UnsetVariableError
 from asyncinit.runtime.process.identity import Identity, NotInFilesError, identify
 from asyncinit.runtime.process.offload import Offloader, StepCallback
-from asyncinit.runtime.process.plan import NO_LIMITS, NO_SECURITY, Credentials, ExecPlan
+from asyncinit.runtime.process.prepared import NotApplied, Prepared, Unmet
 
 TIMEOUT = 30.0
 """Seconds for all of it: directory servers and network file systems that answer at all answer within."""
-
-
-class NotApplied(Struct, frozen=True):
-    """A key that the system refused and the service does without, because it says so in `prefer`."""
-
-    key: str
-    text: str
 
 
 class Findings(Struct):
     """What was found and done; plain data, for it comes from a child.
 
     `users` are those that hooks name, None where there is no such user; `files` the variables of each environment
-    file; `directories` the variables that tell of them; `limits` what is granted of those that may be left out, None:
-    they were not tried; `security` the same, its variables replaced, and `system_call_filter` what is made of it.
-    `unmet` is the condition that does not hold, if one was found: then that is all.
+    file; `directories` the variables that tell of them; `limits` and `namespaces` what is granted of what may be left
+    out, None: it was not tried; `security` the same, its variables replaced, and `system_call_filter` what is made of
+    it. `unmet` is the condition that does not hold, if one was found: then that is all.
     """
 
     identity: Identity = field(default_factory=Identity)
@@ -50,64 +50,9 @@ class Findings(Struct):
     limits: Limits | None = None
     security: Security | None = None
     system_call_filter: bytes = b""
+    namespaces: Namespaces | None = None
     not_applied: list[NotApplied] = field(default_factory=list)
     unmet: str = ""
-
-
-class Unmet(Struct, frozen=True):
-    """A condition of the service does not hold; nothing was prepared."""
-
-    text: str
-
-
-class Prepared(Struct, frozen=True):
-    """All that the processes of one run of a service start with.
-
-    `users` has, for each user that a hook names, its credentials and its environment. `cgroup` is the folder of the
-    cgroup that they join.
-    """
-
-    environment: dict[str, str]
-    credentials: Credentials | None = None
-    working_directory: str | None = None
-    umask: int | None = None
-    terminal: str | None = None
-    not_applied: tuple[NotApplied, ...] = ()
-    users: Mapping[str, tuple[Credentials | None, dict[str, str]]] = field(default_factory=dict)
-    limits: Limits = NO_LIMITS
-    security: Security = NO_SECURITY
-    system_call_filter: bytes = b""
-    cgroup: str | None = None
-
-    def plan(
-        self, command: Command, key: str, user: str | None = None, additional: Mapping[str, str] | None = None
-    ) -> ExecPlan:
-        """Return a plan for a process of the service; session, descriptors and terminal are left to the caller.
-
-        `key` is where the command is declared, for messages; `user` a hook's; `additional` goes over the environment.
-        Raises SpawnError for a variable that is not set or a user that does not exist.
-        """
-        credentials, variables = self.credentials, self.environment
-        if user is not None:
-            if user not in self.users:
-                raise SpawnError(f"set user {user}", errno.ENOENT, "no such user")
-            credentials, variables = self.users[user]
-        variables = {**variables, **(additional or {})}
-        try:
-            argv = environment.expand_command(command, variables, key)
-        except UnsetVariableError as error:
-            raise SpawnError(f"expand {key}", 0, str(error)) from error
-        return ExecPlan(
-            argv,
-            variables,
-            credentials=credentials,
-            working_directory=self.working_directory,
-            umask=self.umask,
-            limits=self.limits,
-            security=self.security,
-            system_call_filter=self.system_call_filter,
-            cgroup=self.cgroup,
-        )
 
 
 class Cancellable(Protocol):
@@ -167,7 +112,7 @@ class Preparation:
         in_child = conditions.looks_at_paths(spec.condition) and self._slow()
         if spec.condition and not in_child:
             try:
-                findings = Findings(unmet=_unmet(spec, inherited, own, lambda _step: None))
+                findings = Findings(unmet=conditions.unmet_of(spec, inherited, own, lambda _step: None))
             except SpawnError as error:
                 return self._loop.call_soon(assemble, error)
             if findings.unmet:
@@ -181,7 +126,7 @@ class Preparation:
                 pass  # a directory server may know, and may take its time
 
         def find(step: StepCallback) -> Findings:
-            unmet = _unmet(spec, inherited, own, step) if in_child else ""
+            unmet = conditions.unmet_of(spec, inherited, own, step) if in_child else ""
             return Findings(unmet=unmet) if unmet else _find(spec, inherited, own, step, make)
 
         return self._offloader.run(find, Findings, timeout, assemble)
@@ -205,45 +150,31 @@ class Preparation:
         return self._offloader.run(remove, type(None), timeout, done)
 
 
-def _unmet(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback) -> str:
-    """Return the condition that does not hold, or an empty string. Raises SpawnError for a variable that is not set."""
-    known = environment.path_environment(spec, environment.ground(spec, inherited, None, {}, own))
-    try:
-        folder = environment.expand(spec.working_directory or "", known, "working_directory")
-    except UnsetVariableError as error:
-        raise SpawnError("check conditions", 0, str(error)) from error
-    return conditions.unmet(spec.condition, known, folder, step)
-
-
 def _names_users(spec: ServiceSpec) -> bool:
-    named = (spec.user, spec.group, spec.supplementary_groups, *_hook_users(spec))
-    return any(named)
+    return any((spec.user, spec.group, spec.supplementary_groups, *spec.hooks.users))
 
 
 def _needs_child(spec: ServiceSpec) -> bool:
     filtered = spec.security.seccomp is not None
-    return bool(spec.directories or spec.environment_file) or filtered or preferences.to_be_tried(spec)
+    # Who is in the files of its own root is on a disk of which nothing is known.
+    elsewhere = spec.namespaces.root is not None and _names_users(spec)
+    known = not (spec.directories or spec.environment_file or filtered or elsewhere)
+    return not known or preferences.to_be_tried(spec)
 
 
-def _hook_users(spec: ServiceSpec) -> list[str]:
-    hooks = spec.hooks
-    lists = (hooks.pre_start, hooks.post_start, hooks.pre_stop, hooks.post_stop)
-    return sorted({hook.user for one in lists for hook in one if hook.user is not None})
-
-
-def _identities(spec: ServiceSpec, ask: bool) -> Findings:
+def _identities(spec: ServiceSpec, ask: bool, root: str | None = None) -> Findings:
     """Find who the service and its hooks run as. Raises SpawnError, and without `ask` NotInFilesError."""
     findings = Findings()
     try:
-        findings.identity = identify(spec.user, spec.group, spec.supplementary_groups, ask)
+        findings.identity = identify(spec.user, spec.group, spec.supplementary_groups, ask, root)
     except SpawnError as error:
         key = "user" if error.step.startswith("set user") else "group"
         if key not in spec.prefer:
             raise
         findings.not_applied.append(NotApplied(key, str(error)))
-    for user in _hook_users(spec):
+    for user in spec.hooks.users:
         try:
-            findings.users[user] = identify(user, None, None, ask)
+            findings.users[user] = identify(user, None, None, ask, root)
         except SpawnError:
             findings.users[user] = None  # the hook that names it will fail, or may
     return findings
@@ -253,10 +184,13 @@ def _find(
     spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], step: StepCallback, make: bool
 ) -> Findings:
     """In a child: find out and do everything, and name each step before it."""
+    namespaces = separation.of_service(spec, inherited, own)
     step("look up users and groups")
-    findings = _identities(spec, ask=True)
-    identity, refused = preferences.try_identity(spec, findings.identity)
-    findings.identity = identity
+    findings = _identities(spec, True, namespaces.root)
+    step("make namespaces")
+    findings.namespaces, refused = preferences.try_namespaces(spec, namespaces, findings.identity)
+    findings.not_applied += [NotApplied(key, text) for key, text in refused]
+    findings.identity, refused = preferences.try_identity(spec, findings.identity, findings.namespaces)
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
     _make_directories(spec, inherited, findings, step, make)
     _read_files(spec, inherited, own, findings, step)
@@ -267,7 +201,7 @@ def _find(
     if "working_directory" in spec.prefer and spec.working_directory is not None:
         prepared = _assemble(spec, inherited, own, findings)
         step(f"change directory to {prepared.working_directory}")
-        text = preferences.try_directory(prepared.working_directory or "", identity.credentials)
+        text = preferences.try_directory(prepared.working_directory or "", prepared.credentials, findings.namespaces)
         if text:
             findings.not_applied.append(NotApplied("working_directory", text))
     if "tty" in spec.prefer and isinstance(spec.tty, str):
@@ -282,7 +216,8 @@ def _make_directories(
     spec: ServiceSpec, inherited: Mapping[str, str], findings: Findings, step: StepCallback, make: bool
 ) -> None:
     credentials = findings.identity.credentials
-    owner = (credentials.uid, credentials.gid) if credentials else None
+    namespaces = spec.namespaces if findings.namespaces is None else findings.namespaces
+    owner = separation.outside(separation.isolation(namespaces, None, credentials), credentials)
     for kind in directories.KINDS:
         key = f"directories.{kind}"
         told = ""
@@ -348,6 +283,9 @@ def _read_files(
 def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings) -> Prepared:
     """Put together what the processes start with. Raises SpawnError for a variable that is not set."""
     omitted = {one.key for one in findings.not_applied}
+    namespaces = separation.of_service(spec, inherited, own) if findings.namespaces is None else findings.namespaces
+    credentials = separation.granted(findings.identity.credentials, namespaces)
+    shown = map(separation.shown, filter(None, ":".join(findings.directories.values()).split(":")))
 
     def variables_of(identity: Identity) -> dict[str, str]:
         return environment.build(
@@ -367,7 +305,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         security = spec.security if findings.security is None else findings.security
         security = securing.expanded(security, variables)
         users = {
-            name: (identity.credentials, variables_of(identity))
+            name: (separation.granted(identity.credentials, namespaces), variables_of(identity))
             for name, identity in findings.users.items()
             if identity is not None
         }
@@ -375,7 +313,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         raise SpawnError("set the environment", 0, str(error)) from error
     return Prepared(
         variables,
-        findings.identity.credentials,
+        credentials,
         None if "working_directory" in omitted else folder,
         spec.umask,
         spec.tty if isinstance(spec.tty, str) and "tty" not in omitted else None,
@@ -384,4 +322,6 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         spec.limits if findings.limits is None else findings.limits,
         security,
         findings.system_call_filter,
+        isolation=separation.isolation(namespaces, None, credentials, shown),
+        pid1=separation.pid1(namespaces),
     )

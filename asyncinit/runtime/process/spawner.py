@@ -23,7 +23,7 @@ from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
 from asyncinit.linux.close_range import close_on_exec_from
 from asyncinit.linux.mounts import slow_file_systems
-from asyncinit.runtime.process import child, executable, securing
+from asyncinit.runtime.process import child, executable, isolating, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
@@ -85,7 +85,8 @@ class Spawner:
         # Whoever opened a descriptor without O_CLOEXEC: no program of ours shall have it.
         close_on_exec_from(3)
         # To stay who we are takes no right.
-        credentials = None if securing.is_ours(plan.credentials) else plan.credentials
+        stays = not isolating.changes_users(plan.isolation) and securing.is_ours(plan.credentials)
+        credentials = None if stays else plan.credentials
         made, pipe = self._make(plan, credentials)
         birth = _Birth(self, made.pid, plan.argv[0], executed, exited)
         self.reaper.watch(made.pid, birth.ended, made.teller)
@@ -304,6 +305,7 @@ def _plain(plan: ExecPlan, credentials: Credentials | None) -> bool:
         and not plan.security
         and plan.placement is None
         and plan.cgroup is None
+        and not plan.isolation
         and not plan.pid_variables
         and plan.session is not Session.FOREGROUND
         and (plan.terminal is None or plan.terminal.startswith(_PTY_FOLDER))

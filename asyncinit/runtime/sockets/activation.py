@@ -14,7 +14,7 @@ from functools import partial
 from asyncinit.config.spec import ServiceSpec
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError, why
-from asyncinit.runtime.process.prepare import NotApplied
+from asyncinit.runtime.process.prepared import NotApplied
 from asyncinit.runtime.sockets.holding import Sockets
 from asyncinit.runtime.sockets.opening import Request
 from asyncinit.runtime.sockets.watch import Watch

@@ -17,7 +17,7 @@ from functools import partial
 from asyncinit.config.spec import ServiceSpec, Socket
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process.offload import Offloader, StepCallback
-from asyncinit.runtime.process.prepare import NotApplied
+from asyncinit.runtime.process.prepared import NotApplied
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.sockets import binding
 from asyncinit.runtime.sockets.held import Held, SocketsState

@@ -18,7 +18,8 @@ from asyncinit.runtime.process import environment
 from asyncinit.runtime.process.environment import UnsetVariableError
 from asyncinit.runtime.process.identity import identify
 from asyncinit.runtime.process.offload import StepCallback
-from asyncinit.runtime.process.prepare import Cancellable, NotApplied
+from asyncinit.runtime.process.prepare import Cancellable
+from asyncinit.runtime.process.prepared import NotApplied
 from asyncinit.runtime.sockets import binding, census
 from asyncinit.runtime.sockets.held import Held, binding_of
 
