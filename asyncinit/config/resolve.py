@@ -123,6 +123,7 @@ def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> s
         crash_dir=_path(or_none(declared.crash_dir), folder),
         crash_keep=declared.crash_keep,
         termination_log=_termination_log(or_none(declared.termination_log), folder),
+        oom_score_adj=None if declared.oom_score_adj == "none" else int(declared.oom_score_adj),
     )
 
 

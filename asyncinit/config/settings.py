@@ -113,6 +113,13 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
             extra={"default": "/dev/termination-log, as PID 1 where it exists"},
         ),
     ] = UNSET
+    oom_score_adj: Annotated[
+        Annotated[int, Meta(ge=-1000, le=0)] | kinds.NoLimit,
+        Meta(
+            description="Its own place when memory runs out, where it may lower that; its services have the one that "
+            'it was given. `"none"`: it is left as it is.'
+        ),
+    ] = -900
     spawn: Annotated[
         Literal["auto", "posix_spawn", "fork"],
         Meta(description="How processes are made; `auto` picks for each service."),

@@ -195,6 +195,7 @@ INIT_IMPACTS: Mapping[str, Impact] = {
     "crash_dir": Impact.NOW,
     "crash_keep": Impact.NOW,
     "termination_log": Impact.NOW,
+    "oom_score_adj": Impact.NOW,
 }
 """The same for [init]: NOW, or RESTART: only another asyncinit has it."""
 

@@ -20,6 +20,7 @@ from asyncinit.errors import TransitionError
 from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.linux.oom_score import own_score
 from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
@@ -109,7 +110,7 @@ class Assembly:
         self.chronicle = Chronicle(self.timers.now(), time.time())
         self.workshop = self._make_workshop(environment, init.spawn, init.cgroups)
         self.workshop.router.own(init.log)
-        self._raise_open_files(len(configuration.services))
+        self._take_place(configuration)
         self.succession = self._make_succession(environment)
         self.performer = Performer(self.workshop, self.supervisor)
         self.schedules = self._make_schedules(environment, self.settled.project)
@@ -344,14 +345,17 @@ class Assembly:
         self.afterwards.configure(init)
         self.workshop.spawn_method = init.spawn
         self.control.let_read(init.control_read)
-        self._raise_open_files(len(configuration.services))
+        self._take_place(configuration)
 
     def _set_timers(self) -> None:
         self.schedules.set(at_start.armed(self.configured.configuration))
 
-    def _raise_open_files(self, services: int) -> None:
-        changed = raise_open_files(_FILES + _FILES_PER_SERVICE * services)
+    def _take_place(self, configuration: Configuration) -> None:
+        """Take what is for asyncinit alone; services have it as it was before."""
+        changed = raise_open_files(_FILES + _FILES_PER_SERVICE * len(configuration.services))
         self.settled.open_files = self.workshop.open_files = self.settled.open_files or changed
+        own_score.lower(configuration.init.oom_score_adj, self.settled.oom_score)
+        self.settled.oom_score = own_score.original
 
     def _write_down(self, change: Announce) -> None:
         now = self.timers.now()

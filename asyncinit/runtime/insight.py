@@ -35,6 +35,7 @@ from asyncinit.core.explain import explain
 from asyncinit.core.phrases import duration
 from asyncinit.core.shutdown_plan import plan
 from asyncinit.errors import SpawnError
+from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.process import is_subreaper
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.control.operations import RefusedError
@@ -230,6 +231,7 @@ class Insight:
             control=self._shop.control_address,
             warnings=tuple(self._configured.warnings),
             not_applied={name: keys for name, keys in left_out.items() if keys},
+            oom_refusal=own_score.refusal,
         )
 
 

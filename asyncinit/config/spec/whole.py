@@ -39,7 +39,7 @@ class InitSpec(Struct, frozen=True):
     """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds.
 
     `crash_dir` None: reports stay in memory. `termination_log` None: where Kubernetes expects it, "": nowhere.
-    `log` is where asyncinit's own events go.
+    `log` is where asyncinit's own events go. `oom_score_adj` None: as it is.
     """
 
     start: tuple[str, ...] = ()
@@ -56,6 +56,7 @@ class InitSpec(Struct, frozen=True):
     crash_dir: str | None = None
     crash_keep: int = 50
     termination_log: str | None = None
+    oom_score_adj: int | None = None
 
 
 class Source(Struct, frozen=True):

@@ -20,7 +20,8 @@ class Facts(Struct, frozen=True):
     """What the running asyncinit knows of itself.
 
     `subreaper`: orphans come to it. `control`: where its socket is, None: nowhere. `warnings` of its configuration;
-    `not_applied`: keys of `prefer` that could not be had, by service.
+    `not_applied`: keys of `prefer` that could not be had, by service; `oom_refusal`: why its place when memory runs out
+    could not be lowered, if so.
     """
 
     family: Family
@@ -29,6 +30,7 @@ class Facts(Struct, frozen=True):
     control: str | None
     warnings: tuple[str, ...]
     not_applied: dict[str, list[str]]
+    oom_refusal: str
 
 
 class Findings(Struct):
@@ -48,7 +50,15 @@ def examine(facts: Facts, step: StepCallback) -> Findings:
 
 
 def _own(facts: Facts) -> list[Check]:
-    return [_role(facts), _loop(facts), _control(facts), _files(facts), _warnings(facts), _preferences(facts)]
+    return [
+        _role(facts),
+        _loop(facts),
+        _control(facts),
+        _files(facts),
+        _memory(facts),
+        _warnings(facts),
+        _preferences(facts),
+    ]
 
 
 def _role(facts: Facts) -> Check:
@@ -81,6 +91,17 @@ def _files(facts: Facts) -> Check:
     if used is not None and soft != resource.RLIM_INFINITY and used > 0.8 * soft:
         return problem("open files", text, "services cannot start when none is left")
     return good("open files", text)
+
+
+def _memory(facts: Facts) -> Check:
+    if facts.oom_refusal:
+        found = f"oom_score_adj cannot be lowered: {facts.oom_refusal}"
+        return limited("out of memory", found, "the kernel may end asyncinit rather than a service")
+    try:
+        with open(f"/proc/{facts.family.root}/oom_score_adj", encoding="ascii") as file:
+            return good("out of memory", f"oom_score_adj is {file.read().strip()}")
+    except OSError as error:
+        return limited("out of memory", f"oom_score_adj cannot be read: {error.strerror}", "not known")
 
 
 def _warnings(facts: Facts) -> Check:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import cgroups, limits, signals, terminal
+from asyncinit.linux.oom_score import own_score
 from asyncinit.runtime.process import executable, isolating, limiting, separation
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, NewPids, Session
 from asyncinit.runtime.process.securing import Securing, filter_step
@@ -103,7 +104,8 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
 def fork() -> int:
     """Fork; in the child, first of all stop what would disturb the parent's things. Raises SpawnError."""
     try:
-        pid = os.fork()
+        with own_score.given_back():
+            pid = os.fork()
     except OSError as error:
         raise SpawnError("make a process", error.errno or 0) from error
     if pid == 0:

@@ -23,6 +23,7 @@ from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
 from asyncinit.linux.close_range import close_on_exec_from
 from asyncinit.linux.mounts import slow_file_systems
+from asyncinit.linux.oom_score import own_score
 from asyncinit.runtime.process import child, executable, isolating, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
@@ -325,15 +326,16 @@ def _posix_spawn(plan: ExecPlan) -> int:
         actions += [(os.POSIX_SPAWN_DUP2, source, number) for source, number in arranged.pairs]
         actions += [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in arranged.null]
         standing: dict[str, Any] = {"setsid": True} if plan.session is Session.NEW else {"setpgroup": 0}
-        return os.posix_spawn(
-            program,
-            plan.argv,
-            plan.environment,
-            file_actions=actions,
-            **standing,
-            setsigmask=(),
-            setsigdef=_DEFAULTS,
-        )
+        with own_score.given_back():
+            return os.posix_spawn(
+                program,
+                plan.argv,
+                plan.environment,
+                file_actions=actions,
+                **standing,
+                setsigmask=(),
+                setsigdef=_DEFAULTS,
+            )
     except OSError as error:
         raise _spawn_error(plan, program, error.errno or 0) from error
     except ValueError as error:  # a text that the file system's encoding does not have

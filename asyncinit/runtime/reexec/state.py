@@ -36,13 +36,14 @@ class Settled(Struct):
     """What was settled when asyncinit was started, and is not in the configuration.
 
     `project` is the folder whose services are run, where that is not the system's; `open_files` is the limit of open
-    files that services get, where ours was raised; `warnings` are those of the configuration. `told_ready`: that all is
-    ready was told.
+    files that services get, where ours was raised, and `oom_score` their place when memory runs out, where ours was
+    lowered; `warnings` are those of the configuration. `told_ready`: that all is ready was told.
     """
 
     project: str | None = None
     warnings: tuple[str, ...] = ()
     open_files: tuple[int, int] | None = None
+    oom_score: int | None = None
     told_ready: bool = False
 
 
