@@ -27,6 +27,7 @@ def facts(**changes: object) -> Facts:
         "control": "/run/x.sock",
         "warnings": (),
         "not_applied": {},
+        "oom_refusal": "",
     }
     return Facts(**(values | changes))  # type: ignore[arg-type]
 
@@ -46,7 +47,7 @@ def test_what_is_good_needs_no_words() -> None:
 def test_what_asyncinit_knows_of_itself() -> None:
     """Its role, loop and socket, warnings, and what services had to go without."""
     well = grades(facts())
-    assert {well[name][0] for name in ("role", "loop", "control socket", "configuration", "prefer")} == {Grade.GOOD}
+    assert {well[name][0] for name in ("role", "loop", "control socket", "out of memory", "prefer")} == {Grade.GOOD}
     badly = grades(
         facts(
             subreaper=False,
@@ -54,10 +55,12 @@ def test_what_asyncinit_knows_of_itself() -> None:
             control=None,
             warnings=("a.toml:1: odd", "b.toml:2: odd"),
             not_applied={"web": ["user", "umask"]},
+            oom_refusal="permission denied",
         )
     )
     assert badly["role"][0] is badly["control socket"][0] is Grade.PROBLEM
     assert badly["loop"][0] is Grade.LIMITED
+    assert badly["out of memory"][:2] == (Grade.LIMITED, "oom_score_adj cannot be lowered: permission denied")
     assert badly["configuration"] == (Grade.LIMITED, "2 warnings", "a.toml:1: odd; b.toml:2: odd")
     assert badly["prefer"][:2] == (Grade.LIMITED, "web without user, umask")
     assert grades(facts(control="@asyncinit"))["control socket"][0] is Grade.LIMITED

@@ -315,6 +315,7 @@ def test_init_has_all_its_keys(tmp_path: Path) -> None:
         keep_running=True,
         log_format=LogFormat.JSON,
         log_level=LogLevel.DEBUG,
+        oom_score_adj=-900,
         spawn=SpawnMethod.FORK,
     )
     assert configuration.files == (str(tmp_path / "etc/asyncinit.toml"), str(tmp_path / "etc/s/web.toml"))
