@@ -173,6 +173,8 @@ def test_what_cannot_stand_together(table: dict[str, Any], key: str) -> None:
         {"capabilities": ["CAP_NO_SUCH"], "ambient_capabilities": ["CAP_KILL"]},
         {"capabilities": 5, "ambient_capabilities": [5]},
         {"seccomp": {"allow": []}},
+        {"profile": [{}], "ambient_capabilities": {"a": 1}},
+        {"profile": [{}], "seccomp": {"deny": {"a": [{}]}}},
         {"profile": "strict", "capabilities": ["CAP_KILL"], "ambient_capabilities": ["CAP_KILL"]},
     ],
 )

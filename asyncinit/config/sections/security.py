@@ -261,8 +261,8 @@ def _declared_landlock(landlock: spec.Landlock) -> Keys:
 def check(table: Mapping[str, Any]) -> Iterator[Finding]:
     """Check what the keys of [security] must agree on among themselves."""
     most, ambient = table.get("capabilities"), table.get("ambient_capabilities")
-    if most is None and table.get("profile") in PROFILES:
-        most = PROFILES[table["profile"]]["capabilities"]
+    if most is None and isinstance(profile := table.get("profile"), str) and profile in PROFILES:
+        most = PROFILES[profile]["capabilities"]
     if most is not None and isinstance(ambient, list):
         try:
             within = capabilities.bits(_words(most))
