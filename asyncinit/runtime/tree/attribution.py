@@ -7,7 +7,7 @@ Told, in this order, by having been seen as a member when it still had its paren
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from msgspec import Struct
@@ -40,11 +40,15 @@ class TracesState(Struct):
 
 
 class MembersState(Struct):
-    """What is carried over a re-exec: whose our unreaped children are, and what tells it of others."""
+    """What is carried over a re-exec: whose our unreaped children are, and what tells it of others.
+
+    `foreign` are those that are not ours but of a PID 1 below us, with their start times.
+    """
 
     owner: dict[int, str] = {}
     services: dict[str, TracesState] = {}
     claims: dict[int, Claim] = {}
+    foreign: dict[int, int] = {}
 
 
 class Attribution:
@@ -59,14 +63,14 @@ class Attribution:
         self._claims = Claims(proc.pid_max(), os.cpu_count() or 1)
         self._tokenless: dict[int, int] = {}  # strangers whose environment has no token that we know: start time
 
-    def freeze(self) -> MembersState:
+    def freeze(self, foreign: Mapping[int, int]) -> MembersState:
         """Return what is carried over a re-exec."""
         services = {}
         for service, traces in self.services.items():
             remembered = {p: self._remembered[p][0] for p in traces.remembered if p in self._remembered}
             tokens = sorted(token.decode() for token in traces.tokens)
             services[service] = TracesState(tokens, remembered, service in self._in_our_session)
-        return MembersState(dict(self._owner), services, self._claims.freeze())
+        return MembersState(dict(self._owner), services, self._claims.freeze(), dict(foreign))
 
     def thaw(self, state: MembersState) -> None:
         """Go on with what the program before knew."""
@@ -100,6 +104,11 @@ class Attribution:
             # As a zombie it kept its number from being given again until this moment.
             self._claims.hold(pid, service, proc.instant(), None)
 
+    def gone(self, pid: int, service: str) -> None:
+        """Record that a child of a PID 1 below us has gone, some time ago."""
+        if service in self.services:
+            self.services[service].children.discard(pid)
+
     def forget(self, service: str) -> None:
         """Forget all about `service`."""
         traces = self.services.pop(service, None)
@@ -125,6 +134,21 @@ class Attribution:
         except OSError:
             return None
         return next((self._owner[number] for number in numbers if number in self._owner), None)
+
+    def existing_groups(self, service: str) -> list[int]:
+        """Return those of its groups that still exist."""
+        return [number for number in self.numbers(service) if self._group_exists(number, service)]
+
+    def _group_exists(self, number: int, service: str) -> bool:
+        if number <= 1 or number == os.getpgrp() or self._owner.get(number, service) != service:
+            return False
+        try:
+            os.killpg(number, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
 
     def note(self, service: str, member: Stat, now: Instant, leaders: dict[int, int | None], child: bool) -> None:
         """Record of a member what will tell it, and its descendants, when its parent is gone.
@@ -163,6 +187,14 @@ class Attribution:
             # Else only a command that shares our terminal has processes in our session.
             return next(iter(self._in_our_session)), True
         return self._find_by_token(stranger)
+
+    def owner_by_number(self, pid: int) -> str | None:
+        """Return the owner of a process that /proc does not show, as system calls tell its session and group."""
+        try:
+            numbers = (os.getsid(pid), os.getpgid(pid))
+        except OSError:
+            return None
+        return next((self._owner[number] for number in numbers if number in self._owner), None)
 
     def _find_by_number(self, number: int, stranger: Stat, now: Instant) -> str | None:
         if _is_common(number):

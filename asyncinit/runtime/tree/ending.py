@@ -198,7 +198,9 @@ class Ending:
         # All are listed before the first is signalled: the children of one that ends at once could not be found.
         listed: list[Member] = []
         for member in self._members.walk(service):
-            listed.append(member)
+            # An init would forward to the main process what that one gets from us anyway.
+            if not self._members.below.is_simple_init(member.pid):
+                listed.append(member)
             yield Next.TURN
         for member in listed:
             if deliver(member, signals, self._members.is_child(member.pid)) is Outcome.REFUSED:
@@ -211,6 +213,7 @@ class Ending:
     def _kill(self, service: str | None, until: float) -> Job:
         killed = self._killed[service]
         yield Next.LOOK
+        self._kill_pid_namespaces(service, killed)
         while True:
             found: dict[tuple[int, int], Member] = {}
             for _ in range(_PASSES):
@@ -230,6 +233,14 @@ class Ending:
                     return
                 yield Next.EVENT
                 new = killed.lacks_any(self._members.roots(service))
+
+    def _kill_pid_namespaces(self, service: str | None, killed: _Killed) -> None:
+        """Kill those whose end is that of a whole PID namespace: nobody forks past that, and none has to be listed."""
+        for pid in self._members.below.pid_1s(self._members.roots(service)) if service is not None else ():
+            stat = proc.stat(pid) or proc.hidden_stat(pid)
+            one = Member(pid, stat.start_time, stat.name, stat.state, stat.ppid, stat.pgrp, stat.session)
+            deliver(one, (signal.SIGKILL,), child=True)
+            killed.starts[pid] = stat.start_time
 
     def _stop_new(self, service: str | None, killed: _Killed, found: dict[tuple[int, int], Member]) -> Iterator[Next]:
         """Stop whoever is not in `found` and was not killed before, and add them to `found`."""
@@ -295,6 +306,8 @@ class Ending:
             if not self._members.is_child(pid):
                 return None
             stat = proc.hidden_stat(pid)
+        if not self._members.below.is_same(stat):
+            return None
         return Member(pid, stat.start_time, stat.name, stat.state, stat.ppid, stat.pgrp, stat.session)
 
     def _signal_groups(self, service: str | None, signals: tuple[int, ...]) -> None:

@@ -23,7 +23,8 @@ at most, since the zombies of others must not hold a service up.
 
 Where a service has a cgroup (`runtime.cgroups`) the kernel itself says who is in it, and nothing is remembered.
 
-Without /proc there is less: registered processes, and whether a process group that was theirs still exists.
+Without /proc there is less: registered processes, and whether a process group that was theirs still exists. What is
+different in PID namespaces that we have made is in `runtime.tree.below`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
 from asyncinit.runtime.tree.attribution import Attribution, MembersState
+from asyncinit.runtime.tree.below import Below
 from asyncinit.runtime.tree.groups import Groups, NoGroups
 from asyncinit.runtime.tree.listing import Listing, Member
 
@@ -92,6 +94,7 @@ class Members:
         self._waiting: dict[str, _Waiting] = {}
         self._doubtful: set[str | None] = set()  # services of which the last look can't tell; None: any may be
         self._listing = Listing(problem)
+        self.below = Below(reaper, self._owner, self._attribution, self._listing)
         self._looking: asyncio.Handle | Timer | None = None
         self._not_before = 0.0
         self._in_need = False  # the last look failed
@@ -106,11 +109,12 @@ class Members:
 
     def freeze(self, _keep: Keep) -> MembersState:
         """Return what is carried over a re-exec."""
-        return self._attribution.freeze()
+        return self._attribution.freeze(self.below.starts)
 
     def thaw(self, state: MembersState) -> None:
         """Go on with what the program before knew; the next look finds strays, and `watch_gone` has to be called."""
         self._attribution.thaw(state)
+        self.below.starts.update(state.foreign)
         self._orphans = self._reaper.orphans
         self.look_soon()
 
@@ -123,6 +127,7 @@ class Members:
         `leader`: it leads a session of its own, else only a process group in our session. `token` is the value of
         ASYNCINIT_TOKEN in its environment.
         """
+        self.below.born(pid)
         self._owner[pid] = service
         self._attribution.born(service, token, pid, leader)
 
@@ -132,10 +137,12 @@ class Members:
         self._tell_observers(service)
         for pid in self.roots(service):
             del self._owner[pid]
+            self.below.forget(pid)
         self._attribution.forget(service)
 
     def _reaped(self, pid: int, _status: ExitStatus) -> None:
         self._strays.discard(pid)
+        self.below.forget(pid)
         service = self._owner.pop(pid, None)
         self._attribution.reaped(pid, service)
         if self._waiting or self.eager or service is not None:
@@ -203,9 +210,10 @@ class Members:
                 stat = proc.stat(current)
                 if stat is None:
                     break
-                if stat.ppid == self._us:
+                if stat.ppid == self._us or self.below.is_shared_init(stat.ppid):
                     self.refresh()
-                    return self._owner.get(current)
+                    # A pod's orphan of whom nothing else tells is the pod's own.
+                    return self._owner.get(current) or self._owner.get(stat.ppid)
                 if stat.ppid == 0:
                     return None
                 current = stat.ppid
@@ -244,7 +252,7 @@ class Members:
 
     def is_child(self, pid: int) -> bool:
         """Tell whether `pid` is a child of ours that was not reaped: then its number can't be another process's."""
-        return pid in self._owner or pid in self._strays
+        return (pid in self._owner and pid not in self.below.starts) or pid in self._strays
 
     def walk(self, service: str | None) -> Iterator[Member]:
         """Yield live members one by one, each before its children are read: who stops each finds all that there are.
@@ -255,18 +263,7 @@ class Members:
 
     def known_groups(self, service: str) -> list[int]:
         """Return the process groups of `service` that still exist, for when there is no /proc to list members."""
-        return [number for number in self._attribution.numbers(service) if self._group_exists(number, service)]
-
-    def _group_exists(self, number: int, service: str) -> bool:
-        if number <= 1 or number == os.getpgrp() or self._owner.get(number, service) != service:
-            return False
-        try:
-            os.killpg(number, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        return self._attribution.existing_groups(service)
 
     @property
     def blind(self) -> bool:
@@ -340,6 +337,7 @@ class Members:
         judged: set[int] = set()
         for _ in range(_READS):
             strangers = [pid for pid in self._listing.own() if pid not in self._owner]
+            strangers += self.below.strangers()
             self._strays.intersection_update(strangers)
             new = [pid for pid in strangers if pid not in judged]
             # Who was judged before comes last: of those a storm may leave some for the next look.
@@ -370,7 +368,10 @@ class Members:
             self._doubtful.add(service)
         if not stranger.alive:
             return
-        if service is None:
+        if self.below.is_shared_init(stranger.ppid):
+            if service is None or not self.below.take(stranger, service):
+                return
+        elif service is None:
             self._strays.add(pid)
             return
         self._strays.discard(pid)
@@ -389,7 +390,7 @@ class Members:
             if service is not None and self._owner.get(pid, service) != service:
                 continue
             stat = proc.stat(pid) or (proc.hidden_stat(pid) if child else None)
-            if stat is None or not stat.alive:
+            if stat is None or not stat.alive or not self.below.is_same(stat):
                 continue
             if service is not None:
                 self._attribution.note(service, stat, now, leaders, child)
