@@ -1,4 +1,4 @@
-"""Whose a process is that has lost its parent: told by what is known of a service; lists and signals nothing.
+"""Whose a process is that has lost its parent: told by what is known of a service; lists nobody and sends nothing.
 
 Told, in this order, by having been seen as a member when it still had its parent; by its session or its group
 (`runtime.tree.claims` has the reasons); by the ASYNCINIT_TOKEN in its environment, where we may read that.
@@ -187,14 +187,6 @@ class Attribution:
             # Else only a command that shares our terminal has processes in our session.
             return next(iter(self._in_our_session)), True
         return self._find_by_token(stranger)
-
-    def owner_by_number(self, pid: int) -> str | None:
-        """Return the owner of a process that /proc does not show, as system calls tell its session and group."""
-        try:
-            numbers = (os.getsid(pid), os.getpgid(pid))
-        except OSError:
-            return None
-        return next((self._owner[number] for number in numbers if number in self._owner), None)
 
     def _find_by_number(self, number: int, stranger: Stat, now: Instant) -> str | None:
         if _is_common(number):

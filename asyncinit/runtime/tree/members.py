@@ -21,10 +21,9 @@ It serves all services that wait in this turn of the loop. A stranger that is a 
 environment, and what it has made in the meantime came to us after the list: then the list is read again, a few times
 at most, since the zombies of others must not hold a service up.
 
-Where a service has a cgroup (`runtime.cgroups`) the kernel itself says who is in it, and nothing is remembered.
-
-Without /proc there is less: registered processes, and whether a process group that was theirs still exists. What is
-different in PID namespaces that we have made is in `runtime.tree.below`.
+Where a service has a cgroup (`runtime.cgroups`) the kernel itself says who is in it, and nothing is remembered. What
+is different in PID namespaces that we have made is in `runtime.tree.below`.
+Without /proc there is less: registered processes, and whether a process group that was theirs still exists.
 """
 
 from __future__ import annotations
