@@ -154,9 +154,6 @@ class Run:
         if self.spec.foreground:
             self._shop.foreground.begun(pid)
         self._shop.members.born(self.life, self.token, pid, leader=plan.session is Session.NEW)
-        init = self._shop.spawner.sandboxes.init_beside(pid)
-        if init is not None:
-            self._shop.members.born(self.life, self.token, init, leader=True)
         self._shop.chronicle.spawned(self.spec.name, pid)
         self._post(ev.Spawned(pid))
 

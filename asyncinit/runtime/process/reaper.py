@@ -40,6 +40,9 @@ class ReaperState(Struct):
 class Teller(Protocol):
     """Who tells how those end whom others reap: the PID 1 of a PID namespace below us."""
 
+    pid: int
+    """That PID 1."""
+
     def hear(self) -> None:
         """Tell (`Reaper.told`) what is there to be told."""
 
@@ -87,6 +90,10 @@ class Reaper:
     def is_ours(self, pid: int) -> bool:
         """Tell whether `pid`, which is known, is reaped by us: until then its number is no other process's."""
         return pid not in self._tellers
+
+    def init_of(self, pid: int) -> int | None:
+        """Return the child of ours that tells the end of `pid`, None where that is reaped by us."""
+        return self._tellers[pid].pid if pid in self._tellers else None
 
     def told(self, pid: int, status: ExitStatus) -> None:
         """Take the status of a process that another has reaped, or is about to."""

@@ -66,16 +66,11 @@ class Sandboxes:
     ) -> None:
         self._loop, self._reaper, self._complain = loop, reaper, complain
         self._by_pid: dict[int, Sandbox] = {}
-        self._inits: dict[int, int] = {}  # of those beside a simple init of their own: that one's pid
         reaper.add_listener(self._reaped)
 
     def of(self, pid: int) -> Sandbox | None:
         """Return the sandbox whose PID 1 is our child `pid`, as long as that was not reaped."""
         return self._by_pid.get(pid)
-
-    def init_beside(self, pid: int) -> int | None:
-        """Return the pid of the simple init that was made with the process `pid`, for it alone."""
-        return self._inits.get(pid)
 
     def place(self, placement: Placement, program: Become, birth: int) -> Placed:
         """Make a process by `placement` that becomes `program`; it waits. Raises SpawnError with the step that failed.
@@ -128,7 +123,6 @@ class Sandboxes:
         if not both:
             return Placed(here, main.pid, None)
         self._reaper.watch(first.pid, _nobody)
-        self._inits[main.pid] = first.pid
         sandbox.register(main.inner, main.pid)
         return Placed(here, main.pid, sandbox, waiting=2)
 
@@ -159,7 +153,6 @@ class Sandboxes:
         self._reaper.watch(pid, _nobody)
 
     def _reaped(self, pid: int, _status: ExitStatus) -> None:
-        self._inits.pop(pid, None)
         sandbox = self._by_pid.pop(pid, None)
         if sandbox is not None:
             sandbox.ended()
@@ -171,9 +164,7 @@ class Sandboxes:
     def thaw(self, state: SandboxesState) -> None:
         """Go on with the sandboxes of the program before; the reaper has its children already."""
         for one in state.sandboxes:
-            sandbox = self._by_pid[one.pid] = Sandbox(self._loop, self._reaper, one, self._complain)
-            if sandbox.pid1 is Pid1.INIT:
-                self._inits.update(dict.fromkeys(sandbox.members, one.pid))
+            self._by_pid[one.pid] = Sandbox(self._loop, self._reaper, one, self._complain)
 
     def close(self) -> None:
         """Give all descriptors back; simple inits end with that, and all that is in their sandboxes."""

@@ -28,12 +28,17 @@ class Below:
         self._reaper, self._owner, self._attribution, self._listing = reaper, owner, attribution, listing
         self.starts: dict[int, int] = {}
 
-    def born(self, pid: int) -> None:
-        """A process is about to be registered under this number: forget whose it was before."""
+    def born(self, service: str, token: str, pid: int) -> None:
+        """A process is about to be registered: forget whose its number was before, and note whose the init beside is."""
         self._disown(pid)
-        if not self._reaper.is_ours(pid):
-            stat = proc.stat(pid)
-            self.starts[pid] = stat.start_time if stat is not None else 0
+        if self._reaper.is_ours(pid):
+            return
+        stat = proc.stat(pid)
+        self.starts[pid] = stat.start_time if stat is not None else 0
+        init = self._reaper.init_of(pid)
+        if init is not None and not self.is_shared_init(init):
+            self._owner[init] = service
+            self._attribution.born(service, token, init, leader=True)
 
     def forget(self, pid: int) -> None:
         """Its end was told, or it is nobody's any more."""

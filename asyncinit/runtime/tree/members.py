@@ -126,7 +126,7 @@ class Members:
         `leader`: it leads a session of its own, else only a process group in our session. `token` is the value of
         ASYNCINIT_TOKEN in its environment.
         """
-        self.below.born(pid)
+        self.below.born(service, token, pid)
         self._owner[pid] = service
         self._attribution.born(service, token, pid, leader)
 
