@@ -29,7 +29,7 @@ class Below:
         self.starts: dict[int, int] = {}
 
     def born(self, service: str, token: str, pid: int) -> None:
-        """A process is about to be registered: forget whose its number was before, and note whose the init beside is."""
+        """A process is about to be registered: forget whose number it was, and note whose its init is."""
         self._disown(pid)
         if self._reaper.is_ours(pid):
             return
