@@ -58,7 +58,18 @@ def container_refusal() -> str:
     return "" if done.returncode == 0 else f"no Docker engine: {reason}"
 
 
-REFUSALS: dict[str, Callable[[], str]] = {"namespace": namespace_refusal, "container": container_refusal}
+def boot_refusal() -> str:
+    """Return why no machine can be booted here, or nothing where one can."""
+    from tests.boot.machine import refusal
+
+    return refusal()
+
+
+REFUSALS: dict[str, Callable[[], str]] = {
+    "namespace": namespace_refusal,
+    "container": container_refusal,
+    "boot": boot_refusal,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""The commands that change something: start, stop, restart, reload, signal, shutdown."""
+"""The commands that change something: start, stop, restart, reload, signal, freeze, thaw, shutdown."""
 
 from __future__ import annotations
 
@@ -56,6 +56,22 @@ def signal(invocation: Invocation) -> int:
             names = resolve(server, invocation.values["names"], invocation.values["all"])
         if names:
             server.call("Signal", {"names": names, "signal": number})
+    return 0
+
+
+def freeze(invocation: Invocation) -> int:
+    """Have services stand still."""
+    return _at_once("Freeze", invocation)
+
+
+def thaw(invocation: Invocation) -> int:
+    """Have them go on."""
+    return _at_once("Thaw", invocation)
+
+
+def _at_once(method: str, invocation: Invocation) -> int:
+    with connect(invocation.socket) as server:
+        server.call(method, {"names": resolve(server, invocation.values["names"])})
     return 0
 
 

@@ -151,6 +151,22 @@ COMMANDS: tuple[Command, ...] = (
         (Argument("signal", "SIG", 1, 1, services=False), _NAMES),
     ),
     Command(
+        "freeze",
+        "act:freeze",
+        "Have all processes of services stand still until they are thawed or stopped.\n\n"
+        "Their health is not probed meanwhile. It takes a cgroup, which each service has where asyncinit is PID 1 and "
+        "may make them, and elsewhere one with a key of [limits] that takes one.",
+        (),
+        (_ONE_OR_MORE,),
+    ),
+    Command(
+        "thaw",
+        "act:thaw",
+        "Have frozen services go on.",
+        (),
+        (_ONE_OR_MORE,),
+    ),
+    Command(
         "logs",
         "logs:logs",
         "Show what services wrote, from asyncinit's memory and from their log files, in order of time.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from asyncinit.cli import screen
+from asyncinit.cli.details import used_together
 from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect
@@ -109,6 +110,7 @@ def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("says", screen.plain(report["status_text"] or "")),
         ("left over", screen.plain(left)),
         ("used", _used(usage) if usage else ""),
+        ("together", used_together(report.get("cgroup"))),
         ("environment", " ".join(report["environment"])),
         ("declared in", report["file"] or ""),
     ]

@@ -37,7 +37,7 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("name", service["name"]),
         ("type", service["type"]),
-        ("state", state + since),
+        ("state", state + (", frozen" if service.get("frozen") else "") + since),
         ("reason", screen.plain(f"{reason['text']}{cause} [{reason['code']}]") if reason else ""),
         ("waits for", screen.plain(", ".join(service["waiting_on"]))),
         ("next start", screen.moment(service["next_start"]) if service["next_start"] else ""),
@@ -53,7 +53,31 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
         ("without", ", ".join(service["not_applied"])),
         ("file", service["file"] or ""),
         ("log", screen.plain(_log(service["log"]))),
+        ("cgroup", screen.plain(used_together(service.get("cgroup"), path=True))),
     ]
+
+
+def used_together(cgroup: dict[str, Any] | None, *, path: bool = False) -> str:
+    """Return what is counted in a cgroup, where it has one."""
+    if cgroup is None:
+        return ""
+    from asyncinit.core.phrases import size
+
+    parts = [cgroup["path"]] if path else []
+    if cgroup["memory"] is not None:
+        peak = "" if cgroup["memory_peak"] is None else f", {size(cgroup['memory_peak'])} at most"
+        parts.append(f"{size(cgroup['memory'])} of memory{peak}")
+    if cgroup["processes"] is not None:
+        peak = "" if cgroup["processes_peak"] is None else f", {cgroup['processes_peak']} at most"
+        parts.append(f"{cgroup['processes']} processes{peak}")
+    if cgroup["cpu_seconds"] is not None:
+        held = f" (held back for {cgroup['throttled_seconds']:.3f} s)" if cgroup["throttled_seconds"] else ""
+        parts.append(f"{cgroup['cpu_seconds']:.3f} s of processors{held}")
+    if cgroup["oom_kills"]:
+        parts.append(f"{cgroup['oom_kills']} killed for want of memory")
+    if cgroup["forks_refused"]:
+        parts.append(f"{cgroup['forks_refused']} forks refused")
+    return "; ".join(parts)
 
 
 def _health(health: dict[str, Any] | None) -> str:

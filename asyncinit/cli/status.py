@@ -88,6 +88,8 @@ def overview(answer: dict[str, Any], width: int | None = None) -> str:
 def remark(service: dict[str, Any]) -> str:
     """Return what there is to say beside a service's state: what it waits for, why it is so, what it says itself."""
     parts = []
+    if service.get("frozen"):  # not told by an asyncinit that runs since before this command was installed
+        parts.append("frozen")
     if service["waiting_on"]:
         parts.append("waits for " + ", ".join(service["waiting_on"]))
     if service["reason"]:

@@ -12,7 +12,7 @@ from asyncinit.core.budget import UNHURRIED
 from asyncinit.core.events import Event, HookStage
 from asyncinit.core.move import Move
 from asyncinit.core.service import Phase
-from asyncinit.core.status import Code, Reason, State, reason_of
+from asyncinit.core.status import Code, Reason, State
 
 
 def begin(m: Move, _event: Event) -> None:
@@ -147,7 +147,8 @@ def exited_starting(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Exited)
     s = m.s
     going_down.note_exit(m, event.status)
-    good = event.status.within(s.spec.success_exit)
+    failure = going_down.failure_of(m, event)
+    good = failure is None
     if good and s.spec.ready.has(ReadyKind.PID_FILE):
         # The launcher of a daemon that forks: the pid file names the main process to come, unless nothing is left.
         m.do(ev.WatchTree(s.name))
@@ -157,7 +158,7 @@ def exited_starting(m: Move, event: Event) -> None:
     elif good and s.spec.hooks.post_start:
         run_post_start(m)
     else:
-        going_down.end_run(m, None if good else reason_of(event.status))
+        going_down.end_run(m, failure)
 
 
 def nothing_left(m: Move, _event: Event) -> None:
@@ -171,4 +172,4 @@ def exited(m: Move, event: Event) -> None:
     """The main process ended by itself (nobody had begun to stop it)."""
     assert isinstance(event, ev.Exited)
     going_down.note_exit(m, event.status)
-    going_down.end_run(m, None if event.status.within(m.s.spec.success_exit) else reason_of(event.status))
+    going_down.end_run(m, going_down.failure_of(m, event))

@@ -123,9 +123,10 @@ class MainChanged(Struct, frozen=True):
 
 
 class Exited(Struct, frozen=True):
-    """The main process has ended and was reaped."""
+    """The main process has ended and was reaped; `cause` says why, where that is known better than by the status."""
 
     status: ExitStatus
+    cause: Reason | None = None
 
 
 class TreeGone(Struct, frozen=True):

@@ -135,24 +135,32 @@ def exited_stopping(m: Move, event: Event) -> None:
     """The main process ended during the stop: what is left gets the same signal."""
     assert isinstance(event, ev.Exited)
     s = m.s
-    end_unasked(m, event.status)
+    end_unasked(m, event)
     if s.phase is Phase.STOPPING and s.step == BY_ITSELF:
         enter_stopping(m)
     elif s.phase is Phase.STOPPING:
         m.do(ev.SendSignal(s.name, s.spec.stop.signal, Scope.TREE))
 
 
-def end_unasked(m: Move, status: ExitStatus) -> None:
+def failure_of(m: Move, event: ev.Exited) -> Reason | None:
+    """Return why this end of the main process is a bad one, None if it is not."""
+    if event.cause is not None:
+        return event.cause
+    return None if event.status.within(m.s.spec.success_exit) else reason_of(event.status)
+
+
+def end_unasked(m: Move, event: ev.Exited) -> None:
     """The main process has ended in a stop; where nobody asked for the stop, a bad status is a failure."""
     s = m.s
-    note_exit(m, status)
-    if not s.leaving and s.failure is None and not status.within(s.spec.success_exit):
-        s.failure = s.reason = reason_of(status)
+    note_exit(m, event.status)
+    failure = failure_of(m, event)
+    if not s.leaving and s.failure is None and failure is not None:
+        s.failure = s.reason = failure
 
 
 def exited_pre_stop(m: Move, event: Event) -> None:
     assert isinstance(event, ev.Exited)
-    end_unasked(m, event.status)
+    end_unasked(m, event)
     quiet(m)
     enter_stopping(m)
 
@@ -265,7 +273,7 @@ def unstuck(m: Move, _event: Event) -> None:
 def tree_gone(m: Move, _event: Event) -> None:
     s = m.s
     if s.main is not None:  # nobody could tell its status
-        end_unasked(m, ExitStatus())
+        end_unasked(m, ev.Exited(ExitStatus()))
     if s.spec.hooks.post_stop and not s.hurried:
         m.enter(Phase.POST_STOP)
         m.do(ev.DisarmTimer(s.name), ev.RunHooks(s.name, HookStage.POST_STOP, s.pace))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -287,6 +288,21 @@ def environ_has(pid: int, needle: bytes) -> bool | None:
     """Tell whether `needle` (NAME=value) is in the environment of `pid`; None where that can't be read."""
     block = environment(pid)
     return b"\0" + needle + b"\0" in b"\0" + block + b"\0" if block else None
+
+
+_PF_EXITING, _PF_SIGNALED = 0x4, 0x400  # <linux/sched.h>
+
+
+def is_dying(pid: int) -> bool:
+    """Tell whether a process has ended, ends just now, or has SIGKILL before it: nothing keeps it alive any more."""
+    data = _read(f"/proc/{pid}/stat")
+    if data is None:
+        return True
+    fields = data[data.rfind(b")") + 2 :].split(None, 8)
+    if fields[0] in (b"Z", b"X") or int(fields[6]) & (_PF_EXITING | _PF_SIGNALED):
+        return True
+    pending = int(status_field(pid, "ShdPnd") or "0", 16) | int(status_field(pid, "SigPnd") or "0", 16)
+    return bool(pending & 1 << signal.SIGKILL - 1)
 
 
 def status_field(pid: int, name: str) -> str:

@@ -13,6 +13,7 @@ from asyncinit.core.engine import Engine
 from asyncinit.core.phrases import few
 from asyncinit.core.service import STOPPABLE
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.process.reaper import Reaper
@@ -36,6 +37,7 @@ class Aftermath:
         announcer: Announcer,
         chronicle: Chronicle,
         journal: Journal,
+        cgroups: Cgroups,
     ) -> None:
         self._engine = engine
         self._members = members
@@ -44,6 +46,7 @@ class Aftermath:
         self._announcer = announcer
         self._chronicle = chronicle
         self._journal = journal
+        self._cgroups = cgroups
 
     def main_ended(self, life: str) -> None:
         """Note that the main process of a life has just ended, what it used, and who has outlived it.
@@ -57,7 +60,9 @@ class Aftermath:
         self._announcer.exited(name)
         unasked = service.phase in STOPPABLE and not service.leaving
         left = self._survivors(life) if unasked else []
-        self._chronicle.ended(name, self._reaper.usage, left, self._timers.now(), time.time())
+        self._chronicle.ended(
+            name, self._reaper.usage, left, self._timers.now(), time.time(), self._cgroups.status(life)
+        )
         if left:
             names = few([f"{member.name} (pid {member.pid})" for member in left])
             verb = "outlives" if len(left) == 1 else "outlive"

@@ -158,6 +158,7 @@ class Assembly:
         cgroups = Cgroups(self._loop, offloader, mode, self._warn_of)
         members = Members(self._loop, self.reaper, self.timers, self._warn, cgroups)
         cgroups.changed = members.look_soon
+        cgroups.trouble.main_of = lambda key: life.main if (life := engine.lives.find(key)) is not None else None
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
         engine = self.supervisor.engine
@@ -183,7 +184,7 @@ class Assembly:
             announcer=self.announcer,
             chronicle=self.chronicle,
             aftermath=Aftermath(
-                engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal
+                engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal, cgroups
             ),
             foreground=Foreground(self.reaper),
             slow_paths=slow_file_systems,

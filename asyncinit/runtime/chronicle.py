@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
+from asyncinit.control.types import CgroupStatus
 from asyncinit.core.events import Announce
 from asyncinit.core.status import Code, State
 from asyncinit.linux.process import Usage
@@ -36,6 +37,7 @@ class CurrentRun(Struct):
     environment: tuple[str, ...] = ()
     usage: Usage | None = None
     left: tuple[tuple[int, str, str], ...] = ()
+    cgroup: CgroupStatus | None = None
 
     @property
     def phase(self) -> str:
@@ -160,10 +162,19 @@ class Chronicle:
         """Note that the post_start hooks of a service begin."""
         self._run(name).announced = now
 
-    def ended(self, name: str, usage: Usage | None, left: Sequence[Member], now: float, wall: float) -> None:
-        """Note that the main process of a service has ended, what it used, and who is left of it unasked."""
+    def ended(
+        self,
+        name: str,
+        usage: Usage | None,
+        left: Sequence[Member],
+        now: float,
+        wall: float,
+        cgroup: CgroupStatus | None = None,
+    ) -> None:
+        """Note that the main process of a service has ended, what it and all together used, and who is left unasked."""
         run = self._run(name)
         run.ended, run.ended_wall, run.usage = now, wall, usage
+        run.cgroup = cgroup
         run.left = tuple((member.pid, member.name, member.state) for member in left)
         if left:
             self.record.outlived[name] = self.record.outlived.get(name, 0) + len(left)

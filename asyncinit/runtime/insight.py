@@ -98,8 +98,14 @@ class Insight:
             obstacle=lambda one: self._runs.seen(one).waiting_text,
             trigger=self._trigger,
         )
-        chain = [ExplainLink(service=link.service, state=link.state, text=sendable(link.text)) for link in found.chain]
+        chain = [
+            ExplainLink(service=link.service, state=link.state, text=sendable(link.text + self._frozen(link.service)))
+            for link in found.chain
+        ]
         return ExplainReply(chain=chain, next=[sendable(step) for step in found.next], more=found.more)
+
+    def _frozen(self, name: str) -> str:
+        return ", but frozen: asyncinit thaw lets it go on" if self._runs.seen(name).frozen else ""
 
     def _trigger(self, name: str) -> str | None:
         """Return what will start a service that is at rest, in words."""

@@ -36,6 +36,10 @@ from asyncinit.runtime.workshop import Workshop
 _HAVE_A_RUN = COMING_UP | IS_UP | GOING_DOWN
 
 
+# Who stands still can neither do these things nor end by them.
+_WAKING = (ev.RunHooks, ev.SendSignal, ev.RunStopCommand, ev.RunReload, ev.KillTree)
+
+
 class PerformerState(Struct):
     """What is carried over a re-exec: the runs, the services' timers (epoch, deadline), whose ends are waited for.
 
@@ -84,12 +88,33 @@ class Performer:
             return Seen(times, self._last_words.get(name, ""), log=log)
         left_out = [missing.key for missing in run.not_applied]
         monitor = run.watch.monitor if run.watch is not None else None
-        return Seen(times, run.said.text, run.waiting_text, left_out, monitor, log)
+        frozen = self._shop.cgroups.is_suspended(run.life)
+        cgroup = partial(self._shop.cgroups.status, run.life)
+        return Seen(times, run.said.text, run.waiting_text, left_out, monitor, log, frozen, cgroup)
 
     def signal(self, name: str, number: int, scope: Scope) -> None:
         """Send a signal to a service; raises OSError."""
         service = self._service(name)
         self._shop.ending.signal_scope(service.key, number, scope, service.main, resume=False)
+
+    def can_suspend(self, name: str) -> bool:
+        """Tell whether a service has a cgroup, by which alone it can be frozen."""
+        return self._shop.cgroups.has(self._service(name).key)
+
+    def suspend(self, name: str) -> None:
+        """Have all processes of a service stand still, and see to it no more meanwhile; raises OSError."""
+        run = self._run(self._service(name).key)
+        self._shop.cgroups.suspend(run.life)
+        run.unguard()
+
+    def resume(self, name: str) -> bool:
+        """Have them go on; tell whether they stood still."""
+        service = self._service(name)
+        if not self._shop.cgroups.resume(service.key):
+            return False
+        if service.guarded:
+            self._run(service.key).guard()
+        return True
 
     def prepared(self, name: str) -> Prepared | None:
         """Return what the processes of a service's present run start with; None where there is no run."""
@@ -121,6 +146,8 @@ class Performer:
 
     def _perform(self, effect: Effect) -> None:  # noqa: PLR0912, PLR0915  # one branch for each effect, nothing else
         name, shop = effect.service, self._shop  # the name of a service, or the key of one of its lives
+        if isinstance(effect, _WAKING) and shop.cgroups.resume(name):
+            shop.journal.event(service_of(name), "thawed, to be stopped")
         match effect:
             case ev.Prepare():
                 self._prepare(name)

@@ -22,6 +22,7 @@ from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.configuring.configured import Configured, Outcome
 from asyncinit.runtime.configuring.templates import Templates
 from asyncinit.runtime.control.operations import Insight, JobState, RefusedError, Verb
+from asyncinit.runtime.freezing import Freezer, Freezing
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.reexec.keep import Keep
@@ -35,7 +36,11 @@ from asyncinit.runtime.timing.schedules import Schedules
 _PERSISTENT = "timer.persistent"
 
 
-class Processes(Protocol):
+# So many services at most are told of with what is counted in their cgroups, which takes 0.1 ms each.
+_COUNTED = 200
+
+
+class Processes(Freezer, Protocol):
     """What requests need of the services' processes (`runtime.performer.Performer`)."""
 
     def seen(self, name: str) -> Seen:
@@ -85,6 +90,7 @@ class Requests:
         self._configured = configured
         self._templates = Templates(supervisor.engine, configured)
         self._succession = succession
+        self._freezing = Freezing(supervisor.engine, processes, journal, self._known)
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -107,11 +113,14 @@ class Requests:
     def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
         """Return every service, by name; or those of `names`, in that order."""
         chosen = sorted(self._engine.services) if names is None else self._known(names)
-        return [self._status(name) for name in chosen]
+        return [self._status(name, len(chosen) <= _COUNTED) for name in chosen]
 
-    def _status(self, name: str) -> ServiceStatus:
+    def _status(self, name: str, counted: bool) -> ServiceStatus:
         elapse = self._schedules.next(name)
-        status = service_status(self._engine, name, self._processes.seen(name), self._now(), elapse)
+        seen = self._processes.seen(name)
+        status = service_status(self._engine, name, seen, self._now(), elapse)
+        if counted:
+            status = replace(status, cgroup=seen.cgroup())
         if _PERSISTENT in self._engine.services[name].spec.prefer and self._schedules.without_stamp(name):
             return replace(status, not_applied=[*status.not_applied, _PERSISTENT])
         return status
@@ -138,6 +147,10 @@ class Requests:
         """Return what makes instances of templates."""
         return self._templates
 
+    def freezing(self) -> Freezing:
+        """Return what has services stand still."""
+        return self._freezing
+
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""
         return self._insight
@@ -161,6 +174,7 @@ class Requests:
         self._refuse_gone(verb, chosen)
         self._refuse_conflict(verb, chosen)
         self._refuse_stuck(verb, chosen)
+        self._refuse_frozen(verb, chosen)
         affected = self._affected(verb, chosen, only)
         job = ActJob(self._engine, verb, chosen, affected, done)
         match verb:
@@ -260,6 +274,12 @@ class Requests:
         if gone and verb is not Verb.STOP:
             are = "is" if len(gone) == 1 else "are"
             raise RefusedError(f"cannot {verb} {few(gone)}, which {are} not declared any more")
+
+    def _refuse_frozen(self, verb: Verb, names: Sequence[str]) -> None:
+        """Refuse to have read its configuration who stands still."""
+        frozen = [name for name in names if verb is Verb.RELOAD and self._processes.seen(name).frozen]
+        if frozen:
+            raise RefusedError(f"cannot reload {few(frozen)}, frozen: asyncinit thaw {' '.join(frozen)} comes first")
 
     def _refuse_conflict(self, verb: Verb, names: Sequence[str]) -> None:
         """Refuse to have two up, with what they need, that cannot be up together."""

@@ -239,9 +239,10 @@ class Run:
             self._readiness = None
 
     def guard(self) -> None:
-        """Begin to probe its health and to expect its signs of life; posts Probed and WatchdogMissed."""
-        assert self.watch is not None
-        assert self.prepared is not None
+        """Begin (not while it is frozen) to probe its health and expect signs of life: Probed and WatchdogMissed."""
+        assert self.watch is not None and self.prepared is not None
+        if self._shop.cgroups.is_suspended(self.life):
+            return
         try:
             self.watch.probe(self.spec.health, self.prepared.environment)  # it may have been declared anew
         except AsyncinitError as error:
@@ -324,7 +325,7 @@ class Run:
             self._shop.foreground.ended()
         self.main = None
         self._shop.aftermath.main_ended(self.life)
-        self._post(ev.Exited(status))
+        self._post(ev.Exited(status, self._shop.cgroups.killed(self.life, status)))
 
     def tree_gone(self) -> None:
         """Nothing of the service lives any more: post how its main process ended, if that was not told yet."""

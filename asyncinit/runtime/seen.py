@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from asyncinit.control.types import LogStatus
+from asyncinit.control.types import CgroupStatus, LogStatus
 from asyncinit.runtime.announcer import Times
 from asyncinit.runtime.health.monitor import Monitor
 
@@ -20,6 +20,8 @@ class Seen:
         not_applied: Sequence[str] = (),
         monitor: Monitor | None = None,
         log: LogStatus | None = None,
+        frozen: bool = False,
+        cgroup: Callable[[], CgroupStatus | None] = lambda: None,
     ) -> None:
         self.since = times.since
         self.ready_since = times.ready_since
@@ -30,3 +32,5 @@ class Seen:
         self.probed = monitor.asked_at if monitor is not None else None
         self.obstacle = monitor.obstacle if monitor is not None else None
         self.log = log
+        self.frozen = frozen
+        self.cgroup = cgroup

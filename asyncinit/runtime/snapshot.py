@@ -9,6 +9,7 @@ from typing import Protocol
 
 from asyncinit import __version__
 from asyncinit.control.types import (
+    CgroupStatus,
     ExitInfo,
     HealthStatus,
     LogStatus,
@@ -60,6 +61,13 @@ class Seen(Protocol):
         """Where its output goes."""
 
     @property
+    def frozen(self) -> bool:
+        """Whether its processes stand still."""
+
+    def cgroup(self) -> CgroupStatus | None:
+        """Return what is counted in its cgroup."""
+
+    @property
     def not_applied(self) -> list[str]:
         """Keys of `prefer` that could not be had here."""
 
@@ -101,6 +109,7 @@ def service_status(engine: Engine, name: str, seen: Seen, now: float, elapse: fl
         health=_health(service, seen),
         file=service.spec.origin or None,
         log=seen.log,
+        frozen=seen.frozen,
     )
 
 

@@ -182,6 +182,7 @@ class Stage:
         for one in cgroups.all_processes(self.folder):
             os.kill(one, signal.SIGKILL)
         for process in self.processes:
+            process.kill()  # it may not have come that far
             process.wait()
         wait_until(lambda: not cgroups.is_populated(self.folder))
         self.groups.end()

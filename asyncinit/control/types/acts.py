@@ -46,6 +46,12 @@ class SignalParameters(Wire, frozen=True):
     signal: int
 
 
+class FreezeParameters(Wire, frozen=True):
+    """Parameters of Freeze and Thaw."""
+
+    names: list[str]
+
+
 class ReexecReply(Wire, frozen=True):
     """Reply of Reexec, by the new program: the versions before and after."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.control.types.records import LogEntry
-from asyncinit.control.types.status import ExitInfo, ReasonStatus
+from asyncinit.control.types.status import CgroupStatus, ExitInfo, ReasonStatus
 from asyncinit.control.types.wire import Wire
 from asyncinit.core.status import State
 
@@ -39,7 +39,8 @@ class CrashReport(Wire, frozen=True):
     `state`: what it was in when it failed. `pid`: its main process. `uptime`: seconds from the making of that process
     to its end, `ready_for` from when it was ready. `outcome`: what became of the service, for people; `given_up`: no
     restart is left. `killed`: it had to be. `command` is as declared, `environment` has names only: their values may be
-    secrets. `output` are its last lines since its start, oldest first.
+    secrets. `output` are its last lines since its start, oldest first. `cgroup`: what all its processes together used;
+    null where it had none.
     """
 
     id: int
@@ -63,6 +64,7 @@ class CrashReport(Wire, frozen=True):
     environment: list[str]
     status_text: str | None
     file: str | None
+    cgroup: CgroupStatus | None = None
 
 
 class CrashesParameters(Wire, frozen=True):

@@ -76,6 +76,26 @@ class LogStatus(Wire, frozen=True):
     remembered: bool
 
 
+class CgroupStatus(Wire, frozen=True):
+    """What the kernel has counted in the cgroup of a service; null for what it does not count here.
+
+    `path`: its folder. `memory`, `swap` in bytes. `processes` are threads too. `throttled_seconds`: so long it had to
+    wait for limits.cpu_max. `oom_kills`: processes that were killed for want of memory. `forks_refused`: so often it
+    wanted more processes than it may have.
+    """
+
+    path: str
+    memory: int | None
+    memory_peak: int | None
+    swap: int | None
+    processes: int | None
+    processes_peak: int | None
+    cpu_seconds: float | None
+    throttled_seconds: float | None
+    oom_kills: int | None
+    forks_refused: int | None
+
+
 class ServiceStatus(Wire, frozen=True):
     """One service.
 
@@ -85,7 +105,7 @@ class ServiceStatus(Wire, frozen=True):
     its timer will start it. `successor` and `draining`: pids of its other instances, while a restart without a gap is
     under way: the one that comes up, and those that end. `not_applied`: keys of `prefer` that could not be had here.
     `health`: null where nothing is probed at present. `file`: where it is declared. `log`: where
-    its output goes, null for a target.
+    its output goes, null for a target. `frozen`: its processes stand still. `cgroup`: null where it has none.
     """
 
     name: str
@@ -108,6 +128,8 @@ class ServiceStatus(Wire, frozen=True):
     health: HealthStatus | None
     file: str | None
     log: LogStatus | None = None
+    frozen: bool = False
+    cgroup: CgroupStatus | None = None
 
 
 class StatusParameters(Wire, frozen=True):

@@ -16,13 +16,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from asyncinit.config.spec import POD_PREFIX, CgroupLimits, CgroupMode, ServiceSpec
+from asyncinit.control.types import CgroupStatus
+from asyncinit.core.status import ExitStatus, Reason
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import cgroups
 from asyncinit.linux.cgroups import Place
 from asyncinit.runtime.cgroups import applying, names, settings
 from asyncinit.runtime.cgroups.events import Events
+from asyncinit.runtime.cgroups.group import Group, GroupState
 from asyncinit.runtime.cgroups.settings import MEMORY, PIDS
 from asyncinit.runtime.cgroups.tree import Tree, TreeState
+from asyncinit.runtime.cgroups.trouble import Trouble
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.plan import Credentials
 from asyncinit.runtime.process.prepared import NotApplied, Prepared
@@ -33,30 +37,11 @@ _REMOVAL_TIMEOUT = 10.0
 _SAME_NAME = 50  # so many folders that can't be removed yet are gone round
 
 
-class GroupState(Struct):
-    """One cgroup as it is carried over a re-exec; `limits` are those that hold."""
-
-    path: str = ""
-    limits: CgroupLimits = CgroupLimits()
-    suspended: bool = False
-
-
 class CgroupsState(Struct):
     """What is carried over a re-exec."""
 
     tree: TreeState = field(default_factory=TreeState)
     groups: dict[str, GroupState] = {}
-
-
-class Group:
-    """The cgroup of one life: its folder, and what is known of it."""
-
-    def __init__(self, folder: str, state: GroupState, leaf: bool) -> None:
-        self.folder = folder
-        self.state = state
-        self.joined = f"{folder}/{names.LEAF}" if leaf else folder
-        self.watches: list[int] = []
-        self.populated = False
 
 
 class Cgroups:
@@ -74,6 +59,7 @@ class Cgroups:
         self._mode = mode
         self._report = report
         self._events = Events(loop)
+        self.trouble = Trouble(self._events, offloader.timers, report, self._above)
         self._groups: dict[str, Group] = {}
         self._lives: dict[str, str] = {}  # by the path below our folder
         place = place or (cgroups.own() if mode is CgroupMode.AUTO else None)
@@ -191,7 +177,7 @@ class Cgroups:
                 # What is left of an earlier life and could not be removed, or a pod's that a member came before.
                 if not (leaf and number == 1) and not _remade(folder):
                     continue
-            group = Group(folder, GroupState(folder[len(self._tree.ours) + 1 :]), leaf)
+            group = Group(life, self._tree.ours, GroupState(folder[len(self._tree.ours) + 1 :]))
             if leaf:
                 os.makedirs(group.joined, exist_ok=True)
             self._register(life, group)
@@ -211,6 +197,7 @@ class Cgroups:
             group.watches.append(self._events.watch(group.joined, cgroups.EVENTS, told))
         except OSError:
             pass  # without it an end is seen by SIGCHLD, as the last one to end is our child
+        self.trouble.begin(group)
 
     def close(self, life: str) -> None:
         """Remove the cgroup of a life of which nothing is left; harmless if there is none."""
@@ -218,12 +205,11 @@ class Cgroups:
         if group is None:
             return
         self._lives.pop(group.state.path, None)
+        self.trouble.end(group)
         for watch in group.watches:
             self._events.end(watch)
         try:
-            if group.joined != group.folder:
-                os.rmdir(group.joined)
-            os.rmdir(group.folder)
+            group.remove()
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return
@@ -251,19 +237,12 @@ class Cgroups:
     def processes(self, life: str) -> list[int]:
         """Return the processes in the cgroup of a life, and below; none where it has no cgroup."""
         group = self._groups.get(life)
-        return [] if group is None else cgroups.all_processes(group.joined)
+        return [] if group is None else group.processes()
 
     def is_populated(self, life: str) -> bool:
         """Tell whether a process lives in the cgroup of a life, or below."""
         group = self._groups.get(life)
-        if group is None:
-            return False
-        if group.populated and group.watches:
-            return True  # its end is told
-        try:
-            return cgroups.is_populated(group.joined)
-        except OSError:
-            return False
+        return group is not None and group.is_populated()
 
     def owner(self, pid: int) -> str | None:
         """Return the life in whose cgroup a process is, None: in none."""
@@ -276,44 +255,40 @@ class Cgroups:
     def kill(self, life: str) -> None:
         """Send SIGKILL to all that is in the cgroup of a life; harmless where that cannot be."""
         group = self._groups.get(life)
-        if group is None:
-            return
-        try:
-            cgroups.kill(group.joined)
-        except OSError:
-            # Before Linux 5.14: frozen, nobody forks past who lists and kills, and SIGKILL ends the frozen too.
-            self._write(group, frozen=True)
-        else:
-            self.resume(life)
+        if group is not None:
+            group.kill()
 
     # -----------------------------------------------------------------------------------------------------------------
-    # Frozen
+    # Frozen, and what is counted
 
     def suspend(self, life: str) -> None:
-        """Stop all processes of a life where they stand. Raises OSError."""
-        group = self._groups[life]
-        cgroups.freeze(group.folder, True)
-        group.state.suspended = True
+        """Stop all processes of a life where they stand; it has a cgroup. Raises OSError."""
+        self._groups[life].suspend()
 
     def resume(self, life: str) -> bool:
         """Let them go on; tell whether they were stopped."""
         group = self._groups.get(life)
-        if group is None or not group.state.suspended:
-            return False
-        self._write(group, frozen=False)
-        group.state.suspended = False
-        return True
+        return group is not None and group.resume()
 
     def is_suspended(self, life: str) -> bool:
         """Tell whether they are stopped."""
         group = self._groups.get(life)
         return group is not None and group.state.suspended
 
-    def _write(self, group: Group, *, frozen: bool) -> None:
-        try:
-            cgroups.freeze(group.folder, frozen)
-        except OSError:
-            pass  # removed, or without a freezer
+    def status(self, life: str) -> CgroupStatus | None:
+        """Return what the kernel has counted of a life; None where it has no cgroup."""
+        group = self._groups.get(life)
+        return None if group is None else group.status()
+
+    def killed(self, life: str, status: ExitStatus) -> Reason | None:
+        """Return the reason of a main process's end if the kernel has killed it for want of memory."""
+        group = self._groups.get(life)
+        return None if group is None else self.trouble.killed(group, status)
+
+    def _above(self, group: Group) -> Group | None:
+        """Return the cgroup of the pod that another one is in."""
+        pod = self._lives.get(os.path.dirname(group.state.path))
+        return None if pod is None else self._groups.get(pod)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Limits that change
@@ -364,7 +339,7 @@ class Cgroups:
         """Go on with the cgroups of the program before."""
         self._tree.thaw(state.tree)
         for life, one in state.groups.items():
-            group = Group(f"{self._tree.ours}/{one.path}", one, life.startswith(POD_PREFIX))
+            group = Group(life, self._tree.ours, one)
             self._register(life, group)
             try:
                 group.populated = cgroups.is_populated(group.joined)

@@ -170,6 +170,16 @@ class TemplateOperations(Protocol):
         """Have so many numbered instances, all started; the others go. Raises UnknownServiceError, RefusedError."""
 
 
+class FreezingOperations(Protocol):
+    """What can be asked of the time of services (`runtime.freezing.Freezing`)."""
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Have all processes of `names` stand still; raises UnknownServiceError, RefusedError."""
+
+    def thaw(self, names: Sequence[str]) -> None:
+        """Have them go on; raises UnknownServiceError, RefusedError."""
+
+
 class Operations(ConfigurationOperations, Protocol):
     """What can be asked of a running asyncinit."""
 
@@ -212,6 +222,9 @@ class Operations(ConfigurationOperations, Protocol):
 
     def templates(self) -> TemplateOperations:
         """Return what makes instances of templates."""
+
+    def freezing(self) -> FreezingOperations:
+        """Return what has services stand still."""
 
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""

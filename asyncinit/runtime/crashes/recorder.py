@@ -134,6 +134,7 @@ class CrashRecorder:
             environment=[sendable(name) for name in run.environment],
             status_text=self._said(service.name) or None,
             file=service.spec.origin or None,
+            cgroup=run.cgroup,
         )
         self._store.add(report)
         self._deliver(report)

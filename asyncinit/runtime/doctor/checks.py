@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 from asyncinit.control.types import Check, Grade
-from asyncinit.linux import landlock, proc, seccomp
+from asyncinit.linux import cgroups, landlock, proc, seccomp
 from asyncinit.linux.close_range import has_close_range
 from asyncinit.linux.mounts import table
 from asyncinit.linux.namespaces import in_initial_pid_namespace
@@ -193,17 +193,21 @@ def _landlock() -> Check:
 
 
 def _cgroup() -> Check:
-    places = [mount.place for mount in table() if mount.kind == "cgroup2"]
-    if not places:
-        return limited("cgroup v2", "not mounted", "no limits and no kill by cgroup")
-    own = next((line.partition("::")[2] for line in _lines("/proc/self/cgroup") if line.startswith("0::")), "/")
-    folder = f"{places[0].rstrip('/')}{own}".rstrip("/")
-    controllers = " ".join(_lines(f"{folder}/cgroup.controllers")) or "no controllers"
-    if not os.access(folder, os.W_OK):
-        return limited("cgroup v2", f"{folder}, read-only; {controllers}", "no cgroup of its own for a service")
-    if controllers == "no controllers":
-        return limited("cgroup v2", f"{folder}, writable, but no controllers", "no limits by cgroup")
-    return good("cgroup v2", f"{folder}, writable; {controllers}")
+    own = cgroups.own()
+    if own is None:
+        found = (
+            "not mounted, or does not show our own cgroup" if cgroups.own_name() is not None else "not in this kernel"
+        )
+        return limited("cgroup v2", found, "no limits, no freeze and no kill by cgroup")
+    controllers = cgroups.read(own.folder, cgroups.CONTROLLERS).split()
+    listed = " ".join(controllers) or "no controllers"
+    if not cgroups.is_writable(own.folder):
+        return limited("cgroup v2", f"{own.folder}, read-only; {listed}", "no cgroup of its own for a service")
+    missing = [name for name in ("memory", "pids", "cpu", "io") if name not in controllers]
+    if missing:
+        means = f"no limits of {', '.join(missing)} by cgroup; a service that has such a key does not start"
+        return limited("cgroup v2", f"{own.folder}, writable; {listed}", means)
+    return good("cgroup v2", f"{own.folder}, writable; {listed}")
 
 
 def _user_namespaces() -> Check:

@@ -16,6 +16,7 @@ from asyncinit.runtime.control.methods.acting import ActingMethods
 from asyncinit.runtime.control.methods.answers import Carried, Table, carry_out, fail
 from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
+from asyncinit.runtime.control.methods.freezing import FreezingMethods
 from asyncinit.runtime.control.methods.insight import InsightMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
 from asyncinit.runtime.control.methods.replacing import ReplacingMethods
@@ -38,6 +39,7 @@ class Methods:
             InsightMethods(operations),
             ConfiguringMethods(operations),
             ReplacingMethods(operations),
+            FreezingMethods(operations),
         )
         self._table: Table = {name: method for group in groups for name, method in group.table.items()}
         self._carried: Carried = {name: one for group in groups for name, one in group.carried.items()}

@@ -1,0 +1,181 @@
+"""An initramfs out of the running Python, asyncinit and busybox, as a cpio archive; knows no test.
+
+The kernel unpacks several archives one after another, so there are three: the base (Python, busybox, libraries), made
+once for each test run and kept in the temporary folder; asyncinit; and what a boot brings itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from tests.support import ROOT
+
+PYTHON = "/usr/bin/python3"
+"""The interpreter in there."""
+
+_APPLETS = ("sh", "mount", "mkdir", "cat", "echo", "sleep", "kill", "ps", "poweroff", "true", "ls", "head", "dd", "tr")
+_PACKAGES = ("msgspec", "uvloop", "toml", "click", "h11", "cronsim", "asyncinotify", "rich", "pygments", "markdown_it")
+_NOT_NEEDED = re.compile(
+    r"(^|/)(test|tests|idlelib|tkinter|ensurepip|lib2to3|turtledemo|pydoc_data|site-packages|unittest|distutils|config-.*)/"
+)
+_NEEDED = re.compile(r"=> (/\S+)|^\s*(/\S+ld-linux\S+)", re.M)
+
+
+class Archive:
+    """A cpio archive ("newc") that is written to a file; folders are made as they are needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._made: set[str] = set()
+        self._number = 0
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._entry("TRAILER!!!", 0, b"", 0)
+        self._file.close()
+
+    def file(self, name: str, data: bytes, mode: int = 0o644, changed: float = 0) -> None:
+        """Add a file."""
+        self._parents(name)
+        self._entry(name, stat.S_IFREG | mode, data, int(changed))
+
+    def link(self, name: str, target: str) -> None:
+        """Add a symbolic link."""
+        self._parents(name)
+        self._entry(name, stat.S_IFLNK | 0o777, target.encode(), 0)
+
+    def folder(self, name: str) -> None:
+        """Add a folder."""
+        self._parents(f"{name}/x")
+
+    def copy(self, path: Path | str, name: str) -> None:
+        """Add a file of this machine, with its time: Python compares that with its compiled form's."""
+        found = os.stat(path)
+        self.file(name, Path(path).read_bytes(), found.st_mode & 0o777, found.st_mtime)
+
+    def _parents(self, name: str) -> None:
+        for parent in reversed([str(one) for one in Path(name).parents]):
+            if parent not in (".", "/") and parent not in self._made:
+                self._made.add(parent)
+                self._entry(parent, stat.S_IFDIR | 0o755, b"", 0)
+
+    def _entry(self, name: str, mode: int, data: bytes, changed: int) -> None:
+        self._number += 1
+        text = name.lstrip("/").encode() + b"\0"
+        fields = (self._number, mode, 0, 0, 1, changed, len(data), 0, 0, 0, 0, len(text), 0)
+        self._file.write(b"070701" + b"".join(b"%08X" % field for field in fields) + text)
+        self._pad()
+        self._file.write(data)
+        self._pad()
+
+    def _pad(self) -> None:
+        self._file.write(b"\0" * (-self._file.tell() % 4))
+
+
+def libraries(programs: Iterable[str]) -> set[str]:
+    """Return what programs and libraries are linked with."""
+    done = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False)
+    return {one or two for one, two in _NEEDED.findall(done.stdout)}
+
+
+def base() -> Path:
+    """Return the archive of all that is the same for each boot, made if that was not done yet."""
+    program = os.path.realpath(sys.executable)
+    key = hashlib.sha256(f"{program} {sys.version} {_APPLETS} {_PACKAGES} 1".encode()).hexdigest()[:12]
+    path = Path(tempfile.gettempdir()) / f"asyncinit-boot-{os.getuid()}-{key}.cpio"
+    if not path.exists():
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        with Archive(unfinished) as archive:
+            _fill(archive, program)
+        unfinished.rename(path)
+    return path
+
+
+def _fill(archive: Archive, program: str) -> None:
+    busybox = shutil.which("busybox")
+    assert busybox is not None
+    archive.copy(busybox, "/bin/busybox")
+    for applet in _APPLETS:
+        archive.link(f"/bin/{applet}", "busybox")
+    for folder in ("proc", "sys", "dev", "run", "tmp", "root"):
+        archive.folder(f"/{folder}")
+    archive.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    archive.file("/etc/group", b"root:x:0:\n")
+    archive.copy(program, program)
+    archive.link(PYTHON, program)
+    objects = [program]
+    for place in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}:
+        for file in _files(Path(place)):
+            archive.copy(file, str(file))
+            objects += [str(file)] if file.suffix == ".so" else []
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            continue  # asyncinit does without, where it is not used
+        for file in _files_of(package):
+            archive.copy(file, f"/site/{file.relative_to(_home_of(package))}")
+            objects += [str(file)] if file.suffix == ".so" else []
+    for library in sorted(libraries(objects)):
+        archive.copy(library, library)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        name = f"{path.relative_to(folder)}"
+        if path.is_file() and not _NOT_NEEDED.search(name) and path.suffix not in (".a", ".exe"):
+            yield path
+
+
+def _home_of(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    assert found is not None and found.origin is not None, package
+    origin = Path(found.origin)
+    return origin.parent.parent if origin.name == "__init__.py" else origin.parent
+
+
+def _files_of(package: str) -> Iterator[Path]:
+    home = _home_of(package)
+    if (home / package).is_dir():
+        for path in _files(home / package):
+            if path.suffix not in (".c", ".pyx", ".pxd", ".h"):
+                yield path
+    else:
+        yield home / f"{package}.py"
+
+
+def asyncinit(archive: Archive) -> None:
+    """Add asyncinit itself, compiled."""
+    import compileall
+
+    package = ROOT / "asyncinit"
+    compileall.compile_dir(package, quiet=2)
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and (path.suffix != ".pyc" or sys.implementation.cache_tag in path.name):
+            archive.copy(path, f"/site/{path.relative_to(ROOT)}")
+
+
+def make(path: Path, files: Mapping[str, str]) -> None:
+    """Write an initramfs with `files` (path: text; those that begin with #! can be executed) to `path`."""
+    with path.open("wb") as whole:
+        with base().open("rb") as file:
+            shutil.copyfileobj(file, whole)
+        whole.write(b"\0" * (-whole.tell() % 4))
+        added = path.with_suffix(".added")
+        with Archive(added) as archive:
+            asyncinit(archive)
+            for name, text in files.items():
+                archive.file(name, text.encode(), 0o755 if text.startswith("#!") else 0o644)
+        whole.write(added.read_bytes())
+        added.unlink()

@@ -1,0 +1,271 @@
+"""Limits by cgroup, with all controllers: what a service that goes too far does to itself and to nobody else.
+
+One boot; a service, `check`, asks asyncinit and writes what it was told.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+
+from tests.boot.machine import Machine
+
+_HOG = "data = bytearray(160 << 20)\nfor at in range(0, len(data), 4096): data[at] = 1\nprint('survived')\n"
+_BOMB = """
+    import os, time
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            time.sleep(0.05)
+"""
+_SPIN = "while True:\n    pass\n"
+_PARENT = f"""
+    import os, time
+    if os.fork() == 0:
+        exec({_HOG!r})
+    os.wait()
+    time.sleep(1000)
+"""
+
+SERVICES = {
+    # Ended by the kernel, and so once more; then it is given up.
+    "hog": """
+        command = ["python3", "/programs/hog.py"]
+        [limits]
+        memory_max = "64M"
+        memory_swap_max = 0
+        [restart]
+        policy = "never"
+        on = ["oom"]
+        delay = "10ms"
+        limit = 1
+    """,
+    "once": """
+        command = ["python3", "/programs/hog.py"]
+        [limits]
+        memory_max = "64M"
+        memory_swap_max = 0
+        [restart]
+        never_on = ["oom"]
+    """,
+    # Its child is killed, and it goes on; beside it one that goes as a whole.
+    "parent": """
+        command = ["python3", "/programs/parent.py"]
+        limits = { memory_max = "64M", memory_swap_max = 0 }
+    """,
+    "family": """
+        command = ["python3", "/programs/parent.py"]
+        restart = "never"
+        limits = { memory_max = "64M", memory_swap_max = 0, memory_oom_group = true }
+    """,
+    "bomb": 'command = ["python3", "/programs/bomb.py"]\nlimits = { pids_max = 30, cpu_weight = 1 }\n',
+    "spin": 'command = ["python3", "/programs/spin.py"]\nlimits = { cpu_max = "10%" }\n',
+    "calm": 'command = ["sleep", "1000"]\nlimits = { memory_high = "32M", memory_max = "64M", pids_max = 10 }\n',
+    # An asyncinit that is not PID 1, in a cgroup that is not the root: it has to make way for its own services.
+    "inner": """
+        command = ["python3", "-m", "asyncinit", "run", "--services", "/inner", "--log-format", "json"]
+        limits = { delegate = true }
+        environment = { XDG_RUNTIME_DIR = "/tmp" }
+    """,
+    "check": """
+        command = ["python3", "/programs/check.py"]
+        restart = "never"
+        [hooks]
+        post_stop = [["poweroff", "-f"]]
+    """,
+}
+INNER = {
+    "hog": """
+        command = ["python3", "/programs/hog.py"]
+        restart = "never"
+        limits = { memory_max = "64M", memory_swap_max = 0, pids_max = 10 }
+    """,
+    "stays": 'command = ["sleep", "1000"]\n',
+}
+_CHECK = """
+    import json, time
+        from asyncinit.client import locate
+
+    server = locate.connect("/run/asyncinit/control.sock")
+
+    def services():
+        return {one["name"]: one for one in server.call("Status")["services"]}
+
+    def say(name, value):
+        print(f"{name}={json.dumps(value)}", flush=True)
+
+    def until(condition, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = services()
+            if condition(found):
+                return found
+            time.sleep(0.05)
+        return services()
+
+    def read(name, file):
+        return Path(services()[name]["cgroup"]["path"], file).read_text()
+
+    first = until(lambda found: found["calm"]["state"] == "ready")
+    say("calm_at_first", first["calm"])
+    say("controllers", Path("/sys/fs/cgroup/cgroup.subtree_control").read_text().split())
+    say("written", {file: read("calm", file).strip() for file in ("memory.high", "memory.max", "pids.max")})
+    done = {"hog": "failed", "once": "failed", "family": "failed"}
+    found = until(lambda found: all(found[name]["state"] == state for name, state in done.items()))
+    say("ended", {name: found[name] for name in done})
+    say("crashes", server.call("Crashes")["crashes"])
+    found = until(lambda found: found["bomb"]["cgroup"]["forks_refused"] and found["parent"]["cgroup"]["oom_kills"])
+    say("bomb", found["bomb"])
+    say("parent", found["parent"])
+    found = until(lambda found: found["spin"]["cgroup"]["throttled_seconds"])
+    say("spin", found["spin"])
+
+    path = Path(found["bomb"]["cgroup"]["path"])
+    server.call("Stop", {"names": ["bomb"]})
+    say("bomb_stopped", [services()["bomb"]["state"], path.exists()])
+
+    Path("/services/calm.toml").write_text(
+        'command = ["sleep", "1000"]\\nlimits = { memory_max = "48M", memory_swap_max = 0 }\\n'
+    )
+    say("reloaded", server.call("ReloadConfig"))
+    end = time.monotonic() + 30
+    while read("calm", "pids.max").strip() != "max" and time.monotonic() < end:
+        time.sleep(0.05)
+    say("rewritten", {f: read("calm", f).strip() for f in ("memory.high", "memory.max", "memory.swap.max", "pids.max")})
+
+    server.call("Freeze", {"names": ["spin"]})
+    used = lambda: services()["spin"]["cgroup"]["cpu_seconds"]
+    end = time.monotonic() + 30
+    while "frozen 1" not in read("spin", "cgroup.events") and time.monotonic() < end:
+        time.sleep(0.05)
+    before = used()
+    time.sleep(0.5)
+    say("frozen", [services()["spin"]["frozen"], used() - before])
+    server.call("Stop", {"names": ["spin"]})
+    say("spin_stopped", services()["spin"]["state"])
+
+    inner = Path(services()["inner"]["cgroup"]["path"])
+    end = time.monotonic() + 60
+    while not (inner / "asyncinit/init/cgroup.procs").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    say("inner", [services()["inner"]["pid"], (inner / "asyncinit/init/cgroup.procs").read_text().split(),
+        (inner / "cgroup.procs").read_text().split(), (inner / "cgroup.subtree_control").read_text().split()])
+    time.sleep(1)
+    server.call("Stop", {"names": ["inner"]})
+    say("inner_stopped", [services()["inner"]["state"], inner.exists()])
+    say("calm_at_last", services()["calm"])
+"""
+
+
+def _files() -> dict[str, str]:
+    programs = {"hog": _HOG, "bomb": _BOMB, "spin": _SPIN, "parent": _PARENT, "check": _CHECK}
+    texts = {
+        **{f"/programs/{name}.py": text for name, text in programs.items()},
+        **{f"/services/{name}.toml": text for name, text in SERVICES.items()},
+        **{f"/inner/{name}.toml": text for name, text in INNER.items()},
+    }
+    return {name: textwrap.dedent(text) for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    """A machine on which all of that has happened."""
+    return Machine("limits", _files())
+
+
+@pytest.fixture(scope="module")
+def said(machine: Machine) -> dict[str, Any]:
+    """What was told there."""
+    said = machine.said("check")
+    assert "calm_at_last" in said, machine.transcript[-5000:]
+    return said
+
+
+def test_limits_are_what_the_kernel_has(said: dict[str, Any]) -> None:
+    """Each key is written, and only the controllers that are used are enabled."""
+    assert said["written"] == {"memory.high": str(32 << 20), "memory.max": str(64 << 20), "pids.max": "10"}
+    assert set(said["controllers"]) == {"cpu", "memory", "pids"} | ({"io"} & set(said["controllers"]))
+
+
+def test_a_memory_hog_is_ended_and_named(machine: Machine, said: dict[str, Any]) -> None:
+    """For want of memory, with the limit that it was; that is a reason to restart it, or not to."""
+    text = "killed by SIGKILL: out of memory (limits.memory_max is 64M)"
+    for name in ("once", "family"):
+        assert said["ended"][name]["reason"]["code"] == "oom-kill"
+        assert text in said["ended"][name]["reason"]["text"]
+        assert said["ended"][name]["restarts"] == 0
+    hog = said["ended"]["hog"]
+    assert (hog["reason"]["code"], hog["restarts"]) == ("start-limit-hit", 1)
+    assert text in hog["reason"]["text"]
+    assert not any(record.get("message") == "survived" for record in machine.records)
+
+
+def test_a_crash_report_has_its_peaks(said: dict[str, Any]) -> None:
+    """How much memory all processes together had, and that the kernel has killed one."""
+    report = next(one for one in said["crashes"] if one["service"] == "once")
+    assert report["reason"]["code"] == "oom-kill"
+    assert 32 << 20 < report["cgroup"]["memory_peak"] <= 64 << 20
+    assert report["cgroup"]["oom_kills"] == 1
+    assert report["cgroup"]["cpu_seconds"] > 0
+
+
+def test_a_killed_child_is_told_and_its_parent_goes_on(machine: Machine, said: dict[str, Any]) -> None:
+    """A kill that was not the main process's is no end of the service."""
+    assert said["parent"]["state"] == "ready"
+    assert said["parent"]["cgroup"]["oom_kills"] == 1
+    told = [record["message"] for record in machine.records if record.get("service") == "parent"]
+    assert any("the kernel has killed one of its processes" in text for text in told)
+
+
+def test_a_fork_bomb_hurts_nobody_else_and_is_named(machine: Machine, said: dict[str, Any]) -> None:
+    """It has no more processes than it may have, is told once, and is stopped as any other."""
+    assert said["bomb"]["cgroup"]["processes"] <= 30
+    assert said["bomb"]["cgroup"]["forks_refused"] >= 1
+    told = [record["message"] for record in machine.records if record.get("service") == "bomb"]
+    assert [text for text in told if "further processes" in text] == [
+        "cannot make further processes (limits.pids_max is 30)"
+    ]
+    assert said["bomb_stopped"] == ["inactive", False]
+
+
+def test_a_share_of_the_processors_is_kept_to(said: dict[str, Any]) -> None:
+    """Who may have a tenth of one has to wait."""
+    assert said["spin"]["cgroup"]["throttled_seconds"] > 0
+
+
+def test_a_changed_limit_holds_at_once(said: dict[str, Any]) -> None:
+    """And one that is not there any more does not; the process stays."""
+    assert said["rewritten"] == {
+        "memory.high": "max",
+        "memory.max": str(48 << 20),
+        "memory.swap.max": "0",
+        "pids.max": "max",
+    }
+
+
+def test_the_frozen_use_nothing(said: dict[str, Any]) -> None:
+    """No processor time goes by; and a stop ends them."""
+    frozen, used = said["frozen"]
+    assert frozen and used < 0.1
+    assert said["spin_stopped"] == "inactive"
+
+
+def test_an_asyncinit_in_a_cgroup_makes_way(machine: Machine, said: dict[str, Any]) -> None:
+    """It goes into a leaf of its own, so that its services can be limited; and all of it goes with its service."""
+    pid, in_leaf, in_the_way, enabled = said["inner"]
+    assert str(pid) in in_leaf
+    assert in_the_way == []
+    assert {"memory", "pids"} <= set(enabled)
+    told = [record["message"] for record in machine.records if record.get("service") == "inner"]
+    assert any("out of memory (limits.memory_max is 64M)" in text for text in told)
+    assert said["inner_stopped"] == ["inactive", False]
+
+
+def test_nobody_else_is_hurt(said: dict[str, Any]) -> None:
+    """The one beside them is the process that it was, and was never restarted."""
+    first, last = said["calm_at_first"], said["calm_at_last"]
+    assert last["state"] == "ready"
+    assert (last["pid"], last["restarts"], last["ready_since"]) == (first["pid"], 0, first["ready_since"])
