@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 
 from asyncinit.control.types import (
+    CgroupStatus,
     ExitInfo,
     HealthStatus,
     LogFile,
@@ -35,7 +36,7 @@ def called(name: str, kind: object) -> str:
         return f"list of {called('', typing.get_args(kind)[0])}"
     if name.endswith("since") or name in ("next_start", "time"):
         return "time"
-    objects = dict.fromkeys((ReasonStatus, ExitInfo, HealthStatus, LogStatus), "object")
+    objects = dict.fromkeys((ReasonStatus, ExitInfo, HealthStatus, LogStatus, CgroupStatus), "object")
     simple = {int: "number", bool: "true or false", **objects}
     return simple.get(kind, "text")  # type: ignore[call-overload, no-any-return]
 
@@ -74,3 +75,4 @@ def test_the_objects_within_are_described() -> None:
     assert set(types_of(ExitInfo)) <= set(meanings["last_exit"])
     assert set(types_of(HealthStatus)) <= set(meanings["health"])
     assert {*types_of(LogStatus), *types_of(LogFile)} <= set(meanings["log"])
+    assert set(types_of(CgroupStatus)) <= set(meanings["cgroup"])
