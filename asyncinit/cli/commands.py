@@ -221,6 +221,16 @@ COMMANDS: tuple[Command, ...] = (
         takes_command=True,
     ),
     Command(
+        "pod",
+        "pods:pods",
+        "List pods, or show one: its PID 1, what its members share, and each member's pid outside and inside.",
+        (_JSON,),
+        (
+            Argument("action", "list|show", 1, 1, services=False, choices=("list", "show")),
+            Argument("words", "NAME", services=False),
+        ),
+    ),
+    Command(
         "analyze",
         "analyze:analyze",
         "Tell how long the start took and who took it; how the time of a shutdown would be shared out.\n\n"

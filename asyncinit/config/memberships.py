@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from asyncinit.config.declared import Declarations
 from asyncinit.config.layers import Declared
@@ -42,6 +43,10 @@ class Memberships:
             pod = keys.get("pod")
             if isinstance(pod, str) and pod not in self._found.pods.known:
                 yield self._of_service(name, self._found.pods.unknown(pod))
+            elif pod in self._pods:
+                share = self._pods[pod].table.get("share", pods.SHARE)
+                for finding in pods.check_member(pod, share, keys.get("namespaces")):
+                    yield self._of_service(name, finding)
 
     def _check_first(self, name: str, one: Declared) -> Iterator[Finding]:
         first, members = one.given.get("first"), self.members[name]
@@ -56,7 +61,7 @@ class Memberships:
 
     def _of_service(self, name: str, finding: Finding) -> Problem:
         own, defaults = self._services.all[name], self._found.defaults
-        if defaults is not None and not has(own.given, ("pod",)):
+        if defaults is not None and not has(own.given, finding.key):
             return defaults.problem(finding)
         return own.problem(finding)
 
@@ -82,12 +87,13 @@ class Memberships:
         result = dict(specs)
         for pod, one in self._pods.items():
             first = self.first(pod)
-            for name in self.members[pod]:
-                if name != first and name in specs:
-                    spec = result[name]
-                    result[name] = msgspec.structs.replace(spec, binds_to=(*spec.binds_to, pod_key(pod)))
             origin = printable(one.layers[0].document.path)
-            result[pod_key(pod)] = pods.resolve(
-                pod, msgspec.convert(laid_over({}, one.table), pods.PodKeys), first, origin
-            )
+            keys = msgspec.convert(laid_over({}, one.table), pods.PodKeys)
+            whole = result[pod_key(pod)] = pods.resolve(pod, keys, first, origin)
+            assert whole.sandbox is not None
+            for name in self.members[pod]:
+                if name in specs:
+                    binds_to = specs[name].binds_to if name == first else (*specs[name].binds_to, whole.name)
+                    namespaces = pods.shared(whole.sandbox, specs[name].namespaces)
+                    result[name] = replace(specs[name], binds_to=binds_to, namespaces=namespaces)
         return result

@@ -40,6 +40,7 @@ from asyncinit.runtime.output.journal import open_journal
 from asyncinit.runtime.output.router import Router
 from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
+from asyncinit.runtime.pods import Pods
 from asyncinit.runtime.process.hooks import monitor_variables
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
@@ -165,11 +166,12 @@ class Assembly:
         router = Router(
             self._loop, self.journal, environment, lambda name: name in engine.graph.written_to, offloader.run
         )
+        spawner = Spawner(self._loop, self.reaper, complain=self._warn)
         return Workshop(
             loop=self._loop,
             timers=self.timers,
             reaper=self.reaper,
-            spawner=Spawner(self._loop, self.reaper, complain=self._warn),
+            spawner=spawner,
             offloader=offloader,
             preparation=Preparation(self._loop, offloader, environment),
             sockets=sockets,
@@ -187,6 +189,7 @@ class Assembly:
                 engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal, cgroups
             ),
             foreground=Foreground(self.reaper),
+            pods=Pods(engine.services, spawner.sandboxes, self.announcer),
             slow_paths=slow_file_systems,
             spawn_method=spawn_method,
         )
@@ -276,6 +279,7 @@ class Assembly:
             show=lambda name: show(self.configured.configuration, name),
             configured=self.configured,
             succession=self.succession,
+            pods=self.workshop.pods,
         )
 
     # -----------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from asyncinit.runtime.control.operations import Insight, JobState, RefusedError
 from asyncinit.runtime.freezing import Freezer, Freezing
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.pods import Pods
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.reexec.succession import Succession
 from asyncinit.runtime.shutdown import Shutdown
@@ -75,6 +76,7 @@ class Requests:
         insight: Insight,
         configured: Configured,
         succession: Succession,
+        pods: Pods,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -91,6 +93,8 @@ class Requests:
         self._templates = Templates(supervisor.engine, configured)
         self._succession = succession
         self._freezing = Freezing(supervisor.engine, processes, journal, self._known)
+
+        self._pods = pods
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -150,6 +154,10 @@ class Requests:
     def freezing(self) -> Freezing:
         """Return what has services stand still."""
         return self._freezing
+
+    def pods(self) -> Pods:
+        """Return what tells about pods."""
+        return self._pods
 
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""

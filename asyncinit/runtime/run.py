@@ -142,7 +142,7 @@ class Run:
         """Make the main process; posts Spawned or SpawnFailed at once, Executed (or SpawnFailed) when known."""
         self._shop.journal.started(self.spec.name)
         try:
-            plan = self._main_plan()
+            plan = self._main_plan() if self.spec.command is not None else self._shop.pods.init_plan(self.spec)
             self._shop.chronicle.starting(self.spec.name, plan.environment, self._shop.timers.now())
             pid = self._shop.spawner.spawn(plan, self._executed, self._own_exited)
         except AsyncinitError as error:
@@ -173,6 +173,7 @@ class Run:
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
             stdin=self._shop.router.stdin(self.spec.name),
+            placement=self._shop.pods.placement(self.spec),
         )
         if self.spec.inherit_stdio:
             return replace(plan, stdin=0, stdout=1, stderr=2)

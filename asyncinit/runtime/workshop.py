@@ -15,6 +15,7 @@ from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.output.capture import Capture
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.output.router import Router
+from asyncinit.runtime.pods import Pods
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
@@ -54,6 +55,7 @@ class Workshop:
     chronicle: Chronicle
     aftermath: Aftermath
     foreground: Foreground
+    pods: Pods
     slow_paths: Callable[[], bool]
     triggers: Callable[[str], Mapping[str, str]] = lambda _name: {}
     spawn_method: SpawnMethod = SpawnMethod.AUTO

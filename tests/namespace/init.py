@@ -18,7 +18,10 @@ if os.geteuid() != 0:
 
 
 class Init:
-    """An asyncinit with its services in `folder`; `services` are names and TOML texts, `settings` the [init] table."""
+    """An asyncinit with its services in `folder`; `services` are names and TOML texts, `settings` the [init] table.
+
+    `pods` are pods, likewise. `python` is the interpreter that it is run by.
+    """
 
     def __init__(
         self,
@@ -29,6 +32,8 @@ class Init:
         settings: str = "",
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        pods: Mapping[str, str] | None = None,
+        python: str = PYTHON,
         pid1: bool = True,
         prefix: Sequence[str] = (),
         program: Sequence[str] = ("-m", "asyncinit"),
@@ -39,10 +44,14 @@ class Init:
         (folder / "services.d").mkdir(parents=True, exist_ok=True)
         for name, text in services.items():
             (folder / "services.d" / f"{name}.toml").write_text(text)
+        if pods is not None:
+            (folder / "pods.d").mkdir(exist_ok=True)
+        for name, text in (pods or {}).items():
+            (folder / "pods.d" / f"{name}.toml").write_text(text)
         config = folder / "asyncinit.toml"
         config.write_text(f'[init]\ncontrol_socket = "{self.socket}"\n{settings}\n')
         self._out = folder / "output"
-        words = [PYTHON, *program, "run", "--config", str(config), "--log-format", "json", "-v", *arguments]
+        words = [python, *program, "run", "--config", str(config), "--log-format", "json", "-v", *arguments]
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -9,7 +9,7 @@ import pytest
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, read
 from asyncinit.config.show import show
-from asyncinit.config.spec import Pod, PodInit, PodTree, ServiceType
+from asyncinit.config.spec import Belonging, Namespaces, Pod, PodInit, PodTree, ServiceType
 from tests.unit.config_world import NOWHERE, told, write
 
 MEMBER = 'command = ["x"]\npod = "shop"\n'
@@ -79,6 +79,44 @@ class TestMembers:
         write(tmp_path, {"pods.d/shop.d/10.toml": 'hostname = "till"'})
         services = load(tmp_path, 'hostname = "shop"\ntree = "outside"').configuration.services
         assert services["pod:shop"].sandbox == Pod(hostname="till", tree=PodTree.OUTSIDE)
+
+
+class TestNamespaces:
+    """What a member shares."""
+
+    def test_a_member_is_in_what_its_pod_shares_and_has_mounts_of_its_own(self, tmp_path: Path) -> None:
+        """So that its /proc is the pod's."""
+        spec = load(tmp_path, 'share = ["pid", "net"]', web=MEMBER).configuration.services["web"]
+        assert spec.namespaces == Namespaces(pid=Belonging.POD, net=Belonging.POD, mount=Belonging.PRIVATE)
+
+    def test_a_member_may_keep_to_itself_what_others_share(self, tmp_path: Path) -> None:
+        """But not the PID namespace, which makes the pod."""
+        own = 'namespaces = { ipc = "private", uts = "host" }'
+        spec = load(tmp_path, "", web=MEMBER + own).configuration.services["web"]
+        assert (spec.namespaces.ipc, spec.namespaces.uts) == (Belonging.PRIVATE, Belonging.HOST)
+
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            (
+                'pid = "private"',
+                '3: namespaces.pid: cannot be used here: it is in pod shop, whose members share it (found "private", '
+                'expected "pod")',
+            ),
+            (
+                'net = "pod"',
+                '3: namespaces.net: is for what pod shop shares, and that is pid, ipc, uts (found "pod")',
+            ),
+            (
+                'mount = "host"',
+                "3: namespaces.mount: cannot be used here: it is in pod shop, and what /proc shows is the pod's "
+                '(found "host", expected "private")',
+            ),
+        ],
+    )
+    def test_what_cannot_be_is_told(self, tmp_path: Path, said: str, expected: str) -> None:
+        """With what the pod shares."""
+        assert problems(tmp_path, "", web=MEMBER + f"namespaces = {{ {said} }}") == [expected]
 
 
 class TestFirst:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from signal import SIGKILL, SIGTERM
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from asyncinit.config import kinds, spec
 from asyncinit.config.problems import Finding, shown
 from asyncinit.config.sections import restart
 from asyncinit.config.sections.given import Keys, filled, or_none
 from asyncinit.config.sections.restart import Policy, RestartTable
+
+Shared = Literal["pid", "net", "ipc", "uts", "cgroup", "user"]
+SHARE: tuple[Shared, ...] = ("pid", "ipc", "uts")
+"""What is shared where nothing is said."""
 
 
 class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -42,13 +47,13 @@ class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         ),
     ] = UNSET
     share: Annotated[
-        list[Literal["pid", "net", "ipc", "uts", "cgroup", "user"]],
+        list[Shared],
         Meta(
             description="The namespaces that its members have in common; `pid` is one in any case. Without `net` they "
             "use the network that is there; with it they have a loopback interface of their own, and nothing else.",
             examples=[["pid", "net", "ipc", "uts"]],
         ),
-    ] = field(default_factory=lambda: ["pid", "ipc", "uts"])
+    ] = field(default_factory=lambda: list(SHARE))
     hostname: Annotated[
         kinds.Word | UnsetType, Meta(description="What its members are on.", extra={"default": "the pod's name"})
     ] = UNSET
@@ -85,6 +90,28 @@ def check(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(hostname, str) and len(hostname) > _MOST:
         place = ("hostname",) if "hostname" in table else ()
         yield Finding(place, f"has a host name of more than {_MOST} characters: set hostname")
+
+
+def check_member(pod: str, share: Sequence[str], namespaces: object) -> Iterator[Finding]:
+    """Check the [namespaces] of a service in `pod`, whose members have the kinds of `share` in common."""
+    if not isinstance(namespaces, Mapping):
+        return
+    if namespaces.get("pid", "pod") != "pod":
+        problem = f"cannot be used here: it is in pod {pod}, whose members share it"
+        yield Finding(("namespaces", "pid"), problem, shown(namespaces["pid"]), '"pod"')
+    if namespaces.get("mount") == "host":
+        problem = f"cannot be used here: it is in pod {pod}, and what /proc shows is the pod's"
+        yield Finding(("namespaces", "mount"), problem, '"host"', '"private"')
+    for kind, belonging in namespaces.items():
+        if belonging == "pod" and kind != "pid" and kind not in share:
+            problem = f"is for what pod {pod} shares, and that is {', '.join(share)}"
+            yield Finding(("namespaces", kind), problem, '"pod"')
+
+
+def shared(pod: spec.Pod, namespaces: spec.Namespaces) -> spec.Namespaces:
+    """Return the namespaces of a member of `pod`: the pod's, where it says nothing else, and its own mounts."""
+    kinds = dict.fromkeys(pod.share, spec.Belonging.POD) | {"mount": spec.Belonging.PRIVATE}
+    return replace(namespaces, **{kind: kinds[kind] for kind in kinds if getattr(namespaces, kind) is None})
 
 
 def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.ServiceSpec:

@@ -6,7 +6,7 @@ Times are RFC 3339 in UTC with milliseconds, signals are numbers, pids are those
 client translates them).
 """
 
-from asyncinit.config.spec import ServiceType
+from asyncinit.config.spec import PodInit, PodTree, ServiceType
 from asyncinit.control.types.acts import (
     ActionResult,
     ActParameters,
@@ -48,6 +48,7 @@ from asyncinit.control.types.insight import (
     StartupReply,
     StopShare,
 )
+from asyncinit.control.types.pods import PodMember, PodNamespace, PodsParameters, PodsReply, PodStatus
 from asyncinit.control.types.records import (
     EventEntry,
     EventKind,
@@ -90,6 +91,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Thaw": (FreezeParameters, Nothing),
     "Logs": (LogsParameters, LogsReply),
     "Events": (EventsParameters, EventsReply),
+    "Pods": (PodsParameters, PodsReply),
     "Show": (ShowParameters, ShowReply),
     "ReloadConfig": (ReloadConfigParameters, ReloadConfigReply),
     "Scale": (ScaleParameters, ReloadConfigReply),
@@ -107,7 +109,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
 
 READ_METHODS = frozenset(
     {
-        *("Status", "Timers", "Logs", "Events", "Show"),
+        *("Status", "Timers", "Logs", "Events", "Show", "Pods"),
         *("Explain", "Crashes", "Startup", "ShutdownPlan", "Graph", "Doctor"),
     }
 )
@@ -135,6 +137,11 @@ TYPES: dict[str, type] = {
     "LogStatus": LogStatus,
     "CgroupStatus": CgroupStatus,
     "ServiceStatus": ServiceStatus,
+    "PodInit": PodInit,
+    "PodTree": PodTree,
+    "PodNamespace": PodNamespace,
+    "PodMember": PodMember,
+    "PodStatus": PodStatus,
     "TimerStatus": TimerStatus,
     "LogEntry": LogEntry,
     "EventKind": EventKind,
@@ -179,6 +186,11 @@ __all__ = [
     "TimerStatus",
     "TimersParameters",
     "TimersReply",
+    "PodNamespace",
+    "PodMember",
+    "PodStatus",
+    "PodsParameters",
+    "PodsReply",
     "ShowParameters",
     "ShowReply",
     "LogEntry",

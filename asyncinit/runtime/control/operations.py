@@ -21,6 +21,7 @@ from asyncinit.control.types import (
     ExecPlanReply,
     ExplainReply,
     GraphReply,
+    PodStatus,
     ServiceStatus,
     ShutdownPlanReply,
     StartupReply,
@@ -180,6 +181,13 @@ class FreezingOperations(Protocol):
         """Have them go on; raises UnknownServiceError, RefusedError."""
 
 
+class PodOperations(Protocol):
+    """What can be asked of pods (`runtime.pods.Pods`)."""
+
+    def statuses(self, names: Sequence[str] | None) -> list[PodStatus]:
+        """Return every pod, by name; or those of `names`, in that order; raises RefusedError."""
+
+
 class Operations(ConfigurationOperations, Protocol):
     """What can be asked of a running asyncinit."""
 
@@ -225,6 +233,9 @@ class Operations(ConfigurationOperations, Protocol):
 
     def freezing(self) -> FreezingOperations:
         """Return what has services stand still."""
+
+    def pods(self) -> PodOperations:
+        """Return what tells about pods."""
 
     def insight(self) -> Insight:
         """Return what tells about causes, times and plans."""

@@ -65,6 +65,7 @@ class Reaper:
         self._callbacks: dict[int, ExitCallback] = {}
         self._expected: dict[int, ExitCallback] = {}
         self._listeners: list[Listener] = []
+        self._followers: list[Listener] = []
         self._stops: dict[int, Callable[[int], None]] = {}
         self._tellers: dict[int, Teller] = {}
         self.inits: dict[int, tuple[Pid1, bool]] = {}
@@ -154,6 +155,10 @@ class Reaper:
         """Have `listener` called for every child that is reaped, before its own callback; orphans too."""
         self._listeners.append(listener)
 
+    def add_follower(self, follower: Listener) -> None:
+        """Have `follower` called for every child that is reaped, after its own callback: it tells what follows."""
+        self._followers.append(follower)
+
     def watch_stops(self, pid: int, callback: Callable[[int], None]) -> None:
         """Have `callback` called with the signal whenever the child `pid` has been stopped, until it ends."""
         self._stops[pid] = callback
@@ -215,6 +220,8 @@ class Reaper:
         for told in (callback, expected):
             if told is not None:
                 self._call(pid, told, status)
+        for follower in self._followers:
+            self._call(pid, partial(follower, pid), status)
 
     def _call(self, pid: int, callback: ExitCallback, status: ExitStatus) -> None:
         try:

@@ -66,7 +66,7 @@ class Sandboxes:
     ) -> None:
         self._loop, self._reaper, self._complain = loop, reaper, complain
         self._by_pid: dict[int, Sandbox] = {}
-        reaper.add_listener(self._reaped)
+        reaper.add_follower(self._reaped)  # that PID 1 has ended is why the others have
 
     def of(self, pid: int) -> Sandbox | None:
         """Return the sandbox whose PID 1 is our child `pid`, as long as that was not reaped."""

@@ -18,6 +18,7 @@ from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
 from asyncinit.runtime.control.methods.freezing import FreezingMethods
 from asyncinit.runtime.control.methods.insight import InsightMethods
+from asyncinit.runtime.control.methods.pods import PodMethods
 from asyncinit.runtime.control.methods.reading import ReadingMethods
 from asyncinit.runtime.control.methods.replacing import ReplacingMethods
 from asyncinit.runtime.control.operations import Operations
@@ -38,6 +39,7 @@ class Methods:
             FollowingMethods(loop, operations),
             InsightMethods(operations),
             ConfiguringMethods(operations),
+            PodMethods(operations),
             ReplacingMethods(operations),
             FreezingMethods(operations),
         )

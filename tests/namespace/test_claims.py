@@ -1,0 +1,238 @@
+"""What is claimed of pods, claim by claim and model by model, in the kernel's view; the table is `EXPECTED`.
+
+The models are those of the article that asyncinit starts from, and the sixth, which is the default. A claim is looked
+at from outside, in /proc (NSpid, PPid, the Cap lines, the inodes of namespaces) and in wait statuses; what members do
+to each other they do themselves, as they are told (`tests/programs/agent.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import LOOPS
+from tests.namespace.init import Init
+from tests.support import PROGRAMS, PYTHON, wait_until
+
+on_both_loops = pytest.mark.parametrize("kind", LOOPS)
+
+
+class Model(NamedTuple):
+    """A way to put services together: what each of them says, and the pod if there is one."""
+
+    service: str
+    pod: str | None = None
+
+
+MODELS = {
+    "the first member": Model('pod = "pod"', 'init = "first"\nfirst = "a"'),
+    "init, outside": Model('pod = "pod"', 'tree = "outside"'),
+    "init, inside": Model('pod = "pod"', ""),
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The world
+
+
+class Process(NamedTuple):
+    """A process as /proc has it: its pids from ours down to its own, its parent as we see it, state and status file."""
+
+    pids: list[int]
+    parent: int
+    state: str
+    status: dict[str, str]
+
+
+def look(pid: int) -> Process | None:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    status = {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    return Process([*map(int, status["NSpid"].split())], int(status["PPid"]), status["State"][0], status)
+
+
+def namespace(pid: int, kind: str = "pid") -> str:
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+class World:
+    """Services a, b and late (which nobody has started) of a model, and asyncinit."""
+
+    def __init__(self, init: Init) -> None:
+        self.init = init
+
+    def start_late(self) -> None:
+        """Start the service that nobody has started."""
+        done = self.init.call("start", "late")
+        assert done.returncode == 0, done.stderr
+
+    def pid(self, name: str) -> int:
+        """Return the main process of a service as we see it."""
+        return int(wait_until(lambda: self.init.status()[name]["pid"]))
+
+    def ask(self, name: str, expression: str) -> Any:
+        """Have a service evaluate something; None where it ends of it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(20)
+            client.connect(str(self.init.folder / f"{name}.sock"))
+            client.sendall(expression.encode() + b"\n")
+            answer = b""
+            while part := client.recv(65536):
+                answer += part
+        return ast.literal_eval(answer.decode()) if answer else None
+
+    def inside(self, pid: int) -> dict[int, Process]:
+        """Return all processes of the PID namespace that `pid` is in, by their pids in there."""
+        number, zombies, found = namespace(pid), [], {}
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            process = look(int(entry))
+            try:
+                if process is not None and process.state == "Z":
+                    zombies.append(process)
+                elif process is not None and namespace(int(entry)) == number:
+                    found[process.pids[-1]] = process
+            except OSError:
+                continue  # it has ended meanwhile
+        here = {process.pids[0] for process in found.values()}
+        found |= {zombie.pids[-1]: zombie for zombie in zombies if zombie.parent in here}
+        return found
+
+    def pid1(self, pid: int) -> Process:
+        """Return PID 1 of the PID namespace that `pid` is in."""
+        return self.inside(pid)[1]
+
+
+def _there(pid: int) -> Process:
+    process = look(pid)
+    assert process is not None, f"pid {pid} is gone"
+    return process
+
+
+@contextmanager
+def world(folder: Path, model: Model, loop: str = "asyncio", **more: Any) -> Iterator[World]:
+    python = more.get("python", PYTHON)
+    declared = f'command = ["{python}", "-I", "-S", "{PROGRAMS / "agent.py"}", "{folder}/%s.sock"]\n'
+    declared += f'restart = "never"\nready = {{ log = "listening" }}\n{model.service}\n'
+    services = {name: declared % name for name in ("a", "b")} | {"late": declared % "late" + "enabled = false\n"}
+    pods = None if model.pod is None else {"pod": model.pod}
+    with Init(folder, services, pods=pods, loop=loop, settings="keep_running = true", **more) as init:
+        for name in ("a", "b"):
+            init.wait_state(name, "ready")
+        yield World(init)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The claims: each returns whether it holds
+
+
+def members_signal_each_other(world: World) -> bool:
+    """By kill(2), and only inside of what they are in."""
+    pid = _there(world.pid("a")).pids[-1]
+    if world.ask("b", f"attempt('os.kill({pid}, 10)')") != 0:
+        return False
+    if namespace(world.pid("a")) != namespace(world.pid("b")):
+        assert world.ask("a", "got") == [], "it was for somebody else who has the same number"
+        return False
+    return bool(wait_until(lambda: world.ask("a", "got") == [signal.SIGUSR1]))
+
+
+def orphans_are_reaped(world: World) -> bool:
+    """Of one whose parent has ended nothing is left, once it has ended too."""
+    orphan = world.ask("a", "orphan()")
+    adopted = world.inside(world.pid("a"))[orphan]
+    assert adopted.parent == world.pid1(world.pid("a")).pids[0], "PID 1 has adopted it"
+    os.kill(adopted.pids[0], signal.SIGTERM)
+    idle = itertools.count()
+
+    def settled() -> bool:
+        """It is gone, or PID 1 has left it for so long, and waits for something else."""
+        left = look(adopted.pids[0])
+        waits = world.pid1(world.pid("a")).state == "S"
+        return left is None or (left.state == "Z" and waits and next(idle) > 20)
+
+    wait_until(settled)
+    return look(adopted.pids[0]) is None
+
+
+def outlives_the_first(world: World) -> bool:
+    """When the first application ends, the PID namespace is still there, and who else is in it."""
+    pid1 = world.pid1(world.pid("a")).pids[0]
+    other = world.pid("b")
+    same = namespace(world.pid("a")) == namespace(other)
+    world.ask("a", "os._exit(0)")
+    wait_until(lambda: world.init.status()["a"]["state"] == "completed")
+    return same and look(pid1) is not None and look(other) is not None
+
+
+def init_is_powerless(world: World) -> bool:
+    """PID 1 holds no capability at all, and can get none."""
+    status = world.pid1(world.pid("a")).status
+    sets = [int(status[f"Cap{name}"], 16) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")]
+    return sets == [0] * 5 and status["NoNewPrivs"] == "1"
+
+
+def tree_is_whole(world: World) -> bool:
+    """Seen from inside everybody but PID 1 has a parent: it is in there too."""
+    return all(
+        any(other.pids[0] == process.parent for other in inside.values())
+        for inside in map(world.inside, (world.pid("a"), world.pid("b")))
+        for inner, process in inside.items()
+        if inner != 1
+    )
+
+
+def status_is_exact(world: World) -> bool:
+    """asyncinit tells an exit code as that, and a death by signal as that."""
+    ends = []
+    for end in (lambda: world.ask("late", "os._exit(137)"), lambda: os.kill(world.pid("late"), signal.SIGKILL)):
+        world.start_late()
+        end()
+        wait_until(lambda: world.init.status()["late"]["state"] in {"failed", "inactive"})
+        told = world.init.status()["late"]["last_exit"]
+        ends.append((told["code"], told["signal"]))
+    return ends == [(137, None), (None, signal.SIGKILL)]
+
+
+def members_are_added_later(world: World) -> bool:
+    """A service that is started afterwards is in there with the others."""
+    world.start_late()
+    return namespace(world.pid("late")) == namespace(world.pid("a"))
+
+
+CHECKS: dict[str, Callable[[World], bool]] = {
+    "signal each other": members_signal_each_other,
+    "orphans reaped": orphans_are_reaped,
+    "init powerless": init_is_powerless,
+    "tree whole": tree_is_whole,
+    "status exact": status_is_exact,
+    "added later": members_are_added_later,
+    "survives the first": outlives_the_first,
+}
+
+YES, NO = True, False
+EXPECTED = {
+    # who is PID 1          signals  reaped  powerless  whole  exact  later  survives
+    "the first member":     (YES,    NO,     NO,        NO,    YES,   YES,   NO),
+    "init, outside":        (YES,    YES,    YES,       NO,    YES,   YES,   YES),
+    "init, inside":         (YES,    YES,    YES,       YES,   YES,   YES,   YES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+@on_both_loops
+def test_claims(tmp_path: Path, model: str, kind: str) -> None:
+    """Each model is and is not what the article says; the sixth is all of it."""
+    with world(tmp_path, MODELS[model], kind) as made:
+        found = {claim: check(made) for claim, check in CHECKS.items()}
+    assert found == dict(zip(CHECKS, EXPECTED[model], strict=True))

@@ -1,0 +1,158 @@
+"""Pods under asyncinit as real PID 1: what happens to the whole, to its members, and what can be asked of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import LOOPS
+from tests.namespace.init import Init
+from tests.support import wait_until
+
+on_both_loops = pytest.mark.parametrize("kind", LOOPS)
+
+SLEEP = 'command = ["sleep", "1000"]\npod = "shop"\n'
+
+
+def pod(init: Init, name: str = "shop") -> dict[str, Any]:
+    done = init.call("pod", "show", name, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def pid1(init: Init) -> int:
+    return int(wait_until(lambda: pod(init)["pid"]))
+
+
+class TestTheWhole:
+    """One pod is one unit of failure."""
+
+    @on_both_loops
+    def test_when_its_init_dies_it_is_restarted_with_its_members(self, tmp_path: Path, kind: str) -> None:
+        """Their reason is the pod, and its restart is none of theirs."""
+        with Init(tmp_path, {"web": SLEEP, "db": SLEEP}, pods={"shop": ""}, loop=kind) as init:
+            init.wait_state("web", "ready")
+            init.wait_state("db", "ready")
+            os.kill(pid1(init), signal.SIGKILL)
+            init.wait_state("web", "ready", 2)
+            init.wait_state("db", "ready", 2)
+            status = init.status()
+            assert [status[name]["restarts"] for name in ("pod:shop", "web", "db")] == [1, 0, 0]
+            assert status["web"]["last_exit"]["signal"] in {signal.SIGKILL, None}
+            told = [r for r in init.records if r.get("service") == "web" and r.get("state") == "stopping"]
+            assert [one["reason"] for one in told] == ["pod"]
+            assert "in pod shop, which was killed by SIGKILL" in told[0]["message"]
+
+    def test_a_pod_that_has_failed_takes_its_members_along_and_explains_them(self, tmp_path: Path) -> None:
+        """They fail for it, and come back when it is started."""
+        with Init(tmp_path, {"web": SLEEP}, pods={"shop": 'restart = "never"'}, settings="keep_running = true") as init:
+            init.wait_state("web", "ready")
+            os.kill(pid1(init), signal.SIGKILL)
+            init.wait_state("web", "failed")
+            told = init.call("explain", "web").stdout
+            assert told.startswith("web has failed: in pod shop, which has failed: killed by SIGKILL\n")
+            assert "once pod:shop is ready, web starts by itself" in told
+            assert init.call("start", "pod:shop").returncode == 0
+            init.wait_state("web", "ready", 2)
+
+    def test_a_stop_ends_the_members_in_order_and_then_all(self, tmp_path: Path) -> None:
+        """Each member by its own stop signal."""
+        services = {"db": SLEEP, "web": SLEEP + 'requires = ["db"]'}
+        with Init(tmp_path, services, pods={"shop": ""}, settings="keep_running = true") as init:
+            init.wait_state("web", "ready")
+            assert init.call("stop", "pod:shop").returncode == 0
+            order = [name for name, state in init.states() if state == "inactive"]
+            assert order == ["web", "db", "pod:shop"]
+            ends = [init.status()[name]["last_exit"]["signal"] for name in ("web", "db", "pod:shop")]
+            assert ends == [signal.SIGTERM, signal.SIGTERM, signal.SIGKILL]
+
+    def test_a_failure_of_a_member_is_its_own(self, tmp_path: Path) -> None:
+        """The pod and the others do not notice."""
+        services = {"db": SLEEP, "web": 'command = ["sh", "-c", "exit 3"]\npod = "shop"\nrestart = "never"'}
+        with Init(tmp_path, services, pods={"shop": ""}) as init:
+            init.wait_state("web", "failed")
+            init.wait_state("db", "ready")
+            status = init.status()
+            assert status["web"]["last_exit"]["code"] == 3
+            assert [status[name]["state"] for name in ("pod:shop", "db")] == ["ready", "ready"]
+
+    def test_when_its_members_are_done_nothing_is_left_to_run(self, tmp_path: Path) -> None:
+        """A pod alone is nothing to stay for."""
+        services = {"job": 'type = "oneshot"\ncommand = ["true"]\npod = "shop"'}
+        with Init(tmp_path, services, pods={"shop": ""}) as init:
+            assert init.wait() == 0
+
+    def test_another_declaration_restarts_it_with_its_members(self, tmp_path: Path) -> None:
+        """What is shared is not changed under those who share it."""
+        with Init(tmp_path, {"web": SLEEP, "alone": 'command = ["sleep", "1000"]'}, pods={"shop": ""}) as init:
+            init.wait_state("web", "ready")
+            before = pod(init)
+            (tmp_path / "pods.d" / "shop.toml").write_text('share = ["pid", "uts"]')
+            done = init.call("reload-config")
+            assert done.returncode == 0, done.stdout + done.stderr
+            init.wait_state("web", "ready", 2)
+            after = pod(init)
+            assert before["pid"] != after["pid"]
+            assert [one["kind"] for one in after["namespaces"]] == ["pid", "uts"]
+            assert init.states("alone").count(("alone", "ready")) == 1
+
+
+class TestAsking:
+    """`asyncinit pod`."""
+
+    def test_list_and_show(self, tmp_path: Path) -> None:
+        """Each member with its pid outside and inside, each namespace with its number."""
+        with Init(tmp_path, {"web": SLEEP, "db": SLEEP + "enabled = false"}, pods={"shop": "", "other": ""}) as init:
+            init.wait_state("web", "ready")
+            init.wait_state("pod:other", "ready")
+            found = pod(init)
+            assert [(one["name"], one["state"]) for one in found["members"]] == [("db", "inactive"), ("web", "ready")]
+            member = found["members"][1]
+            numbers = Path(f"/proc/{member['pid']}/status").read_text().split("NSpid:")[1].split("\n")[0].split()
+            assert str(member["inner"]) == numbers[-1]
+            for one in found["namespaces"]:
+                assert os.readlink(f"/proc/{member['pid']}/ns/{one['kind']}") == f"{one['kind']}:[{one['number']}]"
+            listed = init.call("pod", "list").stdout.splitlines()
+            assert [line.split()[0] for line in listed] == ["NAME", "other", "shop"]
+            assert listed[2].split() == ["shop", "ready", str(found["pid"]), "simple", "1", "of", "2", "pid,ipc,uts"]
+            shown = init.call("pod", "show", "shop").stdout
+            assert f"pid 1:       {found['pid']}\n" in shown
+            assert f"web     ready     {member['pid']}" in shown
+
+    def test_a_pod_that_there_is_not(self, tmp_path: Path) -> None:
+        """With a guess at what was meant."""
+        with Init(tmp_path, {"web": SLEEP}, pods={"shop": ""}) as init:
+            init.wait_state("web", "ready")
+            done = init.call("pod", "show", "shpo")
+            assert (done.returncode, done.stderr) == (1, "asyncinit: no such pod: shpo; did you mean shop?\n")
+
+
+@on_both_loops
+def test_a_re_exec_keeps_pods_and_tells_exact_ends_afterwards(tmp_path: Path, kind: str) -> None:
+    """Members run on in the same namespaces; what the init reports is heard by the new program."""
+    services = {
+        "web": SLEEP + 'restart = "never"',
+        "db": SLEEP + 'restart = "never"',
+        "late": SLEEP + "enabled = false",
+    }
+    with Init(tmp_path, services, pods={"shop": ""}, loop=kind, settings="keep_running = true") as init:
+        init.wait_state("web", "ready")
+        init.wait_state("db", "ready")
+        before = pod(init)
+        assert init.call("reexec").returncode == 0
+        assert pod(init) == before
+        pids = {one["name"]: one["pid"] for one in before["members"]}
+        os.kill(pids["web"], signal.SIGKILL)
+        init.wait_state("web", "failed")
+        assert init.status()["web"]["last_exit"]["signal"] == signal.SIGKILL
+        assert init.call("start", "late").returncode == 0
+        assert [one["inner"] is not None for one in pod(init)["members"] if one["name"] == "late"] == [True]
+        os.kill(before["pid"], signal.SIGKILL)
+        init.wait_state("pod:shop", "ready", 2)
+        init.wait_state("late", "ready", 2)
