@@ -162,11 +162,11 @@ class Assembly:
         cgroups.trouble.main_of = lambda key: life.main if (life := engine.lives.find(key)) is not None else None
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
-        engine = self.supervisor.engine
         router = Router(
             self._loop, self.journal, environment, lambda name: name in engine.graph.written_to, offloader.run
         )
         spawner = Spawner(self._loop, self.reaper, complain=self._warn)
+        aftermath = Aftermath(engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal)
         return Workshop(
             loop=self._loop,
             timers=self.timers,
@@ -185,9 +185,13 @@ class Assembly:
             router=router,
             announcer=self.announcer,
             chronicle=self.chronicle,
+<<<<<<< HEAD
             aftermath=Aftermath(
                 engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal, cgroups
             ),
+=======
+            aftermath=aftermath,
+>>>>>>> 5655b3c (assembly: shorter)
             foreground=Foreground(self.reaper),
             pods=Pods(engine.services, spawner.sandboxes, self.announcer),
             slow_paths=slow_file_systems,
