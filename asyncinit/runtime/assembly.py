@@ -162,11 +162,10 @@ class Assembly:
         cgroups.trouble.main_of = lambda key: life.main if (life := engine.lives.find(key)) is not None else None
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
-        router = Router(
-            self._loop, self.journal, environment, lambda name: name in engine.graph.written_to, offloader.run
-        )
+        router = Router(self._loop, self.journal, environment, lambda n: n in engine.graph.written_to, offloader.run)
         spawner = Spawner(self._loop, self.reaper, complain=self._warn)
-        aftermath = Aftermath(engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal)
+        chronicle, announcer = self.chronicle, self.announcer
+        aftermath = Aftermath(engine, members, self.reaper, self.timers, announcer, chronicle, self.journal, cgroups)
         return Workshop(
             loop=self._loop,
             timers=self.timers,
@@ -183,17 +182,11 @@ class Assembly:
             capture=Capture(self._loop, self.journal),
             journal=self.journal,
             router=router,
-            announcer=self.announcer,
-            chronicle=self.chronicle,
-<<<<<<< HEAD
-            aftermath=Aftermath(
-                engine, members, self.reaper, self.timers, self.announcer, self.chronicle, self.journal, cgroups
-            ),
-=======
+            announcer=announcer,
+            chronicle=chronicle,
             aftermath=aftermath,
->>>>>>> 5655b3c (assembly: shorter)
             foreground=Foreground(self.reaper),
-            pods=Pods(engine.services, spawner.sandboxes, self.announcer),
+            pods=Pods(engine.services, spawner.sandboxes, announcer),
             slow_paths=slow_file_systems,
             spawn_method=spawn_method,
         )
