@@ -161,13 +161,12 @@ class Run:
         assert self.prepared is not None and self.spec.command is not None
         self._make_readiness()
         self._make_guard()
-        extra = self._readiness.descriptors if self._readiness is not None else ()
         sockets = passed(self._shop.sockets.held(self.spec.name))
         # For the main process alone: a hook that reads them would think that it has to speak.
         watched = {} if self.spec.watchdog == NONE else {_WATCHDOG_USEC: str(round(self.spec.watchdog * 1e6))}
         plan = replace(
             self.prepared.plan(self.spec.command, "command", None, {**sockets.variables, **watched}),
-            extra=(*sockets.descriptors, *extra),
+            extra=(*sockets.descriptors, *(self._readiness.descriptors if self._readiness is not None else ())),
             pid_variables=(*sockets.pid_variables, *([_WATCHDOG_PID] if watched else [])),
             session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
             method=self._shop.spawn_method,
