@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from asyncinit.config.spec import Command, Landlock, Seccomp, Security, ServiceSpec
+from asyncinit.config.spec import Command, Landlock, Namespaces, Seccomp, Security, ServiceSpec
 from asyncinit.config.spec.capabilities import DOCKER_DEFAULT, bits
 from asyncinit.errors import SpawnError
 from asyncinit.linux import capabilities, landlock, seccomp
@@ -425,7 +425,7 @@ def test_what_is_preferred_is_tried(preferred: str) -> None:
     """What can't be had is left out, with why; the rest stays, and so does what the key took along."""
     spec = preferring(Security(landlock=Landlock(read=("/nowhere",)), capabilities=("all",)), preferred)
     assert preferences.to_be_tried(spec)
-    granted, left_out = preferences.try_security(spec.security, spec.prefer, None)
+    granted, left_out = preferences.try_security(spec.security, spec.prefer, None, Namespaces(), "")
     assert granted == Security(capabilities=("all",), no_new_privileges=True)
     reason = "cannot set security.landlock.read: /nowhere: no such file or directory"
     assert left_out == [("security.landlock", reason)]
@@ -435,4 +435,4 @@ def test_what_is_not_preferred_is_not_tried() -> None:
     """It fails by name when it is spawned, not before."""
     spec = preferring(Security(landlock=Landlock(read=("/nowhere",))), "user")
     assert not preferences.to_be_tried(spec)
-    assert preferences.try_security(spec.security, spec.prefer, None) == (spec.security, [])
+    assert preferences.try_security(spec.security, spec.prefer, None, Namespaces(), "") == (spec.security, [])

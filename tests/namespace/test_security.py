@@ -95,3 +95,64 @@ def test_a_re_exec_changes_nothing(tmp_path: Path, kind: str) -> None:
         after = kernel()
         assert after[0] != before[0]
         assert after[1] == before[1]
+
+
+@pytest.mark.skipif(not has_library(), reason="libseccomp is not installed")
+@on_both_loops
+def test_what_a_strict_service_sees(tmp_path: Path, kind: str) -> None:
+    """It can write to its own directory and /tmp and to nothing else, sees nobody's home, and has few devices."""
+    script = (
+        "for place in $STATE_DIRECTORY /tmp /etc /usr /var /run; do"
+        " (: > $place/asyncinit-x) 2>/dev/null && rm $place/asyncinit-x && echo $place; done;"
+        " ls -A /root; test -e /dev/kmsg && echo kmsg;"
+        " (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo tuned; echo end"
+    )
+    text = f'command = ["sh", "-c", "{script}"]\ntype = "oneshot"\nsecurity = "strict"\n'
+    text += '[directories]\nstate = ["asyncinit-test-strict"]\n'
+    with Init(tmp_path, {"web": text}, loop=kind, environment={"HOME": str(tmp_path)}) as init:
+        assert init.wait() == 0
+        folder = "/var/lib/asyncinit-test-strict" if os.geteuid() == 0 else f"{tmp_path}/.local/state"
+        lines = init.lines("web")
+        assert lines[0].startswith(folder)
+        assert lines[1:] == ["/tmp", "end"]
+
+
+@as_root
+@on_both_loops
+def test_credentials_of_a_service(tmp_path: Path, kind: str) -> None:
+    """Main process, hook and probe find them; no other service does, no environment has them, and they end with it."""
+    secret = tmp_path / "secret"
+    secret.write_text("geheim")
+    secret.chmod(0o600)
+    check = "grep -qx geheim $CREDENTIALS_DIRECTORY/key"
+    web = (
+        'user = "65534"\n'
+        f'command = ["sh", "-c", "{check} && exec sleep 1000"]\n'
+        f'hooks.pre_start = [["sh", "-c", "{check}"]]\nready.command = ["sh", "-c", "{check}"]\n'
+        f'security.credentials = {{ key = "{secret}" }}\n'
+    )
+    place = "/run/credentials/asyncinit-test-web"
+    other = (
+        f'command = ["sh", "-c", "ls -A {place} | wc -l; id -u; exec sleep 1000"]\nrequires = ["asyncinit-test-web"]\n'
+    )
+    other += 'user = "65534"\n'
+    with Init(tmp_path, {"asyncinit-test-web": web, "other": other}, loop=kind) as init:
+        init.wait_state("asyncinit-test-web", "ready")
+        wait_until(lambda: len(init.lines("other")) == 2)
+        assert init.lines("other") == ["0", "65534"]
+        pid = init.status()["asyncinit-test-web"]["pid"]
+        assert b"geheim" not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert (Path(f"/proc/{pid}/root{place}/key")).read_text() == "geheim"
+        assert init.call("stop", "asyncinit-test-web").returncode == 0
+        assert os.listdir(place) == []
+    os.rmdir(place)
+
+
+@on_both_loops
+def test_an_absent_credential_fails_its_service_by_name(tmp_path: Path, kind: str) -> None:
+    """Nothing of it runs."""
+    text = 'command = ["sleep", "1000"]\nrestart = "never"\nsecurity.credentials = { key = "/nowhere" }\n'
+    with Init(tmp_path, {"web": text, "b": 'command = ["sleep", "1000"]\n'}, loop=kind) as init:
+        init.wait_state("web", "failed")
+        reason = init.status()["web"]["reason"]["text"]
+        assert reason.endswith("cannot provide security.credentials.key: /nowhere: no such file or directory")

@@ -10,7 +10,7 @@ import pytest
 from asyncinit.config import spec
 from asyncinit.config.merge import check_table, laid_over
 from asyncinit.config.sections import security
-from asyncinit.config.spec import Landlock, Seccomp, Security
+from asyncinit.config.spec import Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.capabilities import ALL, DOCKER_DEFAULT, NAMES, bits, names
 from asyncinit.config.spec.system_calls import SETS, calls
 from asyncinit.config.values import BadValueError
@@ -85,6 +85,13 @@ def test_what_is_no_path(word: str) -> None:
         security.rule_path(word)
 
 
+@pytest.mark.parametrize("word", ["", ".", "..", "a/b", "x" * 256, "\u00e4" * 128])
+def test_what_is_no_name_of_a_credential(word: str) -> None:
+    """It is the name of a file."""
+    with pytest.raises(BadValueError):
+        security.credential_name(word)
+
+
 def test_sets_of_system_calls() -> None:
     """Each has some, each call once, and names of sets are replaced by what is in them."""
     for name in SETS:
@@ -118,11 +125,17 @@ def test_the_strict_profile() -> None:
     assert strict.gains_nothing
     assert strict.capabilities == ()
     assert strict.seccomp == Seccomp(("@system-service",))
+    assert strict.private_tmp and strict.private_dev and strict.protect_kernel
+    assert (strict.protect_system, strict.protect_home) == (ProtectSystem.STRICT, ProtectHome.YES)
     own = {"capabilities": ["CAP_KILL"], "seccomp": {"deny": ["@mount"]}, "no_new_privileges": False}
+    own |= {"private_tmp": False, "protect_system": False, "protect_home": "read-only"}
     other = resolved({"profile": "strict", **own})
     assert other.capabilities == ("CAP_KILL",)
     assert other.seccomp == Seccomp(None, ("@mount",))
     assert other.no_new_privileges is False
+    assert not other.private_tmp
+    assert other.private_dev
+    assert (other.protect_system, other.protect_home) == (ProtectSystem.NO, ProtectHome.READ_ONLY)
 
 
 def test_a_profile_below_other_keys() -> None:
@@ -144,6 +157,10 @@ def test_a_profile_below_other_keys() -> None:
         {"seccomp": {"allow": [], "action": "kill"}},
         {"seccomp": []},
         {"landlock": {"read": [], "write": ["-/tmp"], "bind_tcp": [80]}},
+        {"private_tmp": True, "protect_system": True, "protect_home": True, "hidden_paths": ["/a", "-/b"]},
+        {"private_dev": True, "protect_system": "full", "protect_home": "read-only", "protect_kernel": True},
+        {"protect_system": "strict", "write_paths": ["${STATE_DIRECTORY}"], "read_only_paths": ["/a"]},
+        {"credentials": {"key": "/etc/key", "other": "-${HOME}/x"}},
     ],
 )
 def test_what_is_shown_declares_the_same(table: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -65,6 +66,13 @@ def path(value: str) -> str:
 def rule_path(value: str) -> str:
     """Return such a path, with "-" before it if it may be absent."""
     path(value.removeprefix("-"))
+    return value
+
+
+def credential_name(value: str) -> str:
+    """Return the name of a file."""
+    if not value or "/" in value or value in (".", "..") or len(os.fsencode(value)) > 255:
+        raise BadValueError
     return value
 
 
@@ -144,6 +152,12 @@ class LandlockTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     ] = UNSET
 
 
+CredentialName = Annotated[
+    str,
+    Meta(extra={"kind": kinds.Kind("name", 'the name of a file, such as "db-password"', credential_name)}),
+]
+
+
 class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What the processes of the service give up, for good: the main one, its hooks and its probe commands. Short form:
     `security = "strict"`."""
@@ -177,13 +191,72 @@ class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     landlock: Annotated[
         LandlockTable | UnsetType, Meta(description="Which files and ports they can reach.", extra={"default": "all"})
     ] = UNSET
+    private_tmp: Annotated[
+        bool | UnsetType,
+        Meta(description="An empty /tmp and /var/tmp in memory, for each process alone.", extra={"default": "`false`"}),
+    ] = UNSET
+    private_dev: Annotated[
+        bool | UnsetType,
+        Meta(description="A /dev of null, zero, random and the like, without disks.", extra={"default": "`false`"}),
+    ] = UNSET
+    protect_system: Annotated[
+        bool | Literal["full", "strict"] | UnsetType,
+        Meta(
+            description="/usr and /boot cannot be written to; `full`: nor /etc; `strict`: nor anything else but /dev, "
+            "/proc, /sys, its `[directories]` and `write_paths`.",
+            extra={"default": "`false`"},
+        ),
+    ] = UNSET
+    protect_home: Annotated[
+        bool | Literal["read-only"] | UnsetType,
+        Meta(
+            description="/home, /root and /run/user are empty, or cannot be written to.", extra={"default": "`false`"}
+        ),
+    ] = UNSET
+    protect_kernel: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="What tunes the kernel in /proc and /sys cannot be written to, what tells its secrets not be "
+            "read, as in Docker.",
+            extra={"default": "`false`"},
+        ),
+    ] = UNSET
+    read_only_paths: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(description="Cannot be written to, with all below.", examples=[["/srv/web"]], extra={"default": ""}),
+    ] = UNSET
+    write_paths: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(description="Can, although what is above cannot.", examples=[["/srv/web/cache"]], extra={"default": ""}),
+    ] = UNSET
+    hidden_paths: Annotated[
+        list[RulePath] | UnsetType,
+        Meta(description="Are empty: nobody sees what is below.", examples=[["-/srv/other"]], extra={"default": ""}),
+    ] = UNSET
+    credentials: Annotated[
+        dict[CredentialName, RulePath],
+        Meta(
+            description="Secrets as files: copies of these in a folder of the service's own, in memory, told as "
+            "`CREDENTIALS_DIRECTORY`.",
+            examples=[{"db-password": "/etc/secrets/db"}],
+        ),
+    ] = {}
 
 
 KEYS = frozenset(SecurityTable.__struct_fields__) - {"profile"}
 """What `prefer` can name of the table."""
 
 PROFILES: Mapping[str, Keys] = {
-    "strict": {"no_new_privileges": True, "capabilities": "none", "seccomp": ["@system-service"]},
+    "strict": {
+        "no_new_privileges": True,
+        "capabilities": "none",
+        "seccomp": ["@system-service"],
+        "private_tmp": True,
+        "private_dev": True,
+        "protect_system": "strict",
+        "protect_home": True,
+        "protect_kernel": True,
+    },
 }
 """The keys of each profile; one that stands beside it counts instead."""
 
@@ -194,7 +267,7 @@ def in_full(declared: Profile | SecurityTable) -> SecurityTable:
     if isinstance(table.profile, UnsetType):
         return table
     given = {key: getattr(table, key) for key in KEYS}
-    own = {key: value for key, value in given.items() if value not in (UNSET, [])}
+    own = {key: value for key, value in given.items() if value not in (UNSET, [], {})}
     return SecurityTable(**{**PROFILES[table.profile], **own})
 
 
@@ -207,7 +280,35 @@ def resolve(declared: SecurityTable) -> spec.Security:
         ambient_capabilities=names([one_capability(name) for name in declared.ambient_capabilities]),
         seccomp=_seccomp(declared.seccomp),
         landlock=_landlock(declared.landlock),
+        private_tmp=declared.private_tmp is True,
+        private_dev=declared.private_dev is True,
+        protect_system=_SYSTEM[declared.protect_system],
+        protect_home=_HOME[declared.protect_home],
+        protect_kernel=declared.protect_kernel is True,
+        read_only_paths=_paths(declared.read_only_paths),
+        write_paths=_paths(declared.write_paths),
+        hidden_paths=_paths(declared.hidden_paths),
+        credentials=declared.credentials,
     )
+
+
+_SYSTEM: Mapping[Any, spec.ProtectSystem] = {
+    UNSET: spec.ProtectSystem.NO,
+    False: spec.ProtectSystem.NO,
+    True: spec.ProtectSystem.YES,
+    "full": spec.ProtectSystem.FULL,
+    "strict": spec.ProtectSystem.STRICT,
+}
+_HOME: Mapping[Any, spec.ProtectHome] = {
+    UNSET: spec.ProtectHome.NO,
+    False: spec.ProtectHome.NO,
+    True: spec.ProtectHome.YES,
+    "read-only": spec.ProtectHome.READ_ONLY,
+}
+
+
+def _paths(given: list[str] | UnsetType) -> tuple[str, ...]:
+    return () if isinstance(given, UnsetType) else names(given)
 
 
 def _words(given: str | list[str]) -> tuple[str, ...]:
@@ -242,8 +343,18 @@ def declare(security: spec.Security) -> Keys:
             "ambient_capabilities": list(security.ambient_capabilities),
             "seccomp": seccomp and _declared_seccomp(seccomp),
             "landlock": landlock and _declared_landlock(landlock),
+            **{key: getattr(security, key) or None for key in ("private_tmp", "private_dev", "protect_kernel")},
+            "protect_system": _given(_SYSTEM, security.protect_system),
+            "protect_home": _given(_HOME, security.protect_home),
+            **{key: list(getattr(security, key)) for key in ("read_only_paths", "write_paths", "hidden_paths")},
+            "credentials": dict(security.credentials),
         }
     )
+
+
+def _given(words: Mapping[Any, Any], value: object) -> Any:
+    """Return the word for a value, None for the default."""
+    return next((word for word, meant in words.items() if meant is value and word), None)
 
 
 def _declared_seccomp(seccomp: spec.Seccomp) -> Keys | list[str]:

@@ -49,7 +49,7 @@ from asyncinit.config.spec.mounts import Mount, MountKind
 from asyncinit.config.spec.namespaces import Belonging, IdRange, NamespaceKind, Namespaces
 from asyncinit.config.spec.pods import POD_PREFIX, SHARED, Pod, PodInit, PodTree, pod_key, pod_of_key
 from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
-from asyncinit.config.spec.security import KILL, Landlock, Seccomp, Security
+from asyncinit.config.spec.security import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
@@ -132,6 +132,8 @@ __all__ = [
     "Namespaces",
     "KILL",
     "Landlock",
+    "ProtectHome",
+    "ProtectSystem",
     "Seccomp",
     "Security",
     "Directories",

@@ -11,6 +11,7 @@ class MountKind(StrEnum):
     """What a mount shows at its target.
 
     `BIND`: a file or folder of asyncinit's own file system. `DEV`: a /dev of the few devices that are harmless.
+    `CREDENTIALS`: copies of files, in memory that is never swapped where that can be had, for one user to read.
     The last three are about what stands at the target already. `READ_ONLY`: it cannot be written to, with all below.
     `WRITABLE`: it stays as it is below one that becomes READ_ONLY. `HIDDEN`: nobody reads or enters it.
     """
@@ -22,6 +23,7 @@ class MountKind(StrEnum):
     DEVPTS = "devpts"
     OVERLAY = "overlay"
     DEV = "dev"
+    CREDENTIALS = "credentials"
     READ_ONLY = "read-only"
     WRITABLE = "writable"
     HIDDEN = "hidden"
@@ -41,7 +43,8 @@ class Mount(Struct, frozen=True):
     `source` is of BIND, outside the root; `recursive`: with all that is mounted below it. `optional`: nothing is done
     where the source (of one in place: the target) is absent. `size` in bytes (None: the kernel's half of the memory)
     and `mode` are a TMPFS's. `lower` (the uppermost first), `upper` and `work` are folders outside the root; an OVERLAY
-    without `upper` is read-only.
+    without `upper` is read-only. `files` are the names and sources of CREDENTIALS ("-" before one: may be absent),
+    `owner` the uid and gid that they are for, None: whoever we are.
     """
 
     kind: MountKind
@@ -58,3 +61,5 @@ class Mount(Struct, frozen=True):
     lower: tuple[str, ...] = ()
     upper: str = ""
     work: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    owner: tuple[int, int] | None = None

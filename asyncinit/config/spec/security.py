@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct, field
 
 KILL = "kill"
 """The action of a filter that ends the process; the others are names of errnos."""
+
+
+class ProtectSystem(StrEnum):
+    """What of the system's files cannot be written to: /usr and /boot; /etc too; all but what is said to be."""
+
+    NO = "no"
+    YES = "yes"
+    FULL = "full"
+    STRICT = "strict"
+
+
+class ProtectHome(StrEnum):
+    """What becomes of the folders of people: they are hidden, or cannot be written to."""
+
+    NO = "no"
+    YES = "yes"
+    READ_ONLY = "read-only"
 
 
 class Seccomp(Struct, frozen=True):
@@ -38,7 +58,8 @@ class Security(Struct, frozen=True):
     """The [security] section.
 
     `capabilities` are words for `capabilities.bits`, None: as ours. `no_new_privileges` None: where another key takes
-    it.
+    it. In the lists of paths "-" before one means that it may be absent. `credentials` are files by the names under
+    which the service finds them.
     """
 
     no_new_privileges: bool | None = None
@@ -46,6 +67,15 @@ class Security(Struct, frozen=True):
     ambient_capabilities: tuple[str, ...] = ()
     seccomp: Seccomp | None = None
     landlock: Landlock | None = None
+    private_tmp: bool = False
+    private_dev: bool = False
+    protect_system: ProtectSystem = ProtectSystem.NO
+    protect_home: ProtectHome = ProtectHome.NO
+    protect_kernel: bool = False
+    read_only_paths: tuple[str, ...] = ()
+    write_paths: tuple[str, ...] = ()
+    hidden_paths: tuple[str, ...] = ()
+    credentials: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self != _NOTHING

@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from asyncinit.config.spec import Mount, MountKind
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import mounting as kernel
+from asyncinit.runtime.process import secrets
 from asyncinit.runtime.process.step import Step
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -35,7 +36,7 @@ class Mounting:
 
     def __init__(self, mounts: Iterable[Mount], root: str | None) -> None:
         # Those nearer to the root first; what is about the place itself comes when all else is there.
-        self._mounts = sorted(mounts, key=lambda mount: (mount.kind.in_place, mount.target.count("/")))
+        self._mounts = sorted(mounts, key=lambda mount: (mount.kind.in_place, mount.target.rstrip("/").count("/")))
         self._root = root
         self._old_root = -1
         self._new_root = -1
@@ -53,6 +54,8 @@ class Mounting:
         for index, mount in enumerate(self._mounts):
             if mount.kind is MountKind.BIND:
                 steps.append((mount, Step(name(mount), self._open_source, (index, mount))))
+            elif mount.kind is MountKind.CREDENTIALS:
+                steps.append((mount, Step(name(mount), self._copy_secrets, (index, mount))))
             elif mount.kind is MountKind.HIDDEN:
                 steps.append((mount, Step(name(mount), self._open_cover, (index,))))
             elif mount.kind is MountKind.DEV:
@@ -77,17 +80,17 @@ class Mounting:
 
     def _in_place(self) -> list[tuple[Mount | None, Step]]:
         """What stays writable is kept before what is above it changes, and put there again afterwards."""
-        order = (
-            (MountKind.WRITABLE, self._keep),
-            (MountKind.READ_ONLY, self._make_read_only),
-            (MountKind.WRITABLE, self._put_kept),
-            (MountKind.HIDDEN, self._hide),
+        # One that is nearer to the root comes first, so that there can be one of each kind within the other.
+        order: tuple[dict[MountKind, Callable[[int, Mount], None]], ...] = (
+            {MountKind.WRITABLE: self._keep},
+            {MountKind.READ_ONLY: self._make_read_only, MountKind.WRITABLE: self._put_kept},
+            {MountKind.HIDDEN: self._hide},
         )
         return [
-            (mount, Step(name(mount), call, (index, mount)))
-            for kind, call in order
+            (mount, Step(name(mount), calls[mount.kind], (index, mount)))
+            for calls in order
             for index, mount in enumerate(self._mounts)
-            if mount.kind is kind
+            if mount.kind in calls
         ]
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -117,6 +120,9 @@ class Mounting:
             _restrict(tree, kernel_attributes, recursive=mount.recursive)
         self._opened[index] = tree
 
+    def _copy_secrets(self, index: int, mount: Mount) -> None:
+        self._opened[index] = secrets.copied(mount.files, mount.owner, attributes(mount))
+
     def _open_cover(self, index: int) -> None:
         """Open what is put over a file that nobody shall read; where it is a folder instead, it is not used."""
         self._opened[index] = kernel.copy(_OVER_FILES, recursive=False)
@@ -145,7 +151,7 @@ class Mounting:
         os.chroot(".")
 
     def _place(self, index: int, mount: Mount) -> None:
-        if mount.kind in (MountKind.BIND, MountKind.OVERLAY):
+        if mount.kind in (MountKind.BIND, MountKind.OVERLAY, MountKind.CREDENTIALS):
             if index not in self._opened:
                 return  # it is absent, and may be
             tree = self._opened.pop(index)
@@ -233,6 +239,8 @@ class Mounting:
 def name(mount: Mount) -> str:
     """Return what a mount is about, to be read after "cannot"."""
     match mount.kind:
+        case MountKind.CREDENTIALS:
+            return f"provide security.credentials in {mount.target}"
         case MountKind.BIND:
             return f"mount {mount.source} on {mount.target}"
         case MountKind.READ_ONLY:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from asyncinit.config.spec import Belonging, Limits, NamespaceKind, Namespaces, Security, ServiceSpec
 from asyncinit.errors import SpawnError, why
-from asyncinit.runtime.process import isolating, limiting, securing, separation
+from asyncinit.runtime.process import concealing, isolating, limiting, securing, separation
 from asyncinit.runtime.process.identity import Identity, identify
 from asyncinit.runtime.process.plan import NO_SECURITY, Credentials
 from asyncinit.runtime.process.securing import Securing
@@ -101,19 +101,23 @@ def try_limits(spec: ServiceSpec) -> tuple[Limits, list[tuple[str, str]]]:
 
 
 def try_security(
-    security: Security, named: frozenset[str], credentials: Credentials | None
+    security: Security, named: frozenset[str], credentials: Credentials | None, namespaces: Namespaces, secrets: str
 ) -> tuple[Security, list[tuple[str, str]]]:
     """Return as much of `security` as the kernel grants, and what of `named` had to be left out, with why.
 
-    Its system call filter is not tried: see `securing.make_filter`.
+    Each key is tried alone, within `namespaces`; `secrets` is the folder for these. The filter of system calls is not
+    tried: see `securing.make_filter`.
     """
-    if securing.is_ours(credentials):
-        credentials = None
+    isolation = separation.isolation(namespaces, None, credentials)
+    pids = namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE
     granted, left_out = security, []
     for key, alone in securing.by_key(security):
         if named & {"security", f"security.{key}"} and key != "seccomp":
-            way = Securing(alone, credentials)
-            text = _try([*way.become(), *way.close_off()])
+            inside = concealing.added(isolation, alone, secrets, credentials)
+            stays = not isolating.changes_users(inside) and securing.is_ours(credentials)
+            way = Securing(alone, None if stays else credentials)
+            isolated = [step for _, step in isolating.by_key(inside, pids=pids)]
+            text = _try([*isolated, *way.become(), *way.close_off()])
             if text:
                 granted = securing.without(granted, key)
                 left_out.append((f"security.{key}", text))

@@ -17,6 +17,7 @@ from asyncinit.config.spec import Limits, Namespaces, Security, ServiceSpec
 from asyncinit.errors import SpawnError
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.runtime.process import (
+    concealing,
     conditions,
     directories,
     environment,
@@ -249,8 +250,14 @@ def _secure(
     if not spec.security:
         return
     step("set security")
-    wanted = _assemble(spec, inherited, own, findings).security
-    granted, refused = preferences.try_security(wanted, spec.prefer, findings.identity.credentials)
+    prepared = _assemble(spec, inherited, own, findings)
+    granted, refused = preferences.try_security(
+        prepared.security,
+        spec.prefer,
+        prepared.credentials,
+        findings.namespaces or spec.namespaces,
+        prepared.environment.get(concealing.VARIABLE, ""),
+    )
     if granted.seccomp is not None:
         try:
             findings.system_call_filter = securing.make_filter(granted.seccomp)
@@ -285,7 +292,9 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
     omitted = {one.key for one in findings.not_applied}
     namespaces = separation.of_service(spec, inherited, own) if findings.namespaces is None else findings.namespaces
     credentials = separation.granted(findings.identity.credentials, namespaces)
-    shown = map(separation.shown, filter(None, ":".join(findings.directories.values()).split(":")))
+    folders = list(filter(None, ":".join(findings.directories.values()).split(":")))
+    security = spec.security if findings.security is None else findings.security
+    told = {**findings.directories, **concealing.variables(security, spec.name, inherited)}
 
     def variables_of(identity: Identity) -> dict[str, str]:
         return environment.build(
@@ -293,7 +302,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
             inherited,
             account=identity.account,
             files=findings.files,
-            directories=findings.directories,
+            directories=told,
             own=own,
         )
 
@@ -302,7 +311,6 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         folder = spec.working_directory
         if folder is not None:
             folder = environment.expand(folder, variables, "working_directory")
-        security = spec.security if findings.security is None else findings.security
         security = securing.expanded(security, variables)
         users = {
             name: (separation.granted(identity.credentials, namespaces), variables_of(identity))
@@ -311,6 +319,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         }
     except UnsetVariableError as error:
         raise SpawnError("set the environment", 0, str(error)) from error
+    isolation = separation.isolation(namespaces, None, credentials, map(separation.shown, folders))
     return Prepared(
         variables,
         credentials,
@@ -322,6 +331,6 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         spec.limits if findings.limits is None else findings.limits,
         security,
         findings.system_call_filter,
-        isolation=separation.isolation(namespaces, None, credentials, shown),
+        isolation=concealing.added(isolation, security, told.get(concealing.VARIABLE, ""), credentials, folders),
         pid1=separation.pid1(namespaces),
     )

@@ -13,18 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from asyncinit.config.spec import KILL, Landlock, Seccomp, Security
+from asyncinit.config.spec import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.capabilities import ALL, bits, names
 from asyncinit.config.spec.system_calls import ALWAYS, KNOWN, calls
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import capabilities, landlock, seccomp
 from asyncinit.linux.capabilities import Sets
 from asyncinit.linux.process import set_no_new_privs
+from asyncinit.runtime.process import concealing
 from asyncinit.runtime.process.environment import expand
 from asyncinit.runtime.process.plan import Credentials
 from asyncinit.runtime.process.step import Step
 
-KEYS = ("no_new_privileges", "capabilities", "ambient_capabilities", "seccomp", "landlock")
+KEYS = ("no_new_privileges", "capabilities", "ambient_capabilities", "seccomp", "landlock", *concealing.KEYS)
+
+_EMPTY: tuple[object, ...] = (None, (), False, {}, ProtectSystem.NO, ProtectHome.NO)
 
 
 class Securing:
@@ -242,24 +245,36 @@ def _enforce_filter(program: bytes) -> None:
 
 def expanded(security: Security, variables: Mapping[str, str]) -> Security:
     """Return `security` with the variables in its paths replaced. Raises UnsetVariableError."""
+
+    def all_of(paths: tuple[str, ...], key: str) -> tuple[str, ...]:
+        return tuple(expand(path, variables, f"security.{key}") for path in paths)
+
+    keys = {key: getattr(security, key) for key in ("read_only_paths", "write_paths", "hidden_paths")}
+    changes: dict[str, object] = {key: all_of(paths, key) for key, paths in keys.items() if paths}
+    if security.credentials:
+        sources = all_of(tuple(security.credentials.values()), "credentials")
+        changes["credentials"] = dict(zip(security.credentials, sources, strict=True))
     rules = security.landlock
-    if rules is None or not rules.has_paths:
-        return security
-    keys = {key: getattr(rules, key) for key in ("read", "write", "execute")}
-    paths = {
-        key: tuple(expand(path, variables, f"security.landlock.{key}") for path in given)
-        for key, given in keys.items()
-        if given is not None
-    }
-    return replace(security, landlock=replace(rules, **paths))
+    if rules is not None and rules.has_paths:
+        lists = {key: getattr(rules, key) for key in ("read", "write", "execute")}
+        found = {key: all_of(paths, f"landlock.{key}") for key, paths in lists.items() if paths}
+        changes["landlock"] = replace(rules, **found)
+    return replace(security, **changes) if changes else security
 
 
 def by_key(security: Security) -> Iterator[tuple[str, Security]]:
     """Yield each key of [security] that is set, with a security of that key alone (and what it needs)."""
     for key in KEYS:
         value = getattr(security, key)
-        if value not in (None, (), False):
+        if value not in _EMPTY:
             yield key, Security(**{key: value, "no_new_privileges": security.gains_nothing})
+
+
+def of_member(security: Security) -> Security:
+    """Return what a pod's member has with this [security]: no more than Docker's capabilities, unless it says so."""
+    if security.capabilities is not None:
+        return security
+    return replace(security, capabilities=("docker-default", *security.ambient_capabilities))
 
 
 def without(security: Security, key: str) -> Security:

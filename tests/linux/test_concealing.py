@@ -1,0 +1,222 @@
+"""What [security] takes away of the file system, and the secrets that it gives: seen by programs that try."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asyncinit.config.spec import ProtectHome, ProtectSystem, Security
+from asyncinit.runtime.process import concealing, preferences, secrets, securing
+from asyncinit.runtime.process.plan import Credentials, ExecPlan, Isolation
+from tests.linux.running import FORKING, Running
+
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+PLACE = "/run/credentials/asyncinit-test"
+
+
+def may_mount() -> bool:
+    """Whether this process may have mounts of its own."""
+    return subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode == 0
+
+
+pytestmark = [
+    pytest.mark.filterwarnings(FORKING),
+    pytest.mark.skipif(not may_mount(), reason="needs CAP_SYS_ADMIN"),
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux"),
+]
+
+
+@pytest.fixture
+def running(loop: asyncio.AbstractEventLoop) -> Iterator[Running]:
+    """A loop that makes processes; nothing may be left of it."""
+    running = Running(loop)
+    yield running
+    assert running.reaper.pids() == frozenset()
+
+
+def plan(text: str, security: Security, credentials: Credentials | None = None, kept: tuple[str, ...] = ()) -> ExecPlan:
+    isolation = concealing.added(Isolation(), security, PLACE, credentials, kept)
+    return ExecPlan(
+        ("/bin/sh", "-c", text), ENVIRONMENT, credentials=credentials, security=security, isolation=isolation
+    )
+
+
+def said(running: Running, wanted: ExecPlan) -> str:
+    """What a shell writes, without the names of its own lines."""
+    reader, writer = os.pipe()
+    try:
+        outcome = running.run(replace(wanted, stdout=writer, stderr=writer, working_directory="/"))
+        assert outcome.failure is None
+    finally:
+        os.close(writer)
+    with open(reader) as file:
+        return file.read().strip()
+
+
+def write(path: str) -> str:
+    return f"if (: > {path}/asyncinit-x) 2>/dev/null; then rm {path}/asyncinit-x; echo yes; else echo no; fi; "
+
+
+def test_a_tmp_of_its_own(running: Running, tmp_path: Path) -> None:
+    """It is empty and writable for everybody, and nothing of it is seen outside."""
+    (tmp_path / "file").write_text("outside")
+    nobody = Credentials(65534, 65534, (65534,))
+    text = "ls /tmp /var/tmp; stat -c %a /tmp; echo inside > /tmp/asyncinit-own && cat /tmp/asyncinit-own"
+    found = said(running, plan(text, Security(private_tmp=True), nobody)).split()
+    assert found == ["/tmp:", "/var/tmp:", "1777", "inside"]
+    assert not os.path.exists("/tmp/asyncinit-own")
+
+
+def test_a_dev_of_its_own(running: Running) -> None:
+    """The harmless devices work; disks, memory and consoles are not there, and no others can be made."""
+    text = "echo x > /dev/null && head -c 2 /dev/zero | wc -c; ls /dev; mknod /dev/mem c 1 1 || echo refused"
+    found = said(running, plan(text, Security(private_dev=True))).split()
+    assert found[0] == "2"
+    assert found[-1] == "refused"
+    assert {"null", "urandom", "shm", "pts"} <= set(found)
+    assert not {"mem", "kmsg", "console", "vda", "sda"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "writable"),
+    [
+        (ProtectSystem.NO, {"/usr": "yes", "/etc": "yes", "/var": "yes", "/dev/shm": "yes"}),
+        (ProtectSystem.YES, {"/usr": "no", "/etc": "yes", "/var": "yes", "/dev/shm": "yes"}),
+        (ProtectSystem.FULL, {"/usr": "no", "/etc": "no", "/var": "yes", "/dev/shm": "yes"}),
+        (ProtectSystem.STRICT, {"/usr": "no", "/etc": "no", "/var": "no", "/dev/shm": "yes"}),
+    ],
+)
+def test_a_protected_system(running: Running, wanted: ProtectSystem, writable: dict[str, str]) -> None:
+    """Root itself is refused where the system is protected, and nowhere else."""
+    text = "".join(map(write, writable))
+    assert said(running, plan(text, Security(protect_system=wanted))).split() == list(writable.values())
+
+
+def test_what_stays_writable_in_a_strict_system(running: Running, tmp_path: Path) -> None:
+    """Directories of the service, `write_paths`, a /tmp of its own; what is read-only within them is that."""
+    for name in ("kept", "listed", "listed/not", "other"):
+        (tmp_path / name).mkdir()
+    security = Security(
+        protect_system=ProtectSystem.STRICT,
+        write_paths=(f"{tmp_path}/listed", "-/nowhere"),
+        read_only_paths=(f"{tmp_path}/listed/not",),
+    )
+    text = "".join(write(f"{tmp_path}/{name}") for name in ("kept", "listed", "listed/not", "other"))
+    assert said(running, plan(text, security, kept=(f"{tmp_path}/kept",))).split() == ["yes", "yes", "no", "no"]
+    private = Security(protect_system=ProtectSystem.STRICT, private_tmp=True)
+    assert said(running, plan(write("/tmp") + write("/var/tmp"), private)).split() == ["yes", "yes"]
+
+
+def test_what_is_read_only_cannot_be_made_writable_again(running: Running) -> None:
+    """Without CAP_SYS_ADMIN: with it a root can mount as it likes, which the guide says."""
+    security = Security(protect_system=ProtectSystem.STRICT, capabilities=("~CAP_SYS_ADMIN",))
+    text = "mount -o remount,rw / 2>/dev/null && echo mounted; umount /proc 2>/dev/null && echo unmounted; "
+    assert said(running, plan(text + write("/etc"), security)) == "no"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [(ProtectHome.YES, "hidden no"), (ProtectHome.READ_ONLY, "seen no"), (ProtectHome.NO, "seen yes")],
+)
+def test_protected_homes(running: Running, wanted: ProtectHome, found: str) -> None:
+    """Nothing is seen in /root, or nothing can be written there."""
+    text = 'if [ -n "$(ls -A /root 2>/dev/null)" ]; then echo seen; else echo hidden; fi; ' + write("/root")
+    assert said(running, plan(text, Security(protect_home=wanted))).split() == found.split()
+
+
+def test_hidden_paths(running: Running, tmp_path: Path) -> None:
+    """A folder is empty, a file has nothing in it; where they may be absent nothing is done."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "secret").write_text("secret")
+    (tmp_path / "file").write_text("secret")
+    security = Security(
+        hidden_paths=(f"{tmp_path}/folder", f"{tmp_path}/file", "-/nowhere"), capabilities=("~CAP_SYS_ADMIN",)
+    )
+    text = f"ls -A {tmp_path}/folder; cat {tmp_path}/folder/secret {tmp_path}/file; umount {tmp_path}/folder"
+    assert "secret\n" not in said(running, plan(text + "; exit 0", security)) + "\n"
+    assert (tmp_path / "file").read_text() == "secret"
+    missing = Security(hidden_paths=("/nowhere",))
+    assert str(running.run(plan(":", missing)).failure) == "cannot hide /nowhere: no such file or directory"
+
+
+def test_a_protected_kernel(running: Running) -> None:
+    """Its settings cannot be changed, its memory is not seen; what can be read stays so."""
+    text = "cat /proc/sys/kernel/ostype; (echo x > /proc/sys/kernel/domainname) 2>/dev/null || echo refused; "
+    text += "head -c 1 /proc/kcore 2>/dev/null | wc -c; cat /proc/keys 2>/dev/null | wc -c"
+    for more in (ProtectSystem.NO, ProtectSystem.STRICT):
+        found = said(running, plan(text, Security(protect_kernel=True, protect_system=more))).split()
+        assert found == ["Linux", "refused", "0", "0"]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Credentials
+
+
+def test_credentials_are_the_services_alone(running: Running, tmp_path: Path) -> None:
+    """Its user reads them and cannot change them, nobody else sees them, and they end with the process."""
+    source = tmp_path / "source"
+    source.write_text("geheim")
+    source.chmod(0o600)
+    nobody = Credentials(65534, 65534, (65534,))
+    security = Security(credentials={"db": str(source), "absent": "-/nowhere"})
+    text = f"cd {PLACE}; ls -A; cat db; stat -c ' %a %u %g' db .; (: > db) 2>/dev/null || echo refused"
+    found = said(running, plan(text, security, nobody)).split()
+    assert found == ["db", "geheim", "400", "65534", "65534", "500", "65534", "65534", "refused"]
+    assert os.listdir(PLACE) == []
+    os.rmdir(PLACE)
+
+
+def test_credentials_are_in_memory(running: Running, tmp_path: Path) -> None:
+    """In a file system that is never swapped out, where that can be had, and that no program runs from."""
+    (tmp_path / "source").write_text("x")
+    security = Security(credentials={"db": f"{tmp_path}/source"})
+    found = said(running, plan(f"grep ' {PLACE} ' /proc/self/mountinfo", security))
+    assert " ramfs " in found or " tmpfs " in found
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(found.split()[5].split(","))
+    os.rmdir(PLACE)
+
+
+def test_credentials_that_cannot_be_had(running: Running, tmp_path: Path) -> None:
+    """Each is named, with its source and the reason."""
+    (tmp_path / "large").write_bytes(bytes(secrets.MOST))
+    (tmp_path / "small").write_bytes(b"x")
+    os.mkfifo(tmp_path / "pipe")
+    reasons = {
+        "/nowhere": "/nowhere: no such file or directory",
+        str(tmp_path): f"{tmp_path} is not a regular file",
+        f"{tmp_path}/pipe": f"{tmp_path}/pipe is not a regular file",
+    }
+    for source, reason in reasons.items():
+        failure = running.run(plan(":", Security(credentials={"db": source}))).failure
+        assert str(failure) == f"cannot provide security.credentials.db: {reason}"
+    together = Security(credentials={"a": f"{tmp_path}/large", "b": f"{tmp_path}/small"})
+    assert str(running.run(plan(":", together)).failure).endswith("all of them together may have 1 MiB")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Without the right
+
+
+def _without_the_right() -> None:
+    os.setgroups([])
+    os.setresgid(1000, 1000, 1000)
+    os.setresuid(1000, 1000, 1000)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_who_may_not_mount_is_told() -> None:
+    """The namespace is refused with what would help, and nothing of the rest is done."""
+    from asyncinit.runtime.process import isolating
+
+    isolation = concealing.added(Isolation(), Security(private_tmp=True), PLACE, None)
+    steps = [securing.Step("become ordinary", _without_the_right), *isolating.steps(isolation)]
+    text = preferences._try(steps)
+    assert text.startswith("cannot make a namespace (mount): operation not permitted; asyncinit runs as uid 1000")
+    assert 'namespaces.user = "private"' in text
