@@ -54,7 +54,7 @@ class Landlock(Struct, frozen=True):
         return not (self.read is None and self.write is None and self.execute is None)
 
 
-class Security(Struct, frozen=True):
+class Security(Struct, frozen=True, omit_defaults=True):
     """The [security] section.
 
     `capabilities` are words for `capabilities.bits`, None: as ours. `no_new_privileges` None: where another key takes
