@@ -10,6 +10,8 @@ from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect
 from asyncinit.client.errors import EXIT_NOT_ALLOWED
 from asyncinit.errors import SpawnError, why
+from asyncinit.linux import signals
+from asyncinit.runtime.process import executable
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -32,12 +34,29 @@ def execute(invocation: Invocation) -> int:
     name = invocation.values["name"]
     with connect(invocation.socket) as server:
         plan = server.call("ExecPlan", {"name": name})
+        pid = plan.get("pid")
+        if pid is not None:
+            from asyncinit.client.pids import translator
+
+            pid = translator(server.server_pid, server.call("Status", {})["asyncinit"]["pid"])(pid)
+            if pid is None:
+                complain(f"{name}: its processes cannot be seen from here, so its namespaces cannot be joined")
+                return EXIT_NOT_ALLOWED
     for lost in plan["left_out"]:
         complain(f"{lost} is left out: its value is not UTF-8")
-    # Before we are somebody else, who may not be allowed to read where asyncinit is installed.
-    from asyncinit.linux import signals
-    from asyncinit.runtime.process import executable
+    if pid is None:
+        return _become_program(name, plan, program)
+    from asyncinit.cli.joining import run_where
 
+    try:
+        return run_where(pid, lambda: _become_program(name, plan, program))
+    except SpawnError as error:
+        complain(f"{name}: {error}")
+        return EXIT_NOT_ALLOWED if error.errno in (errno.EPERM, errno.EACCES) else 1
+
+
+def _become_program(name: str, plan: dict[str, Any], program: tuple[str, ...]) -> int:
+    """Take on what the service has and execute the program; return an exit status if that fails."""
     try:
         become(plan)
     except SpawnError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+from collections.abc import Iterable
 
 from asyncinit.linux.libc import call, clone_number
 
@@ -27,6 +29,8 @@ FLAGS = {
     "cgroup": CLONE_NEWCGROUP,
 }
 """The kinds of namespaces by name, in an order in which they can be joined: the user namespace gives the right to."""
+
+_FILES = {"mount": "mnt"}  # where the file in /proc/PID/ns has another name
 
 _MS_RDONLY = 1  # <sys/mount.h>
 _MS_NOSUID = 2
@@ -52,6 +56,40 @@ def unshare(flags: int) -> None:
 def setns(fd: int, kind: int = 0) -> None:
     """Join the namespace that `fd` (of /proc/PID/ns, or a pidfd with flags in `kind`) stands for (setns(2))."""
     call("setns", fd, kind)
+
+
+def join_process(pidfd: int, pid: int, kinds: Iterable[str]) -> None:
+    """Join the namespaces of `kinds` (keys of FLAGS) that process `pid`, for which `pidfd` stands, is in.
+
+    All at once by the pidfd (Linux 5.8), so that they are those of one moment; before that one by one, from /proc. A
+    PID namespace concerns our children only. Raises ProcessLookupError if the process is gone.
+    """
+    wanted = [kind for kind in FLAGS if kind in set(kinds)]
+    try:
+        setns(pidfd, sum(FLAGS[kind] for kind in wanted))
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF):
+            raise
+    else:
+        return
+    fds = [os.open(f"/proc/{pid}/ns/{_FILES.get(kind, kind)}", os.O_RDONLY | os.O_CLOEXEC) for kind in wanted]
+    try:
+        signal.pidfd_send_signal(pidfd, 0)  # it lives, so these are its own
+        for kind, fd in zip(wanted, fds, strict=True):
+            setns(fd, FLAGS[kind])
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def kinds_apart(pid: int) -> frozenset[str]:
+    """Return the kinds of namespaces (keys of FLAGS) in which process `pid` is not where we are. Raises OSError."""
+    files = {kind: _FILES.get(kind, kind) for kind in FLAGS}
+    return frozenset(
+        kind
+        for kind, file in files.items()
+        if os.stat(f"/proc/{pid}/ns/{file}").st_ino != os.stat(f"/proc/self/ns/{file}").st_ino
+    )
 
 
 def write_id_maps(uid: int, gid: int, inside_uid: int = 0, inside_gid: int = 0) -> None:

@@ -314,6 +314,11 @@ def status_field(pid: int, name: str) -> str:
     return ""
 
 
+def innermost_pid(pid: int) -> str:
+    """Return the pid of a process as it sees itself, in the innermost of its PID namespaces; "" if it is gone."""
+    return status_field(pid, "NSpid").split("\t")[-1].strip()
+
+
 def command_line(pid: int) -> str:
     """Return the arguments of `pid` with blanks between, fit for a line; empty for a zombie, or where it is hidden."""
     data = _read(f"/proc/{pid}/cmdline", 4096) or b""

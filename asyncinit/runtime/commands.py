@@ -16,14 +16,17 @@ from asyncinit.core.budget import Pace
 from asyncinit.core.events import HookStage
 from asyncinit.core.status import Code, Reason
 from asyncinit.errors import SpawnError
+from asyncinit.linux.proc import innermost_pid
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.hooks import Activity, CommandRun, CommandState, Done, HookRun, HooksState
 from asyncinit.runtime.process.prepare import Cancellable
 from asyncinit.runtime.process.prepared import Prepared
-from asyncinit.runtime.process.separation import outside
+from asyncinit.runtime.process.separation import beside, outside
 from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
+
+_MAIN_PID = "MAINPID"
 
 
 class CommandsState(Struct):
@@ -38,16 +41,26 @@ class CommandsState(Struct):
 
 
 class Commands:
-    """The commands of one run of `spec`, whose members are known as `life` and by `token`; `complain` is for people."""
+    """The commands of one run of `spec`, whose members are known as `life` and by `token`.
+
+    `complain` is for people, `main` tells the pid of its main process, if it has one.
+    """
 
     def __init__(
-        self, workshop: Workshop, spec: ServiceSpec, life: str, token: str, complain: Callable[[str], None]
+        self,
+        workshop: Workshop,
+        spec: ServiceSpec,
+        life: str,
+        token: str,
+        complain: Callable[[str], None],
+        main: Callable[[], int | None],
     ) -> None:
         self._shop = workshop
         self._spec = spec
         self._life = life
         self._token = token
         self._complain = complain
+        self._main = main
         self._under_way: dict[str, Activity] = {}
         self._variables: dict[str, Mapping[str, str]] = {}
         self._running: dict[CommandRun, Channel | None] = {}
@@ -122,8 +135,16 @@ class Commands:
         user: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Activity:
-        """Run one command, declared at `key`, for `timeout` seconds at most. Raises SpawnError."""
+        """Run one command, declared at `key`, for `timeout` seconds at most. Raises SpawnError.
+
+        As long as the service has a main process it is in the namespaces of that, else in others of the same kind.
+        """
+        main = self._main()
+        if main is not None and prepared.pid1 is not None and variables and _MAIN_PID in variables:
+            variables = {**variables, _MAIN_PID: innermost_pid(main)}
         plan = prepared.plan(command, key, user, variables)
+        if main is not None:
+            plan = beside(plan, main)
         ids = outside(plan.isolation, plan.credentials)
         channel = self._shop.capture.open(self._spec.name, None if ids is None else ids[0], main=False)
         plan = replace(

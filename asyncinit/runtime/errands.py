@@ -41,7 +41,7 @@ class Errands:
         self._run = run
         self._post = post
         self._complain = complain
-        self._commands = Commands(workshop, run.spec, run.life, run.token, complain)
+        self._commands = Commands(workshop, run.spec, run.life, run.token, complain, lambda: run.main)
 
     def probe_context(self, section: str) -> ProbeContext:
         """Return what probes need that are declared in `section`; the run is prepared by now."""

@@ -186,7 +186,15 @@ class Insight:
             raise RefusedError(f"cannot run a command as {name}: it is a target, and has no processes")
         running = self._runs.prepared(name)
         if running is not None:
-            return self._shop.loop.call_soon(done, _exec_plan(spec, running, True))
+            apart = running.isolation or running.pid1 is not None
+            main = self._engine.services[name].main
+            if apart and main is None:
+                raise RefusedError(
+                    f"cannot run a command as {name}: it has no process whose namespaces could be joined"
+                )
+            return self._shop.loop.call_soon(done, _exec_plan(spec, running, True, main if apart else None))
+        if spec.namespaces:
+            raise RefusedError(f"cannot run a command as {name}: it does not run, and its namespaces are there with it")
 
         def looked(result: Prepared | Unmet | SpawnError) -> None:
             if isinstance(result, Prepared):
@@ -245,7 +253,7 @@ def _finite(seconds: float) -> float | None:
     return None if seconds == math.inf else round(seconds, 6)
 
 
-def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool) -> ExecPlanReply:
+def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool, main: int | None = None) -> ExecPlanReply:
     """Return what a command beside the service's own processes runs with: not what is for its main process alone."""
     environment: list[str] = []
     left_out: list[str] = []
@@ -270,4 +278,5 @@ def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool) -> ExecPlan
         working_directory=None if prepared.working_directory is None else sendable(prepared.working_directory),
         umask=prepared.umask,
         running=running,
+        pid=main,
     )

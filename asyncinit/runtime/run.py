@@ -110,7 +110,7 @@ class Run:
         own |= self._shop.triggers(self.spec.name)
         try:
             if self.spec.notifies:
-                own[_NOTIFY_SOCKET] = self.said.listen(self._shop.loop, self.belongs)
+                own[_NOTIFY_SOCKET] = self.said.listen(self._shop.loop, self.belongs, self.spec)
             self._preparation = self._shop.preparation.begin(self.spec, own, self._found)
         except OSError as error:
             self._found(SpawnError("make a notification socket", error.errno or 0))
@@ -385,7 +385,7 @@ class Run:
         self.said.text, self.said.error, self.not_executed = state.text, state.service_errno, state.not_executed
         self._channel = shop.capture.channel(state.channel)
         if state.notify is not None:
-            self.said.listen(shop.loop, self.belongs, state.notify)
+            self.said.listen(shop.loop, self.belongs, self.spec, state.notify)
         if state.readiness is not None:
             self._make_readiness(state.readiness)
         if state.guard is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from asyncinit.config.spec import ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.errors import why
 from asyncinit.runtime.health.guard import Guard
 from asyncinit.runtime.ready.notify import Belongs, NotifySocket, NotifyState
+from asyncinit.runtime.ready.notify_place import notify_place
 from asyncinit.runtime.reexec.keep import Keep
 
 
@@ -45,13 +47,21 @@ class Said:
     # -----------------------------------------------------------------------------------------------------------------
     # The socket
 
-    def listen(self, loop: asyncio.AbstractEventLoop, belongs: Belongs, carried: NotifyState | None = None) -> str:
+    def listen(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        belongs: Belongs,
+        spec: ServiceSpec,
+        carried: NotifyState | None = None,
+    ) -> str:
         """Open the socket, unless it is, or go on with the one that was `carried` over a re-exec; return its address.
 
-        `belongs` tells whether a pid is a process of the service, None if it can't tell. Raises OSError.
+        `belongs` tells whether a pid is a process of the service, None if it can't tell; `spec` whether abstract names
+        reach it. Raises OSError and SpawnError.
         """
         if self._socket is None:
-            self._socket = NotifySocket(loop, self, belongs, carried=carried)
+            path = notify_place(spec) if carried is None else None
+            self._socket = NotifySocket(loop, self, belongs, path, carried)
         return self._socket.address
 
     def trust(self, uid: int) -> None:

@@ -9,10 +9,15 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from asyncinit.config.spec import IdRange, Mount, MountKind, Namespaces
-from asyncinit.runtime.process.plan import Credentials
+from asyncinit.config.spec import IdRange, Mount, MountKind, NamespaceKind, Namespaces, Security
+from asyncinit.errors import SpawnError
+from asyncinit.runtime.process import isolating, separation
+from asyncinit.runtime.process.plan import Credentials, Isolation
+from asyncinit.runtime.process.prepared import Prepared
+from asyncinit.runtime.process.securing import Securing
 from tests.linux.isolated import (
     ORDINARY,
     PRIVATE,
@@ -270,6 +275,26 @@ def test_an_overlay_lays_folders_over_one_another(tmp_path: Path) -> None:
     assert inside(Namespaces(mounts=(sealed,)), facts) == ["more", "base", errno.EROFS]
 
 
+def test_what_a_run_has_is_carried_over_a_reexec() -> None:
+    """What is prepared says the same after it was written and read again."""
+    ids = (IdRange(0, 100000, 10),)
+    declared = Namespaces(
+        user=PRIVATE, net=PRIVATE, pid=PRIVATE, root="/srv", uid_map=ids, gid_map=ids, mounts=(USR,), hostname="x"
+    )
+    prepared = Prepared({}, isolation=separation.isolation(declared), pid1=separation.pid1(declared))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(prepared), type=Prepared) == prepared
+
+
+def test_ids_are_translated_to_the_outside() -> None:
+    """The owner of pipes and folders is who the service is outside."""
+    ids = (IdRange(0, 100000, 10), IdRange(1000, 5000, 2))
+    isolation = Isolation(own=frozenset({NamespaceKind.USER}), uid_map=ids, gid_map=ids)
+    assert separation.outside(isolation, None) == (100000, 100000)
+    assert separation.outside(isolation, Credentials(1001, 3)) == (5001, 100003)
+    assert separation.outside(Isolation(), None) is None
+    assert separation.outside(Isolation(), Credentials(33, 34)) == (33, 34)
+
+
 def test_a_mount_that_fails_is_named(maker: Callable[..., Namespaces], tmp_path: Path) -> None:
     """What on what, and why; a source that may be absent is left out."""
     tmp_path.chmod(0o777)
@@ -344,6 +369,43 @@ def test_an_ordinary_user_may_not_map_others() -> None:
         RefusedError, match=r"cannot map its users and groups: uid_map: (without root only|newuidmap refused)"
     ):
         inside(declared, os.getresuid, ORDINARY)
+
+
+def test_a_limit_of_namespaces_is_named() -> None:
+    """Where the kernel allows no more of a kind, it is told which file says so."""
+    uid = ORDINARY if os.geteuid() == 0 else None
+    declared = Namespaces(user=PRIVATE)
+    skip_where_refused(declared, uid)
+
+    def attempt() -> str:
+        Path("/proc/sys/user/max_net_namespaces").write_text("0")  # of this user namespace alone
+        (step,) = isolating.steps(Isolation(own=frozenset({NamespaceKind.NET})))[:1]
+        try:
+            step.call(*step.arguments)
+        except SpawnError as error:
+            return str(SpawnError(step.name, error.errno, error.detail))
+        return ""
+
+    expected = "the kernel allows no more of them: /proc/sys/user/max_net_namespaces"
+    assert inside(declared, attempt, uid) == f"cannot make a namespace (net): {expected}"
+
+
+@as_root
+def test_root_without_the_right_is_told_its_name() -> None:
+    """As in a container of Docker without more: no capability, no namespace, and what to ask for."""
+
+    def attempt() -> str:
+        for step in Securing(Security(capabilities=frozenset()), None).become():
+            step.call(*step.arguments)
+        (step,) = isolating.steps(Isolation(own=frozenset({NamespaceKind.NET})))[:1]
+        try:
+            step.call(*step.arguments)
+        except SpawnError as error:
+            return error.detail
+        return ""
+
+    text = inside(Namespaces(), attempt)
+    assert text.startswith("operation not permitted; asyncinit has not CAP_SYS_ADMIN (docker: --privileged")
 
 
 @as_root

@@ -188,6 +188,10 @@ MISTAKES = {
         '[namespaces]\nnet = "private"\n[ready]\ntcp = "127.0.0.1:80"',
         "5: ready.tcp: is looked at from outside of its private network (namespaces.net), and never answers; did you mean command?",
     ),
+    "a pid that means another process": (
+        '[namespaces]\npid = "private"\n[ready]\npid_file = "/run/x.pid"',
+        "5: ready.pid_file: tells a number of its private pid (namespaces.pid), which is another process outside; did you mean notify?",
+    ),
     "mount of nothing": (
         '[[namespaces.mounts]]\ntarget = "/data"',
         "2: namespaces.mounts[0]: does not say what is mounted (expected source = PATH)",

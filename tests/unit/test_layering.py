@@ -109,6 +109,7 @@ WAITERS = {
     "minimal": "runs alone: where the rest has failed, or as a pod's init",
     "wrapper.loop": "runs alone, without services and without the runtime",
     "cli.unshare": "runs outside, in front of the PID namespace",
+    "cli.joining": "runs outside, in front of a PID namespace that it has joined",
     "runtime.sandbox.placing": "runs in a forked helper, and waits for a child of that",
     "linux.user_namespaces": "runs in a forked child, and waits for a child of that",
     "runtime.process.isolating": "runs in a forked child, and waits for a child of that",

@@ -244,6 +244,9 @@ def check_service(whole: Mapping[str, Any]) -> Iterator[Finding]:
                 if isinstance(signs, dict) and key in signs:
                     problem = "is looked at from outside of its private network (namespaces.net), and never answers"
                     yield Finding((section, key), problem, suggestion="command", severity=Severity.WARNING)
+    if table.get("pid") == "private" and isinstance(whole.get("ready"), dict) and "pid_file" in whole["ready"]:
+        problem = "tells a number of its private pid (namespaces.pid), which is another process outside"
+        yield Finding(("ready", "pid_file"), problem, suggestion="notify")
     folder = whole.get("working_directory")
     if table.get("root") and isinstance(folder, str) and folder and not folder.startswith(("/", "$")):
         yield _relative(("working_directory",), folder)

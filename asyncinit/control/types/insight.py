@@ -107,7 +107,7 @@ class ExecPlanReply(Wire, frozen=True):
     """Reply of ExecPlan: what a process of the service would run with; null: as the caller has it.
 
     `environment` are NAME=value; `left_out` the names of those whose value is no UTF-8. `running`: it is that of the
-    processes that run, else what a start would give them.
+    processes that run, else what a start would give them. `pid`: in the namespaces of that process; null: in ours.
     """
 
     environment: list[str]
@@ -119,3 +119,4 @@ class ExecPlanReply(Wire, frozen=True):
     working_directory: str | None
     umask: int | None
     running: bool
+    pid: int | None = None

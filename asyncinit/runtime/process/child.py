@@ -65,8 +65,11 @@ def moves(plan: ExecPlan, copies: list[int]) -> Moves:
     return Moves(tuple(pairs), tuple(number for source, number in wanted if source < 0))
 
 
-def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> list[Step]:
-    """Return what a child of ours must do to become what `plan` says, in order; `credentials` None: stay as we are."""
+def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None, joined: int = -1) -> list[Step]:
+    """Return what a child of ours must do to become what `plan` says, in order; `credentials` None: stay as we are.
+
+    `joined` is a pidfd of the process whose namespaces it joins, if it does.
+    """
     todo = []
     if plan.cgroup is not None:
         # First of all: whatever comes of the rest is in there.
@@ -86,10 +89,14 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
         todo.append(Step(f"open terminal {plan.terminal}", _open_terminal, (plan.terminal, first_free, owner)))
     if plan.session is Session.FOREGROUND:
         todo.append(Step("take the terminal's foreground", _take_foreground, (os.getpgrp(),)))
-    if plan.open_files is not None and "nofile" not in plan.limits.rlimits:
-        todo.append(Step("set the limit of open files", limits.set_rlimit, ("nofile", *plan.open_files)))
-    # Limits take rights of the outside, which nobody has any more in a user namespace.
-    todo += [*limiting.steps(plan.limits), *isolating.steps(plan.isolation, isinstance(plan.placement, NewPids))]
+    beside = plan.placement is not None and plan.isolation.joins is not None
+    user_entered = beside or isinstance(plan.placement, NewPids)
+    # What takes a right of the outside comes before a user namespace, in which nobody has that; what would hold down
+    # the steps that make it all comes after them, where it takes no such right.
+    todo += limiting.steps(plan.limits, held=False)
+    alone = isolating.steps(plan.isolation, user_entered, joined)
+    held = limiting.steps(plan.limits, held=True)
+    todo += [*held, *alone] if isolating.changes_users(plan.isolation) else [*alone, *held]
     if plan.umask is not None:
         todo.append(Step("set umask", os.umask, (plan.umask,)))
     securing = Securing(plan.security, credentials)
@@ -98,6 +105,9 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None) -> l
         # As the user: root may be refused where the user is let in (NFS), and the other way round.
         todo.append(Step(f"change directory to {plan.working_directory}", os.chdir, (plan.working_directory,)))
     todo += securing.close_off()
+    if plan.open_files is not None and "nofile" not in plan.limits.rlimits:
+        # It is no more than ours, and what we have open may be beyond it: nothing can be opened afterwards.
+        todo.append(Step("set the limit of open files", limits.set_rlimit, ("nofile", *plan.open_files)))
     return todo
 
 

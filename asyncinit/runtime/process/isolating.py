@@ -30,12 +30,29 @@ _FLAGS = {
     NamespaceKind.PID: namespaces.CLONE_NEWPID,
 }
 _MADE = tuple(kind for kind in _FLAGS if kind is not NamespaceKind.PID)
+_FIRST = Step("become the first user of its namespace", user_namespaces.become_first)
 _LIMIT = {NamespaceKind.MOUNT: "mnt"}  # where /proc/sys/user has another name
 
 
-def steps(isolation: Isolation, user_entered: bool = False) -> list[Step]:
-    """Return the steps; `user_entered`: the user namespace is there, because the PID namespace belongs to it."""
-    return [step for _, step in by_key(isolation, user_entered)]
+def steps(isolation: Isolation, user_entered: bool = False, joined: int = -1) -> list[Step]:
+    """Return the steps; `user_entered`: the user namespace is there, because the PID namespace belongs to it.
+
+    `joined` is a pidfd of the process whose namespaces are joined.
+    """
+    if isolation.joins is None:
+        return [step for _, step in by_key(isolation, user_entered)]
+    kinds = isolation.own - ({NamespaceKind.USER} if user_entered else set())
+    todo = [Step("join the namespaces of its service", _join, (joined, isolation.joins, kinds))] if kinds else []
+    if NamespaceKind.USER in isolation.own:
+        todo.append(_FIRST)
+    return todo
+
+
+def _join(pidfd: int, pid: int, kinds: frozenset[NamespaceKind]) -> None:
+    try:
+        namespaces.join_process(pidfd, pid, kinds)
+    except ProcessLookupError:
+        raise SpawnError("", errno.ESRCH, "its main process is gone") from None
 
 
 def user_step(isolation: Isolation) -> Step | None:
@@ -64,7 +81,7 @@ def by_key(isolation: Isolation, user_entered: bool = False, pids: bool = False)
         yield "mount", Step("keep mounts to itself", kernel.keep_to_ourselves)
         yield from ((_key(isolation, mount), step) for mount, step in mounting.opening())
     if user is not None:
-        yield "user", Step("become the first user of its namespace", user_namespaces.become_first)
+        yield "user", _FIRST
     if isolation.hostname is not None:
         yield (
             "hostname",

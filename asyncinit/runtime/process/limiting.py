@@ -16,9 +16,12 @@ _SCHEDULER = ("scheduler", "scheduler_priority")
 _IO = ("io_class", "io_priority")
 
 
-def steps(limits: Limits) -> list[Step]:
-    """Return the steps, in an order in which none takes the right for another."""
-    return [step for _, step in by_key(limits)]
+def steps(limits: Limits, held: bool) -> list[Step]:
+    """Return the steps, in an order in which none takes the right for another.
+
+    `held`: those of the limits that hold our own memory and processes down, else all others.
+    """
+    return [step for key, step in by_key(limits) if (key in limits.rlimits) is held]
 
 
 def by_key(limits: Limits) -> Iterator[tuple[str, Step]]:

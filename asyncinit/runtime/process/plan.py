@@ -38,7 +38,8 @@ NO_SECURITY = Security()
 class Isolation(Struct, frozen=True):
     """What a process gets as its own, in the steps before its program; all but its PID namespace (see `placement`).
 
-    `own` are the kinds of namespaces that are made. Without `uid_map` and `gid_map` a user namespace has what we may
+    `own` are the kinds of namespaces that are made; with `joins` they are those of that process, as they are, and the
+    rest does not count. Without `uid_map` and `gid_map` a user namespace has what we may
     map: as root each id to itself, else `uid` and `gid` to ours. `root` and the sources of `mounts` are paths outside.
     """
 
@@ -50,6 +51,7 @@ class Isolation(Struct, frozen=True):
     root: str | None = None
     mounts: tuple[Mount, ...] = ()
     hostname: str | None = None
+    joins: int | None = None
 
     def __bool__(self) -> bool:
         return self != _SHARED
@@ -98,7 +100,7 @@ class NewPids:
 
 @dataclass(frozen=True, slots=True)
 class JoinedPids:
-    """A process is made in the PID namespace (and user namespace) of another, `init`: the pid that its spawn returned.
+    """A process is made in the PID namespace (and user namespace) of another, `init`: PID 1 or another member of it.
 
     `namespaces` are further kinds that are joined, of those which were made with it. `inside`: its parent is PID 1 in
     there, so the tree is whole; its end is told by that one, which has to be a simple init. Else its parent is

@@ -319,7 +319,9 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         }
     except UnsetVariableError as error:
         raise SpawnError("set the environment", 0, str(error)) from error
-    isolation = separation.isolation(namespaces, None, credentials, map(separation.shown, folders))
+    notified = own.get("NOTIFY_SOCKET", "")
+    shown = [*folders, *([notified] if notified.startswith("/") else [])]
+    isolation = separation.isolation(namespaces, None, credentials, map(separation.shown, shown))
     return Prepared(
         variables,
         credentials,

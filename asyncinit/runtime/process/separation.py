@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -11,7 +12,7 @@ from asyncinit.config.spec import Belonging, IdRange, Mount, MountKind, Namespac
 from asyncinit.errors import SpawnError
 from asyncinit.runtime.process import environment
 from asyncinit.runtime.process.environment import UnsetVariableError
-from asyncinit.runtime.process.plan import Credentials, Isolation, Pid1
+from asyncinit.runtime.process.plan import Credentials, ExecPlan, Isolation, JoinedPids, NewPids, Pid1
 
 FRESH_PROC = Mount(MountKind.PROC, "/proc", nosuid=True, nodev=True, noexec=True)
 OUR_PROC = Mount(MountKind.BIND, "/proc", source="/proc")
@@ -90,6 +91,14 @@ def pid1(declared: Namespaces) -> Pid1 | None:
     if declared.of(NamespaceKind.PID) is not Belonging.PRIVATE:
         return None
     return Pid1.INIT if declared.init else Pid1.PROGRAM
+
+
+def beside(plan: ExecPlan, main: int) -> ExecPlan:
+    """Return the plan for a command beside the main process of its service, `main`: in the namespaces of that."""
+    if isinstance(plan.placement, NewPids):
+        inside = plan.placement.pid1 is Pid1.INIT
+        plan = dataclasses.replace(plan, placement=JoinedPids(main, inside=inside))
+    return dataclasses.replace(plan, isolation=replace(plan.isolation, joins=main)) if plan.isolation else plan
 
 
 def _by_themselves(declared: Namespaces, pod: Mapping[NamespaceKind, bool] | None) -> Iterator[Mount]:

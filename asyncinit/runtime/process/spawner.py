@@ -24,6 +24,7 @@ from asyncinit.errors import SpawnError
 from asyncinit.linux.close_range import close_on_exec_from
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.linux.oom_score import own_score
+from asyncinit.linux.process import pidfd_open
 from asyncinit.runtime.process import child, executable, isolating, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
@@ -148,7 +149,7 @@ class Spawner:
                     copies.append(report)
             except OSError as error:
                 raise SpawnError("make a pipe", error.errno or 0) from error
-            todo = child.steps(plan, arranged, credentials)
+            todo = child.steps(plan, arranged, credentials, _joined(plan, copies))
             if plan.placement is not None:
                 return self.sandboxes.place(plan.placement, lambda: child.become(todo, plan, report), report), reader
             pid = child.fork()
@@ -363,6 +364,18 @@ def _arrange(plan: ExecPlan, copies: list[int]) -> child.Moves:
         return child.moves(plan, copies)
     except OSError as error:
         raise SpawnError("duplicate descriptors", error.errno or 0) from error
+
+
+def _joined(plan: ExecPlan, copies: list[int]) -> int:
+    """Return a pidfd of the process whose namespaces the plan joins, -1: of none; taken while nobody can reap it."""
+    if plan.isolation.joins is None:
+        return -1
+    try:
+        copies.append(pidfd_open(plan.isolation.joins))
+        copies.append(fcntl.fcntl(copies[-1], fcntl.F_DUPFD_CLOEXEC, max(child.destinations(plan)) + 1))
+    except OSError as error:
+        raise SpawnError("join the namespaces of its service", error.errno or 0) from error
+    return copies[-1]
 
 
 def _close(fds: Iterable[int]) -> None:

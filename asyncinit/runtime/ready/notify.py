@@ -128,7 +128,7 @@ class NotifySocket:
             self._trusted, self._told = carried.trusted, carried.told
             self._socket = socket.socket(fileno=carried.fd)
         else:
-            self.address = path or f"@asyncinit/notify/{_random_name()}"
+            self.address = path or f"@asyncinit/notify/{random_name()}"
             self._socket = _open(self.address)
         loop.add_reader(self._socket.fileno(), self._readable)
 
@@ -316,7 +316,7 @@ def _open(address: str) -> socket.socket:
     return opened
 
 
-def _random_name() -> str:
+def random_name() -> str:
     """Return 128 random bits as text without ever waiting for the kernel's entropy."""
     for flags in (os.GRND_NONBLOCK, _GRND_INSECURE):
         try:

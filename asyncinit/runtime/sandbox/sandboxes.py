@@ -127,7 +127,8 @@ class Sandboxes:
         return Placed(here, main.pid, sandbox, waiting=2)
 
     def _join(self, placement: JoinedPids, here: Here, program: Become) -> Placed:
-        sandbox = self._by_pid.get(placement.init)
+        one = placement.init
+        sandbox = self.of(one) or next((box for box in self._by_pid.values() if one in box.members), None)
         if sandbox is None or not sandbox.namespaces:
             raise SpawnError("join its pod", 0, "it is not there")
         if placement.inside and not sandbox.reports:
