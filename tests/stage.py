@@ -33,6 +33,7 @@ class Stage:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         from asyncinit.linux.signals import read_signals, signalfd
         from asyncinit.runtime.process.reaper import Reaper
+        from asyncinit.runtime.process.spawner import Spawner
         from asyncinit.runtime.timers import Timers
         from asyncinit.runtime.tree.ending import Ending
         from asyncinit.runtime.tree.members import Members
@@ -47,7 +48,9 @@ class Stage:
         self.ending = Ending(
             loop, self.reaper, self.timers, self.members, lambda service, text: self.reports.append((service, text))
         )
+        self.spawner = Spawner(loop, self.reaper, complain=self.problems.append)
         self.output: dict[int, bytes] = {}
+        self._made = 0
         self._signals = signalfd([signal.SIGCHLD])
 
         def on_signal() -> None:
@@ -84,10 +87,33 @@ class Stage:
         if service is not None:
             self.reaper.watch(pid, functools.partial(self.exits.__setitem__, pid))
             self.members.born(service, token, pid, session)
+            self._made += 1
+        self._listen(ours, pid)
+        return pid
+
+    def place(self, service: str, arguments: Sequence[str], placement: Any, token: str | None = None) -> int:
+        """Make a process of `service` by `placement`, and wait until it runs its program."""
+        from asyncinit.runtime.process.plan import ExecPlan
+
+        token = token or f"token-of-{service}"
+        ours, theirs = os.pipe()
+        executed: list[Any] = []
+        ended: dict[str, int] = {}
+        plan = ExecPlan(tuple(arguments), {**os.environ, "ASYNCINIT_TOKEN": token}, stdout=theirs, placement=placement)
+        pid = self.spawner.spawn(plan, executed.append, lambda status: self.exits.__setitem__(ended["pid"], status))
+        ended["pid"] = pid
+        os.close(theirs)
+        self.members.born(service, token, pid, leader=True)
+        self._made += 1
+        self._listen(ours, pid)
+        self.until(lambda: executed)
+        assert executed == [None], executed
+        return pid
+
+    def _listen(self, ours: int, pid: int) -> None:
         self.output[pid] = b""
         self._pipes.add(ours)
         self.loop.add_reader(ours, self._read, ours, pid)
-        return pid
 
     def _read(self, pipe: int, pid: int) -> None:
         data = os.read(pipe, 65536)
@@ -161,7 +187,8 @@ class Stage:
         self.until(lambda: done)
         assert done == [[]], done
         self.until(lambda: not self.reaper.pids())
-        assert self.reaper.spawned == self.reaper.reaped == len(self.exits)
+        assert self.reaper.spawned == self.reaper.reaped
+        assert len(self.exits) == self._made
         for pipe in tuple(self._pipes):
             self.loop.remove_reader(pipe)
             os.close(pipe)

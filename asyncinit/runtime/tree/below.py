@@ -36,7 +36,7 @@ class Below:
         stat = proc.stat(pid)
         self.starts[pid] = stat.start_time if stat is not None else 0
         init = self._reaper.init_of(pid)
-        if init is not None and not self.is_shared_init(init):
+        if init is not None and not self._reaper.inits[init][1]:
             self._owner[init] = service
             self._attribution.born(service, token, init, leader=True)
 
@@ -61,8 +61,8 @@ class Below:
         return [pid for pid in pids if pid in self._reaper.inits]
 
     def is_shared_init(self, pid: int) -> bool:
-        """Tell whether `pid` is a PID 1 to which orphans of several services come."""
-        return pid in self._reaper.inits and self._reaper.inits[pid][1]
+        """Tell whether `pid` is a PID 1 to which orphans of several services come, or that is nobody's (a hook's)."""
+        return pid in self._reaper.inits and (self._reaper.inits[pid][1] or pid not in self._owner)
 
     def strangers(self) -> list[int]:
         """Return the children of shared inits whom nobody registered, and forget those that have gone unheard."""
