@@ -47,7 +47,8 @@ class Running:
         self.loop = loop
         self.reaper = Reaper(loop)
         self.timers = Timers(loop)
-        self.spawner = Spawner(loop, self.reaper, slow=lambda: slow)
+        self.complaints: list[str] = []
+        self.spawner = Spawner(loop, self.reaper, slow=lambda: slow, complain=self.complaints.append)
         self.offloader = Offloader(loop, self.reaper, self.timers)
 
     def until(self, condition: Callable[[], T], timeout: float = 20.0) -> T:

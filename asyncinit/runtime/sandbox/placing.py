@@ -29,6 +29,7 @@ from asyncinit.runtime.sandbox.handshake import INIT, MAIN, PLACED, There
 Become = Callable[[], NoReturn]
 
 _OPEN = b"\x01"
+_IN_POD = "make a process in its pod"
 
 
 def make(placement: NewPids, there: There, program: Become, init: Callable[[int], NoReturn]) -> NoReturn:
@@ -99,7 +100,7 @@ def join(placement: JoinedPids, joined: Mapping[str, int], there: There, program
             if kind in joined:
                 step(f"join the {kind} namespace of its pod")
                 namespaces.setns(joined[kind], namespaces.FLAGS[kind])
-        step("make a process in its pod")
+        step(_IN_POD)
         if not placement.inside:
             if namespaces.fork_sibling(0, signal.SIGCHLD) == 0:
                 become()
@@ -127,21 +128,23 @@ def _attempt(there: There, act: Callable[[Callable[[str], None]], None]) -> NoRe
         act(step)
         os._exit(0)
     except SpawnError as error:
-        there.fail(SpawnError(error.step if error.step != "make a process" else name, error.errno, error.detail))
+        detail = error.detail or _explained(name, error.errno)
+        there.fail(SpawnError(name if error.step in ("", "make a process") else error.step, error.errno, detail))
     except OSError as error:
-        there.fail(SpawnError(name, error.errno or 0, _explained(error)))
+        there.fail(SpawnError(name, error.errno or 0, _explained(name, error.errno) if error.errno else str(error)))
     except BaseException as error:
         there.fail(SpawnError(name, 0, str(error) or type(error).__name__))
 
 
-def _explained(error: OSError) -> str:
+def _explained(name: str, number: int) -> str:
     """Say what it takes where the kernel refuses."""
-    number = error.errno or 0
-    text = why(number) if number else str(error)
+    text = why(number)
     if number == errno.EPERM:
         text += '; it needs CAP_SYS_ADMIN, or [namespaces] user = "private" where user namespaces are allowed'
     elif number == errno.ENOSPC:
         text += "; the limit of namespaces is reached (/proc/sys/user/max_*_namespaces), or they are nested too deep"
+    elif number == errno.ENOMEM and name == _IN_POD:
+        text = "its PID 1 has ended"  # or there is no memory; then the next attempt will tell
     elif number == errno.EINVAL:
         text += "; this kernel has no such namespaces"
     return text
