@@ -158,3 +158,19 @@ def stat(pid: int) -> Any:
     found = proc.stat(pid)
     assert found is not None
     return found
+
+
+@staged
+def test_what_joins_a_services_own_pid_namespace_is_not_a_pod(stage: Stage) -> None:
+    """A command of the service may join its main process; whatever is left there is the service's own."""
+    from asyncinit.runtime.process.plan import JoinedPids, NewPids, Pid1
+
+    main = stage.place("web", [*FAMILY, "idle"], NewPids(Pid1.INIT, joinable=True))
+    hook = stage.place("web", [*FAMILY, "escapee", "clear"], JoinedPids(main))
+    stage.until(lambda: len(live(stage, "web")) >= 3)
+    init = stat(main).ppid
+    assert stat(hook).ppid == init
+    assert init in live(stage, "web")
+    stage.kill("web")
+    assert not alive(init)
+    assert stage.exits == {main: ExitStatus(signal=9), hook: ExitStatus(signal=9)}

@@ -89,11 +89,13 @@ class NewPids:
     """A process is made in a PID namespace of its own.
 
     `user` is the step by which the user namespace is entered that all of it belongs to. `namespaces` are further kinds
-    (keys of `linux.namespaces.FLAGS`) that are made with it. `shared`: others can join (`JoinedPids`); so with POD.
+    (keys of `linux.namespaces.FLAGS`) that are made with it. `joinable`: others can join (`JoinedPids`). `shared`: so
+    can other services, to whom an orphan that comes to PID 1 may belong; always with POD.
     """
 
     pid1: Pid1 = Pid1.INIT
     namespaces: frozenset[str] = frozenset()
+    joinable: bool = False
     shared: bool = False
     user: Step | None = None
 

@@ -83,5 +83,5 @@ class Prepared(Struct, frozen=True):
             system_call_filter=self.system_call_filter,
             cgroup=self.cgroup,
             isolation=self.isolation,
-            placement=self.pid1 and NewPids(self.pid1, shared=True, user=isolating.user_step(self.isolation)),
+            placement=self.pid1 and NewPids(self.pid1, joinable=True, user=isolating.user_step(self.isolation)),
         )

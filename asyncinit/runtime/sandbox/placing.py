@@ -80,7 +80,7 @@ def _be_first(
 
 def held(placement: NewPids) -> list[str]:
     """Return the kinds of namespaces that others can join, in that order."""
-    if not placement.shared and placement.pid1 is not Pid1.POD:
+    if not (placement.joinable or placement.shared or placement.pid1 is Pid1.POD):
         return []
     user = {"user"} if placement.user is not None else set()
     return [kind for kind in namespaces.FLAGS if kind in {"pid"} | user | placement.namespaces]

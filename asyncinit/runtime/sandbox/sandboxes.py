@@ -115,7 +115,7 @@ class Sandboxes:
         state = SandboxState(
             first.pid,
             placement.pid1.value,
-            bool(kinds),
+            placement.shared or placement.pid1 is Pid1.POD,
             report=reader,
             namespaces=dict(zip(kinds, first.descriptors, strict=True)),
         )
