@@ -82,18 +82,19 @@ class Memberships:
             result |= {name: {"pod": [pod_key(pod)]} for name in members if name != first}
         return result
 
-    def bound(self, specs: Mapping[str, ServiceSpec]) -> dict[str, ServiceSpec]:
-        """Return services with the edges to their pods, and the pods themselves."""
+    def bound(self, specs: Mapping[str, ServiceSpec], whole: Whole) -> dict[str, ServiceSpec]:
+        """Return services as they are in their pods, and the pods themselves; `whole` has the keys of each service."""
         result = dict(specs)
         for pod, one in self._pods.items():
             first = self.first(pod)
             origin = printable(one.layers[0].document.path)
             keys = msgspec.convert(laid_over({}, one.table), pods.PodKeys)
-            whole = result[pod_key(pod)] = pods.resolve(pod, keys, first, origin)
-            assert whole.sandbox is not None
+            box = result[pod_key(pod)] = pods.resolve(pod, keys, first, origin)
+            assert box.sandbox is not None
             for name in self.members[pod]:
                 if name in specs:
-                    binds_to = specs[name].binds_to if name == first else (*specs[name].binds_to, whole.name)
-                    namespaces = pods.shared(whole.sandbox, specs[name].namespaces)
-                    result[name] = replace(specs[name], binds_to=binds_to, namespaces=namespaces)
+                    binds_to = specs[name].binds_to if name == first else (*specs[name].binds_to, box.name)
+                    namespaces = pods.shared(box.sandbox, specs[name].namespaces)
+                    security = pods.secured(specs[name].security, whole[name].get("security"))
+                    result[name] = replace(specs[name], binds_to=binds_to, namespaces=namespaces, security=security)
         return result

@@ -60,7 +60,8 @@ def assemble(
         problems.append(_nothing(found))
     whole = {name: expanded(name, keys, services.of) for name, keys in whole.items()}
     problems += check_conflicts(found, services, whole)
-    specs = memberships.bound({name: _resolved(services, name, keys, mode) for name, keys in whole.items()})
+    specs = {name: _resolved(services, name, keys, mode) for name, keys in whole.items()}
+    specs = memberships.bound(specs, whole)
     bad = {problem.service for problem in errors_of(problems)} | _misled(found, services)
     sound = _sound(specs, bad)
     configuration = Configuration(

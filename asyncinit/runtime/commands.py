@@ -154,6 +154,7 @@ class Commands:
             method=self._shop.spawn_method,
             open_files=self._shop.open_files,
         )
+        plan = self._shop.pods.placed(self._spec, plan)
         command_run = self._command_run(timeout, channel, done)
         command_run.begin(plan, lambda pid: self._shop.members.born(self._life, self._token, pid, leader=True))
         channel.close_ours()

@@ -11,14 +11,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from asyncinit.config.spec import Belonging, Pod, PodInit, PodTree, ServiceSpec, pod_key
+from asyncinit.config.spec import Belonging, NamespaceKind, Pod, PodInit, PodTree, ServiceSpec, pod_key
 from asyncinit.control.types import PodMember, PodNamespace, PodStatus, timestamp
 from asyncinit.core.service import Service
 from asyncinit.errors import SpawnError
-from asyncinit.linux import proc
+from asyncinit.linux import cgroups, namespaces, network, proc
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.control.operations import RefusedError
-from asyncinit.runtime.process.plan import ExecPlan, JoinedPids, NewPids, Pid1, Placement
+from asyncinit.runtime.process import isolating
+from asyncinit.runtime.process.plan import ExecPlan, Isolation, JoinedPids, NewPids, Pid1
+from asyncinit.runtime.process.prepared import Prepared
+from asyncinit.runtime.process.step import Step
 from asyncinit.runtime.sandbox.sandboxes import Sandboxes
 from asyncinit.runtime.snapshot import reason_status
 
@@ -39,28 +42,27 @@ class Pods:
     # -----------------------------------------------------------------------------------------------------------------
     # Where processes are made
 
-    def init_plan(self, spec: ServiceSpec) -> ExecPlan:
-        """Return the plan for the simple init of a pod."""
-        assert spec.sandbox is not None
-        return replace(
-            _OF_ITS_INIT, placement=NewPids(Pid1.POD, _WITH_IT.intersection(spec.sandbox.share), shared=True)
-        )
+    def init_plan(self, spec: ServiceSpec, prepared: Prepared | None) -> ExecPlan:
+        """Return the plan for the simple init of a pod, for which all is `prepared`."""
+        assert spec.sandbox is not None and prepared is not None
+        return replace(_OF_ITS_INIT, placement=_made(spec.sandbox, Pid1.POD, prepared.cgroup))
 
-    def placement(self, spec: ServiceSpec) -> Placement | None:
-        """Return in which PID namespace a service's processes are made; None: in ours. Raises SpawnError."""
+    def placed(self, spec: ServiceSpec, plan: ExecPlan) -> ExecPlan:
+        """Return the plan for a process of a service as it is made where the service is. Raises SpawnError."""
         if spec.pod is None:
-            return None
+            return plan
         service = self._services.get(pod_key(spec.pod))
         if service is None or service.spec.sandbox is None:
             raise SpawnError(f"join pod {spec.pod}", 0, "it is not declared")
         pod = service.spec.sandbox
         if pod.first == spec.name:
-            return NewPids(Pid1.PROGRAM, _WITH_IT.intersection(pod.share), shared=True)
+            return replace(plan, placement=_made(pod, Pid1.PROGRAM))
         init = self.init(pod, service)
         if init is None:
             raise SpawnError(f"join pod {spec.pod}", 0, "it is not up")
         inside = pod.init is PodInit.SIMPLE and pod.tree is PodTree.INSIDE
-        return JoinedPids(init, inside, frozenset(filter(lambda kind: _joins(spec, kind), _WITH_IT & set(pod.share))))
+        joined = frozenset(filter(lambda kind: _joins(spec, kind), _WITH_IT & set(pod.share)))
+        return replace(plan, placement=JoinedPids(init, inside, joined))
 
     # -----------------------------------------------------------------------------------------------------------------
     # What is told
@@ -92,7 +94,7 @@ class Pods:
             restarts=service.restarts,
             hostname=pod.hostname,
             share=list(pod.share),
-            namespaces=self._namespaces(init),
+            namespaces=self._numbers(init),
             members=[_member(one) for key, one in sorted(self._services.items()) if one.spec.pod == name],
             file=service.spec.origin or None,
         )
@@ -104,12 +106,24 @@ class Pods:
             return first.main if first is not None else None
         return service.main
 
-    def _namespaces(self, init: int | None) -> list[PodNamespace]:
+    def _numbers(self, init: int | None) -> list[PodNamespace]:
         if init is None:
             return []
         sandbox = self._sandboxes.of(init)
         found = sandbox.namespaces.items() if sandbox is not None else ()
         return [PodNamespace(kind=kind, number=os.fstat(fd).st_ino) for kind, fd in found]
+
+
+def _made(pod: Pod, pid1: Pid1, cgroup: str | None = None) -> NewPids:
+    """Return how the PID 1 of a pod is made, with all that is shared."""
+    steps = [] if cgroup is None else [Step("join its cgroup", cgroups.join, (cgroup,))]
+    if pod.hostname is not None:
+        steps.append(Step(f"set the host name {pod.hostname}", namespaces.set_hostname, (pod.hostname,)))
+    if "net" in pod.share:
+        steps.append(Step("bring loopback up", network.bring_up))
+    users = Isolation(own=frozenset({NamespaceKind.USER}), uid_map=pod.uid_map, gid_map=pod.gid_map)
+    user = isolating.user_step(users) if "user" in pod.share else None
+    return NewPids(pid1, _WITH_IT.intersection(pod.share), shared=True, user=user, steps=tuple(steps))
 
 
 def _joins(spec: ServiceSpec, kind: str) -> bool:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from asyncinit.config.spec import NONE, ReadyKind, ServiceSpec
+from asyncinit.config.spec import ReadyKind, ServiceSpec
 from asyncinit.core import events as ev
 from asyncinit.core.events import HookStage
 from asyncinit.core.outcome import CANNOT_EXECUTE, NOT_FOUND
@@ -19,6 +19,7 @@ from asyncinit.core.status import Code, ExitStatus, Reason
 from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.runtime.errands import Errands
 from asyncinit.runtime.health.guard import Guard
+from asyncinit.runtime.main_plan import main_plan
 from asyncinit.runtime.output.capture import Channel
 from asyncinit.runtime.process.foreign_main import ForeignMain
 from asyncinit.runtime.process.plan import ExecPlan, Session
@@ -30,13 +31,10 @@ from asyncinit.runtime.ready.waiting import Readiness, ReadinessState
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.run_state import RunState
 from asyncinit.runtime.said import Said
-from asyncinit.runtime.sockets.passing import passed
 from asyncinit.runtime.workshop import Workshop
 
 # sd_notify's variables and asyncinit's own.
 _NOTIFY_SOCKET = "NOTIFY_SOCKET"
-_WATCHDOG_USEC = "WATCHDOG_USEC"
-_WATCHDOG_PID = "WATCHDOG_PID"
 _TOKEN = "ASYNCINIT_TOKEN"
 _SOCKET = "ASYNCINIT_SOCKET"
 # What a template's files have it replaced in already; programs may ask for it too.
@@ -142,7 +140,11 @@ class Run:
         """Make the main process; posts Spawned or SpawnFailed at once, Executed (or SpawnFailed) when known."""
         self._shop.journal.started(self.spec.name)
         try:
-            plan = self._main_plan() if self.spec.command is not None else self._shop.pods.init_plan(self.spec)
+            plan = (
+                self._main_plan()
+                if self.spec.command is not None
+                else self._shop.pods.init_plan(self.spec, self.prepared)
+            )
             self._shop.chronicle.starting(self.spec.name, plan.environment, self._shop.timers.now())
             pid = self._shop.spawner.spawn(plan, self._executed, self._own_exited)
         except AsyncinitError as error:
@@ -158,22 +160,13 @@ class Run:
         self._post(ev.Spawned(pid))
 
     def _main_plan(self) -> ExecPlan:
-        assert self.prepared is not None and self.spec.command is not None
+        assert self.prepared is not None
+        if self.spec.command is None:
+            return self._shop.pods.init_plan(self.spec, self.prepared)
         self._make_readiness()
         self._make_guard()
-        sockets = passed(self._shop.sockets.held(self.spec.name))
-        # For the main process alone: a hook that reads them would think that it has to speak.
-        watched = {} if self.spec.watchdog == NONE else {_WATCHDOG_USEC: str(round(self.spec.watchdog * 1e6))}
-        plan = replace(
-            self.prepared.plan(self.spec.command, "command", None, {**sockets.variables, **watched}),
-            extra=(*sockets.descriptors, *(self._readiness.descriptors if self._readiness is not None else ())),
-            pid_variables=(*sockets.pid_variables, *([_WATCHDOG_PID] if watched else [])),
-            session=self._shop.foreground.session() if self.spec.foreground else Session.NEW,
-            method=self._shop.spawn_method,
-            open_files=self._shop.open_files,
-            stdin=self._shop.router.stdin(self.spec.name),
-            placement=self._shop.pods.placement(self.spec),
-        )
+        extra = self._readiness.descriptors if self._readiness is not None else ()
+        plan = main_plan(self._shop, self.spec, self.prepared, extra)
         if self.spec.inherit_stdio:
             return replace(plan, stdin=0, stdout=1, stderr=2)
         if self.prepared.terminal is not None:

@@ -9,7 +9,7 @@ import pytest
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, read
 from asyncinit.config.show import show
-from asyncinit.config.spec import Belonging, Namespaces, Pod, PodInit, PodTree, ServiceType
+from asyncinit.config.spec import Belonging, Namespaces, Pod, PodInit, PodTree, Security, ServiceType
 from tests.unit.config_world import NOWHERE, told, write
 
 MEMBER = 'command = ["x"]\npod = "shop"\n'
@@ -119,6 +119,22 @@ class TestNamespaces:
         assert problems(tmp_path, "", web=MEMBER + f"namespaces = {{ {said} }}") == [expected]
 
 
+class TestSecurity:
+    """What a member gives up."""
+
+    def test_a_member_has_what_docker_gives_less_the_making_of_devices(self, tmp_path: Path) -> None:
+        """And cannot tune the kernel; a service of no pod is as asyncinit is."""
+        services = load(tmp_path, "", web=MEMBER, alone='command = ["x"]').configuration.services
+        assert services["web"].security == Security(capabilities=("docker-default", "~MKNOD"), protect_kernel=True)
+        assert services["alone"].security == Security()
+
+    def test_its_own_word_counts(self, tmp_path: Path) -> None:
+        """Key by key."""
+        own = '[security]\ncapabilities = ["all"]\nprotect_kernel = false'
+        spec = load(tmp_path, "", web=MEMBER + own).configuration.services["web"]
+        assert spec.security == Security(capabilities=("all",))
+
+
 class TestFirst:
     """A pod whose PID 1 is a member."""
 
@@ -172,6 +188,16 @@ class TestFirst:
             'share = ["pid"]\nhostname = "x"',
             {},
             "2: hostname: is for a pod with a host name of its own: share has no uts",
+        ),
+        (
+            'uid_map = ["0:1000:1"]',
+            {},
+            "1: uid_map: is for a pod with users of its own: share has no user",
+        ),
+        (
+            'share = ["pid", "user"]\nuid_map = ["0:1000:1"]',
+            {},
+            "2: uid_map: is half a mapping (expected gid_map beside it)",
         ),
         (
             'init = "first"',

@@ -177,7 +177,7 @@ def check(table: Mapping[str, Any]) -> Iterator[Finding]:
         yield from mounts.check(table["mounts"])
     for key in ("uid_map", "gid_map"):
         if isinstance(table.get(key), list):
-            yield from _check_map(key, table[key])
+            yield from check_map(key, table[key])
 
 
 def _relative(path: Path, found: str) -> Finding:
@@ -207,7 +207,8 @@ def _check_belonging(table: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("namespaces", given), "is half a mapping", expected=f"{other} beside it")
 
 
-def _check_map(key: str, ranges: list[Any]) -> Iterator[Finding]:
+def check_map(key: str, ranges: list[Any]) -> Iterator[Finding]:
+    """Check the ranges of a mapping, declared at namespaces.`key`."""
     if len(ranges) > _MOST_RANGES:
         yield Finding(("namespaces", key), f"has more than {_MOST_RANGES} ranges, which no kernel takes")
         return

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from asyncinit.config import kinds, spec
 from asyncinit.config.problems import Finding, shown
-from asyncinit.config.sections import restart
+from asyncinit.config.sections import cgroup_limits, namespaces, restart
+from asyncinit.config.sections.cgroup_limits import CgroupKeys
 from asyncinit.config.sections.given import Keys, filled, or_none
+from asyncinit.config.sections.namespaces import Hostname, IdRange
 from asyncinit.config.sections.restart import Policy, RestartTable
 
 Shared = Literal["pid", "net", "ipc", "uts", "cgroup", "user"]
@@ -55,8 +57,23 @@ class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         ),
     ] = field(default_factory=lambda: list(SHARE))
     hostname: Annotated[
-        kinds.Word | UnsetType, Meta(description="What its members are on.", extra={"default": "the pod's name"})
+        Hostname | UnsetType, Meta(description="What its members are on.", extra={"default": "the pod's name"})
     ] = UNSET
+    uid_map: Annotated[
+        list[IdRange],
+        Meta(
+            description="With `user` in `share`: so many users from INSIDE on are those from OUTSIDE on.",
+            examples=[["0:100000:65536"]],
+            extra={"default": "as root each user to itself, else 0 to asyncinit's own"},
+        ),
+    ] = []
+    gid_map: Annotated[
+        list[IdRange],
+        Meta(description="The same for groups.", examples=[["0:100000:65536"]], extra={"default": "as for users"}),
+    ] = []
+    limits: Annotated[CgroupKeys, Meta(description="What all of it may use together.")] = field(
+        default_factory=CgroupKeys
+    )
     restart: Annotated[
         Policy | RestartTable, Meta(description="When the whole of it is started again: its members come back with it.")
     ] = field(default_factory=RestartTable)
@@ -66,6 +83,7 @@ class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 _AT_ONCE = spec.Stop(signal=SIGKILL, scope=spec.Scope.PROCESS)
 # It stops the members first, for which it takes 9 s.
 _OF_ASYNCINIT = spec.Stop(signal=SIGTERM, scope=spec.Scope.PROCESS, timeout=10.0)
+_MEMBER = ("docker-default", "~MKNOD")
 _MOST = 64  # characters of a host name
 
 
@@ -84,34 +102,60 @@ def check(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(share, list) and "pid" not in share:
         problem = "leaves out pid, which the members of a pod always share"
         yield Finding(("share",), problem, shown(share), suggestion=shown(["pid", *share]))
-    if "hostname" in table and isinstance(share, list) and "uts" not in share:
+    shared = share if isinstance(share, list) else SHARE
+    if "hostname" in table and "uts" not in shared:
         yield Finding(("hostname",), "is for a pod with a host name of its own: share has no uts")
+    yield from _check_maps(table, shared)
     hostname = table.get("hostname", name)
     if isinstance(hostname, str) and len(hostname) > _MOST:
         place = ("hostname",) if "hostname" in table else ()
         yield Finding(place, f"has a host name of more than {_MOST} characters: set hostname")
 
 
-def check_member(pod: str, share: Sequence[str], namespaces: object) -> Iterator[Finding]:
+def _check_maps(table: Mapping[str, Any], share: Sequence[str]) -> Iterator[Finding]:
+    given = [key for key in ("uid_map", "gid_map") if key in table]
+    for key in given:
+        if "user" not in share:
+            yield Finding((key,), "is for a pod with users of its own: share has no user")
+        elif isinstance(table[key], list):
+            for finding in namespaces.check_map(key, table[key]):
+                yield replace(finding, key=finding.key[1:])
+    if len(given) == 1 and "user" in share:
+        other = "gid_map" if given == ["uid_map"] else "uid_map"
+        yield Finding((given[0],), "is half a mapping", expected=f"{other} beside it")
+
+
+def check_member(pod: str, share: Sequence[str], said: object) -> Iterator[Finding]:
     """Check the [namespaces] of a service in `pod`, whose members have the kinds of `share` in common."""
-    if not isinstance(namespaces, Mapping):
+    if not isinstance(said, Mapping):
         return
-    if namespaces.get("pid", "pod") != "pod":
+    if said.get("pid", "pod") != "pod":
         problem = f"cannot be used here: it is in pod {pod}, whose members share it"
-        yield Finding(("namespaces", "pid"), problem, shown(namespaces["pid"]), '"pod"')
-    if namespaces.get("mount") == "host":
+        yield Finding(("namespaces", "pid"), problem, shown(said["pid"]), '"pod"')
+    if said.get("mount") == "host":
         problem = f"cannot be used here: it is in pod {pod}, and what /proc shows is the pod's"
         yield Finding(("namespaces", "mount"), problem, '"host"', '"private"')
-    for kind, belonging in namespaces.items():
+    for kind, belonging in said.items():
         if belonging == "pod" and kind != "pid" and kind not in share:
             problem = f"is for what pod {pod} shares, and that is {', '.join(share)}"
             yield Finding(("namespaces", kind), problem, '"pod"')
 
 
-def shared(pod: spec.Pod, namespaces: spec.Namespaces) -> spec.Namespaces:
+def shared(pod: spec.Pod, said: spec.Namespaces) -> spec.Namespaces:
     """Return the namespaces of a member of `pod`: the pod's, where it says nothing else, and its own mounts."""
     kinds = dict.fromkeys(pod.share, spec.Belonging.POD) | {"mount": spec.Belonging.PRIVATE}
-    return replace(namespaces, **{kind: kinds[kind] for kind in kinds if getattr(namespaces, kind) is None})
+    return replace(said, **{kind: kinds[kind] for kind in kinds if getattr(said, kind) is None})
+
+
+def secured(said: spec.Security, table: object) -> spec.Security:
+    """Return what a member gives up; `table` is its [security] as it stands there.
+
+    Unless that says otherwise it is what Docker takes from a container, so that its root has no way out; and the making
+    of devices, since here no cgroup keeps them shut.
+    """
+    capabilities = _MEMBER if said.capabilities is None else said.capabilities
+    protect = table.get("protect_kernel") is not False if isinstance(table, Mapping) else True
+    return replace(said, capabilities=capabilities, protect_kernel=protect)
 
 
 def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.ServiceSpec:
@@ -134,8 +178,11 @@ def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.Se
             tree=spec.PodTree(keys.tree),
             share=share,
             hostname=(or_none(keys.hostname) or name) if "uts" in share else None,
+            uid_map=tuple(map(namespaces.id_range, keys.uid_map)),
+            gid_map=tuple(map(namespaces.id_range, keys.gid_map)),
             first=first,
         ),
+        limits=spec.Limits(**cgroup_limits.resolve(keys.limits)),
     )
 
 
@@ -151,6 +198,9 @@ def declare(pod: spec.ServiceSpec) -> Keys:
         "first": box.first,
         "share": list(box.share),
         "hostname": box.hostname,
+        "uid_map": list(map(str, box.uid_map)),
+        "gid_map": list(map(str, box.gid_map)),
+        "limits": filled(cgroup_limits.declare(pod.limits)),
     }
     if box.init is not spec.PodInit.FIRST:
         keys["restart"] = restart.declare(pod.restart)

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from asyncinit.config.spec.namespaces import IdRange
+
 POD_PREFIX = "pod:"
 """Before a pod's name where it stands among services; a colon is in no service's name."""
 
@@ -29,13 +31,16 @@ class Pod(Struct, frozen=True):
     """The sandbox itself; its limits and restart policy are those of the service that it is.
 
     `share` are the namespaces that its members have in common, in the order of `SHARED`; pid is always one of them.
-    `first` is the service that is its PID 1 (`init = "first"` alone).
+    `uid_map` and `gid_map` are those of a shared user namespace; empty: what asyncinit may give it. `first` is the
+    service that is its PID 1 (`init = "first"` alone).
     """
 
     init: PodInit = PodInit.SIMPLE
     tree: PodTree = PodTree.INSIDE
     share: tuple[str, ...] = ("pid", "ipc", "uts")
     hostname: str | None = None
+    uid_map: tuple[IdRange, ...] = ()
+    gid_map: tuple[IdRange, ...] = ()
     first: str | None = None
 
 

@@ -98,6 +98,7 @@ class NewPids:
     joinable: bool = False
     shared: bool = False
     user: Step | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

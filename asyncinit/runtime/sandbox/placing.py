@@ -53,6 +53,9 @@ def _be_first(
     placement: NewPids, there: There, program: Become, init: Callable[[int], NoReturn], step: Callable[[str], None]
 ) -> None:
     """As PID 1: become what it shall be, with a child that becomes the program where that is not PID 1."""
+    for one in placement.steps:
+        step(one.name)
+        one.call(*one.arguments)
     step("open its namespaces")
     descriptors = tuple(map(namespaces.open_own, held(placement)))
     if placement.pid1 is not Pid1.INIT:
