@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from asyncinit.config.spec import ServiceType
 from asyncinit.core.engine import Engine
 from asyncinit.core.service import Phase, Service
 from asyncinit.runtime.control.operations import RefusedError
@@ -62,6 +63,8 @@ class Freezing:
     def _obstacle(self, service: Service) -> str:
         if service.phase is not Phase.UP or service.leaving:
             return f"it is {service.state}, and only what is up can be frozen"
+        if service.spec.type is ServiceType.POD:
+            return "it is a pod; its members can be frozen"
         if not self._freezer.can_suspend(service.name):
             return (
                 "it has no cgroup, by which that is done; a key of [limits] that takes one gives it one "

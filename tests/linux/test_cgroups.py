@@ -16,12 +16,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from asyncinit.config.spec import CgroupMode, Limits, ServiceSpec
+from asyncinit.config.spec import CgroupLimits, CgroupMode, Limits, ServiceSpec
+from asyncinit.core.status import Code, ExitStatus
 from asyncinit.errors import SpawnError
-from asyncinit.linux import cgroups
+from asyncinit.linux import cgroups, proc
 from asyncinit.linux.cgroups import Place
 from asyncinit.linux.mounts import Mount
+from asyncinit.runtime.cgroups.events import Events
+from asyncinit.runtime.cgroups.group import Group, GroupState
 from asyncinit.runtime.cgroups.groups import Cgroups, CgroupsState
+from asyncinit.runtime.cgroups.trouble import Trouble
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.timers import Timers
@@ -131,6 +135,67 @@ def test_a_preferred_limit_is_left_out(loop: asyncio.AbstractEventLoop, tmp_path
     assert folder is None
     assert [one.key for one in left_out] == ["limits.memory_max", "limits.pids_max"]
     assert ("none" in left_out[0].text) == (mode is CgroupMode.NONE) or "writable" in left_out[0].text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the kernel did
+
+
+class Counted:
+    """A cgroup whose counters are set by hand, below a pod's, and what is told of it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+        self.told: list[tuple[str | None, str]] = []
+        self.pod = Group("pod:shop", str(folder), GroupState("shop.pod", CgroupLimits(memory_max=64 << 20)))
+        self.web = Group("web", str(folder), GroupState("shop.pod/web.service"))
+        Path(self.web.folder).mkdir(parents=True)
+        self.trouble = Trouble(
+            Events(loop), Timers(loop), lambda life, text: self.told.append((life, text)), lambda _group: self.pod
+        )
+
+    def count(self, group: Group, **counters: int) -> None:
+        text = "".join(f"{name} {number}\n" for name, number in counters.items())
+        Path(group.folder, "memory.events").write_text(text)
+
+
+KILLED = ExitStatus(signal=signal.SIGKILL)
+
+
+def test_a_kill_is_the_main_processs_once(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
+    """If nobody has accounted for it; and it is not if the process has ended otherwise."""
+    counted = Counted(loop, tmp_path)
+    assert counted.trouble.killed(counted.web, KILLED) is None  # there is not even a counter
+    counted.count(counted.web, max=0, oom_kill=0)
+    assert counted.trouble.killed(counted.web, KILLED) is None
+    counted.count(counted.web, max=0, oom_kill=1)
+    assert counted.trouble.killed(counted.web, ExitStatus(1)) is None
+    reason = counted.trouble.killed(counted.web, KILLED)
+    assert reason is not None
+    assert (reason.code, reason.text) == (Code.OOM_KILL, "killed by SIGKILL: out of memory")
+    assert counted.trouble.killed(counted.web, KILLED) is None
+
+
+def test_the_limit_that_was_reached_is_named(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
+    """The service's own, or its pod's; none where the machine's memory was full."""
+    counted = Counted(loop, tmp_path)
+    for number, (own, pods, expected) in enumerate(
+        [(0, 0, ""), (0, 3, " (limits.memory_max of pod shop is 64M)"), (2, 3, " (limits.memory_max is 1536K)")], 1
+    ):
+        counted.web.state.limits = CgroupLimits(memory_max=1536 << 10)
+        counted.count(counted.web, max=own, oom_kill=number)
+        counted.count(counted.pod, max=pods, oom_kill=number)
+        reason = counted.trouble.killed(counted.web, KILLED)
+        assert reason is not None and reason.text == f"killed by SIGKILL: out of memory{expected}"
+
+
+def test_a_dying_process_is_told_from_a_living_one() -> None:
+    """A zombie, one that is gone, and one that SIGKILL waits for."""
+    process = subprocess.Popen(["sleep", "1000"])
+    assert not proc.is_dying(process.pid)
+    process.kill()
+    wait_until(lambda: proc.is_dying(process.pid))
+    process.wait()
+    assert proc.is_dying(process.pid)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

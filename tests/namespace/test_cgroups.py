@@ -161,6 +161,21 @@ def test_a_reexec_keeps_cgroups(tmp_path: Path, kind: str) -> None:
 
 
 @on_both_loops
+def test_a_pid_namespace_is_in_its_services_cgroup(tmp_path: Path, kind: str) -> None:
+    """Its init too; and a private cgroup namespace begins with that cgroup."""
+    text = "cat /proc/self/cgroup; exec sleep 1000"
+    keys = '[namespaces]\npid = "private"\ncgroup = "private"\n'
+    with Init(tmp_path, {"web": f'command = ["sh", "-c", "{text}"]\n{keys}', "other": SLEEP}, loop=kind) as init:
+        init.wait_state("web", "ready")
+        folder = group_of(init, "web")
+        wait_until(lambda: "0::/" in init.lines("web"))
+        assert len(cgroups.processes(str(folder))) == 2
+        assert init.call("freeze", "web").returncode == 0
+        assert init.call("stop", "web").returncode == 0
+        assert not folder.exists()
+
+
+@on_both_loops
 def test_a_limit_that_cannot_be_had(tmp_path: Path, kind: str) -> None:
     """It fails the service by name, with what to do; or is left out, and shown."""
     assert PLACE is not None

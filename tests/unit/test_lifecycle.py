@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from asyncinit.config.spec import (
+    Cause,
     Command,
     Outcomes,
     Ready,
@@ -29,6 +30,8 @@ from asyncinit.core.status import Code, ExitStatus, Reason, State
 from tests.unit.life import HOOKED, NO_DATABASE, WENT_WRONG, Life
 
 NEVER = Restart(RestartPolicy.NEVER)
+OOM = Outcomes(causes=frozenset({Cause.OOM}))
+NOTIFIES = Ready(kind=ReadyKind.NOTIFY)
 NOTIFY = Ready(ReadyKind.NOTIFY)
 ONESHOT = {"type": ServiceType.ONESHOT, "restart": NEVER}
 
@@ -388,6 +391,24 @@ class TestStop:
         assert named(life.effects) == ["ArmTimer", "RunStopCommand", "WatchTree"]
         crashed = Life(stop=Stop(command=Command(("quit",)))).start()
         assert named(crashed.exit(1)) == ["ArmTimer", "SendSignal", "WatchTree"]
+
+    @pytest.mark.parametrize("when", ["starting", "up", "stopping"])
+    def test_an_end_whose_cause_is_known_better(self, when: str) -> None:
+        """It is that cause, also where the status would be a success; but not where the stop was asked for."""
+        killed = ev.Exited(ExitStatus(signal=9), Reason(Code.OOM_KILL, "killed by SIGKILL: out of memory"))
+        life = Life(
+            success_exit=Outcomes(signals=frozenset({9})), restart=Restart(RestartPolicy.NEVER, on=OOM), ready=NOTIFIES
+        )
+        life.tell(ev.Start(), ev.MayStart(), ev.Prepared(), ev.Spawned(10), ev.Executed())
+        if when != "starting":
+            life.tell(ev.BecameReady())
+        if when == "stopping":
+            life.tell(ev.Stop(), ev.MayStop())
+        life.tell(killed, ev.TreeGone())
+        if when == "stopping":
+            assert (life.phase, life.service.reason) == (Phase.DOWN, None)
+        else:
+            assert (life.phase, life.service.failure) == (Phase.BACKOFF, killed.cause)
 
     def test_hooks_around_the_stop(self) -> None:
         """pre_stop before the signal, post_stop when nothing is left; their failures hold nothing up."""

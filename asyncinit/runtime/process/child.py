@@ -71,8 +71,8 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None, join
     `joined` is a pidfd of the process whose namespaces it joins, if it does.
     """
     todo = []
-    if plan.cgroup is not None:
-        # First of all: whatever comes of the rest is in there.
+    if plan.cgroup is not None and plan.placement is None:
+        # First of all: whatever comes of the rest is in there. Who is placed was born there.
         todo.append(Step("join its cgroup", cgroups.join, (plan.cgroup,)))
     if plan.session is Session.NEW:
         todo.append(Step("make a session", os.setsid))

@@ -14,6 +14,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
@@ -151,7 +152,8 @@ class Spawner:
                 raise SpawnError("make a pipe", error.errno or 0) from error
             todo = child.steps(plan, arranged, credentials, _joined(plan, copies))
             if plan.placement is not None:
-                return self.sandboxes.place(plan.placement, lambda: child.become(todo, plan, report), report), reader
+                become = partial(child.become, todo, plan, report)
+                return self.sandboxes.place(plan.placement, become, report, plan.cgroup), reader
             pid = child.fork()
             if pid == 0:
                 child.become(todo, plan, report)

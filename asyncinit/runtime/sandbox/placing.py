@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from asyncinit.errors import SpawnError, why
-from asyncinit.linux import namespaces
+from asyncinit.linux import cgroups, namespaces
 from asyncinit.linux.process import set_dumpable
 from asyncinit.runtime.process import child
 from asyncinit.runtime.process.plan import JoinedPids, NewPids, Pid1
@@ -32,10 +32,16 @@ _OPEN = b"\x01"
 _IN_POD = "make a process in its pod"
 
 
-def make(placement: NewPids, there: There, program: Become, init: Callable[[int], NoReturn]) -> NoReturn:
-    """In a forked helper: make the namespaces and PID 1, and end. `init` gets the gate, -1: nobody waits there."""
+def make(
+    placement: NewPids, there: There, program: Become, init: Callable[[int], NoReturn], cgroup: str | None
+) -> NoReturn:
+    """In a forked helper: make the namespaces and PID 1 in `cgroup`, and end.
+
+    `init` gets the gate, -1: nobody waits there.
+    """
 
     def act(step: Callable[[str], None]) -> None:
+        _join_cgroup(cgroup, step)
         if placement.user is not None:
             step(placement.user.name)
             placement.user.call(*placement.user.arguments)
@@ -89,7 +95,9 @@ def held(placement: NewPids) -> list[str]:
     return [kind for kind in namespaces.FLAGS if kind in {"pid"} | user | placement.namespaces]
 
 
-def join(placement: JoinedPids, joined: Mapping[str, int], there: There, program: Become) -> NoReturn:
+def join(
+    placement: JoinedPids, joined: Mapping[str, int], there: There, program: Become, cgroup: str | None
+) -> NoReturn:
     """In a forked helper: enter the namespaces of the descriptors `joined`, make the process there, and end."""
 
     def become() -> NoReturn:
@@ -99,6 +107,7 @@ def join(placement: JoinedPids, joined: Mapping[str, int], there: There, program
 
     def act(step: Callable[[str], None]) -> None:
         set_dumpable(False)
+        _join_cgroup(cgroup, step)
         for kind in namespaces.FLAGS:
             if kind in joined:
                 step(f"join the {kind} namespace of its pod")
@@ -117,6 +126,13 @@ def join(placement: JoinedPids, joined: Mapping[str, int], there: There, program
         there.say(PLACED)
 
     _attempt(there, act)
+
+
+def _join_cgroup(folder: str | None, step: Callable[[str], None]) -> None:
+    """Be in a cgroup before all else: the namespaces do not show its folder, and one of cgroups begins with it."""
+    if folder is not None:
+        step("join its cgroup")
+        cgroups.join(folder)
 
 
 def _attempt(there: There, act: Callable[[Callable[[str], None]], None]) -> NoReturn:

@@ -72,10 +72,11 @@ class Sandboxes:
         """Return the sandbox whose PID 1 is our child `pid`, as long as that was not reaped."""
         return self._by_pid.get(pid)
 
-    def place(self, placement: Placement, program: Become, birth: int) -> Placed:
+    def place(self, placement: Placement, program: Become, birth: int, cgroup: str | None = None) -> Placed:
         """Make a process by `placement` that becomes `program`; it waits. Raises SpawnError with the step that failed.
 
-        `birth` is the pipe on which a simple init tells what has failed; it is open there until that is powerless.
+        `cgroup` is the folder of the cgroup that it is made in, None: ours. `birth` is the pipe on which a simple init
+        tells what has failed; it is open there until that is powerless.
         """
         try:
             here = Here()
@@ -83,13 +84,13 @@ class Sandboxes:
             raise SpawnError("make a socket", error.errno or 0) from error
         try:
             if isinstance(placement, NewPids):
-                return self._make(placement, here, program, birth)
-            return self._join(placement, here, program)
+                return self._make(placement, here, program, birth, cgroup)
+            return self._join(placement, here, program, cgroup)
         except BaseException:
             here.close()
             raise
 
-    def _make(self, placement: NewPids, here: Here, program: Become, birth: int) -> Placed:
+    def _make(self, placement: NewPids, here: Here, program: Become, birth: int, cgroup: str | None) -> Placed:
         reader = writer = -1
         try:
             if placement.pid1 is not Pid1.PROGRAM:
@@ -102,7 +103,7 @@ class Sandboxes:
             def become_init(gate: int) -> NoReturn:
                 init.become(mode, writer, birth, gate)
 
-            self._fork(lambda: placing.make(placement, There(here), program, become_init))
+            self._fork(lambda: placing.make(placement, There(here), program, become_init, cgroup))
             both = placement.pid1 is Pid1.INIT
             heard = here.listen(frozenset({MAIN, INIT} if both else {MAIN}))
         except BaseException:
@@ -126,7 +127,7 @@ class Sandboxes:
         sandbox.register(main.inner, main.pid)
         return Placed(here, main.pid, sandbox, waiting=2)
 
-    def _join(self, placement: JoinedPids, here: Here, program: Become) -> Placed:
+    def _join(self, placement: JoinedPids, here: Here, program: Become, cgroup: str | None) -> Placed:
         one = placement.init
         sandbox = self.of(one) or next((box for box in self._by_pid.values() if one in box.members), None)
         if sandbox is None or not sandbox.namespaces:
@@ -137,7 +138,7 @@ class Sandboxes:
         if missing:
             raise SpawnError("join its pod", 0, f"it has no {missing[0]} namespace of its own")
         joined = {kind: fd for kind, fd in sandbox.namespaces.items() if kind in {"user", "pid"} | placement.namespaces}
-        self._fork(lambda: placing.join(placement, joined, There(here), program))
+        self._fork(lambda: placing.join(placement, joined, There(here), program, cgroup))
         heard = here.listen(frozenset({MAIN, PLACED} if placement.inside else {MAIN}))
         main = heard[MAIN]
         if not placement.inside:
