@@ -10,6 +10,7 @@ All functions raise OSError as the kernel gives it. None waits for anybody: the 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -26,6 +27,9 @@ THREADS = "cgroup.threads"
 EVENTS = "cgroup.events"
 KILL = "cgroup.kill"  # Linux 5.14
 FREEZE = "cgroup.freeze"  # Linux 5.2
+
+ASIDE = "aside"
+"""What `join` calls the cgroup for those who come when the processes of a delegated one have moved on below it."""
 
 _MOST = 1 << 20  # of a file: some hundred thousand pids
 _MOST_FOLDERS = 2000  # below one folder: whoever may make folders there could make any number
@@ -126,8 +130,14 @@ def write(folder: str, file: str, text: str) -> None:
 
 
 def join(folder: str) -> None:
-    """Move this process into a cgroup."""
-    write(folder, PROCESSES, "0")
+    """Move this process into a cgroup; where others below it have got its controllers, into one beside these."""
+    try:
+        write(folder, PROCESSES, "0")
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EOPNOTSUPP):
+            raise
+        os.makedirs(f"{folder}/{ASIDE}", exist_ok=True)
+        write(f"{folder}/{ASIDE}", PROCESSES, "0")
 
 
 def words(folder: str, file: str) -> set[str]:

@@ -79,8 +79,8 @@ class Run:
 
     def adopt(self, spec: ServiceSpec) -> None:
         """Have `spec` hold from now on: it differs in what a run may take over while it is under way."""
-        self.spec = spec
-        self._shop.cgroups.change(self.life, spec.limits)
+        before, self.spec = self.spec, spec
+        self._shop.cgroups.change(self.life, before.limits, spec.limits)
 
     # -----------------------------------------------------------------------------------------------------------------
     # Coming up

@@ -69,6 +69,8 @@ SERVICES = {
         command = ["python3", "-m", "asyncinit", "run", "--services", "/inner", "--log-format", "json"]
         limits = { delegate = true }
         environment = { XDG_RUNTIME_DIR = "/tmp" }
+        [hooks]
+        pre_stop = [["cat", "/proc/self/cgroup"]]
     """,
     "check": """
         command = ["python3", "/programs/check.py"]
@@ -261,6 +263,7 @@ def test_an_asyncinit_in_a_cgroup_makes_way(machine: Machine, said: dict[str, An
     assert {"memory", "pids"} <= set(enabled)
     told = [record["message"] for record in machine.records if record.get("service") == "inner"]
     assert any("out of memory (limits.memory_max is 64M)" in text for text in told)
+    assert "0::/asyncinit/inner.service/aside" in told  # its hook, which had to find another place
     assert said["inner_stopped"] == ["inactive", False]
 
 

@@ -19,15 +19,25 @@ Changed = Callable[[str], None]
 """Is given the text of the file as it is now."""
 
 
+class Watch:
+    """A file that is watched: its descriptor, -1 when it is no more, and who is told."""
+
+    __slots__ = ("changed", "fd")
+
+    def __init__(self, fd: int, changed: Changed) -> None:
+        self.fd = fd
+        self.changed = changed
+
+
 class Events:
     """The files that are watched; holds a descriptor for each, and one for all."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll: select.epoll | None = None
-        self._callbacks: dict[int, Changed] = {}
+        self._watches: dict[int, Watch] = {}
 
-    def watch(self, folder: str, file: str, changed: Changed) -> int:
+    def watch(self, folder: str, file: str, changed: Changed) -> Watch:
         """Have `changed` called in a later turn of the loop whenever the file changes; return what `end` takes.
 
         Raises OSError where there is no such file, or no descriptor is left.
@@ -42,18 +52,24 @@ class Events:
         except OSError:
             os.close(fd)
             raise
-        self._callbacks[fd] = changed
-        return fd
+        watch = self._watches[fd] = Watch(fd, changed)
+        return watch
 
-    def end(self, fd: int) -> None:
-        """Watch it no more; harmless for one that is not watched."""
-        if self._callbacks.pop(fd, None) is not None:
-            os.close(fd)  # with it goes its place in the epoll set
+    def end(self, watch: Watch) -> None:
+        """Watch it no more; harmless where that is so already."""
+        if watch.fd < 0:
+            return
+        del self._watches[watch.fd]
+        if self._epoll is not None:
+            # To close it is not enough: a child that was forked just now has the same open file.
+            self._epoll.unregister(watch.fd)
+        os.close(watch.fd)
+        watch.fd = -1
 
     def close(self) -> None:
         """Give back everything."""
-        for fd in list(self._callbacks):
-            self.end(fd)
+        for watch in list(self._watches.values()):
+            self.end(watch)
         if self._epoll is not None:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
@@ -63,12 +79,12 @@ class Events:
         if self._epoll is None:
             return
         for fd, _ in self._epoll.poll(0):
-            changed = self._callbacks.get(fd)
-            if changed is None:
+            watch = self._watches.get(fd)
+            if watch is None:
                 continue  # ended by a callback just now
             try:
                 text = cgroups.read_open(fd)
             except OSError:
-                self.end(fd)  # the cgroup was removed
+                self.end(watch)  # the cgroup was removed
             else:
-                changed(text)
+                watch.changed(text)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from asyncinit.config.spec import POD_PREFIX, CgroupLimits
 from asyncinit.control.types import CgroupStatus
 from asyncinit.linux import cgroups
+from asyncinit.runtime.cgroups.events import Watch
 from asyncinit.runtime.cgroups.names import LEAF
 
 
@@ -35,8 +36,9 @@ class Group:
         self.state = state
         # The members of a pod have folders beside that of its own process, which may not be in the one above them.
         self.joined = f"{self.folder}/{LEAF}" if life.startswith(POD_PREFIX) else self.folder
-        self.watches: list[int] = []
-        self.populated = False
+        self.watches: list[Watch] = []
+        self.populated: bool | None = None
+        """What was told of it last; None: its end would not be told."""
 
     def processes(self) -> list[int]:
         """Return the processes in it."""
@@ -44,8 +46,8 @@ class Group:
 
     def is_populated(self) -> bool:
         """Tell whether a process lives in it."""
-        if self.populated and self.watches:
-            return True  # its end is told
+        if self.populated:
+            return True
         try:
             return cgroups.is_populated(self.joined)
         except OSError:

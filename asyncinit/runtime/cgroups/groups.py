@@ -116,7 +116,7 @@ class Cgroups:
             if not needed:
                 self._report(life, text)
             return None, left_out
-        group.state.limits = limits
+        group.state.limits = settings.together(limits)
         for key, text in applying.apply(group.folder, limits, credentials):
             fail(key, text)
             group.state.limits = settings.without(group.state.limits, key)
@@ -195,6 +195,7 @@ class Cgroups:
 
         try:
             group.watches.append(self._events.watch(group.joined, cgroups.EVENTS, told))
+            group.populated = cgroups.is_populated(group.joined)
         except OSError:
             pass  # without it an end is seen by SIGCHLD, as the last one to end is our child
         self.trouble.begin(group)
@@ -222,8 +223,9 @@ class Cgroups:
 
     def end(self) -> None:
         """Leave the hierarchy as it was found: nothing of any service is left."""
-        for life in list(self._groups):
-            self.close(life)
+        for group in self._groups.values():
+            self.trouble.end(group)
+        self._groups.clear()
         self._events.close()
         self._tree.close()
 
@@ -293,10 +295,11 @@ class Cgroups:
     # -----------------------------------------------------------------------------------------------------------------
     # Limits that change
 
-    def change(self, life: str, limits: CgroupLimits) -> None:
-        """Have other limits hold for a life; what cannot be had is told, and the one before holds."""
+    def change(self, life: str, before: CgroupLimits, limits: CgroupLimits) -> None:
+        """Have other limits than `before` hold for a life; what cannot be had is told, and the one before holds."""
         group = self._groups.get(life)
-        if group is None or group.state.limits == limits:
+        limits = settings.together(limits)
+        if group is None or settings.together(before) == limits:
             return
 
         def fail(key: str, text: str) -> None:
@@ -317,6 +320,8 @@ class Cgroups:
             return
         group.state.limits = limits
         folder = group.folder
+        if not todo:
+            return
 
         def told(answer: list[tuple[str, str]] | SpawnError) -> None:
             if isinstance(answer, SpawnError):
@@ -341,10 +346,6 @@ class Cgroups:
         for life, one in state.groups.items():
             group = Group(life, self._tree.ours, one)
             self._register(life, group)
-            try:
-                group.populated = cgroups.is_populated(group.joined)
-            except OSError:
-                pass
 
 
 def _remade(folder: str) -> bool:

@@ -75,6 +75,11 @@ def changes(old: CgroupLimits, new: CgroupLimits) -> Iterator[Setting]:
         yield from _settings(key, new)
 
 
+def together(limits: CgroupLimits) -> CgroupLimits:
+    """Return what of limits holds for all processes together."""
+    return CgroupLimits(**{key: getattr(limits, key) for key in CGROUP_KEYS})
+
+
 def only(limits: CgroupLimits, key: str) -> CgroupLimits:
     """Return limits with no other key."""
     return CgroupLimits(**{key: getattr(limits, key)})

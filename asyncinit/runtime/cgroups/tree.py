@@ -207,6 +207,9 @@ class Tree:
         if not self.ours or self.place is None:
             return
         place = self.place.folder
+        for folder in _folders_in(self.ours):
+            if os.path.basename(folder) != LEAF:
+                _try(cgroups.remove, folder)
         for controller in self._enabled:
             _try(cgroups.write, self.ours, cgroups.ENABLED, f"-{controller}")
             _try(cgroups.write, place, cgroups.ENABLED, f"-{controller}")
@@ -274,6 +277,14 @@ def _in_version_1(controller: str) -> bool:
 def _processes(folder: str) -> list[int]:
     try:
         return cgroups.processes(folder)
+    except OSError:
+        return []
+
+
+def _folders_in(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
 

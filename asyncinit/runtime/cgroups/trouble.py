@@ -95,7 +95,7 @@ class Trouble:
         count = group.numbers(_MEMORY).get("oom_kill", 0)
         kills = count - group.state.oom_kills
         main = self.main_of(group.life)
-        if kills <= 0 or main is None or proc.is_dying(main):
+        if kills <= 0 or (main is not None and proc.is_dying(main)):
             return  # what ends the main process is told as its end
         group.state.oom_kills = count
         times = "one of its processes" if kills == 1 else f"{kills} of its processes"
