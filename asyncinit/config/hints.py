@@ -71,6 +71,23 @@ _ELSEWHERE = {
     "liveness": "[health]",
     "liveness_probe": "[health]",
     "watchdogsec": "watchdog",
+    "nonewprivileges": "[security] no_new_privileges",
+    "no_new_privs": "[security] no_new_privileges",
+    "capabilityboundingset": "[security] capabilities",
+    "cap_add": "[security] capabilities",
+    "cap_drop": "[security] capabilities",
+    "ambientcapabilities": "[security] ambient_capabilities",
+    "systemcallfilter": "[security] seccomp",
+    "privatetmp": "[security] private_tmp",
+    "privatedevices": "[security] private_dev",
+    "protectsystem": "[security] protect_system",
+    "protecthome": "[security] protect_home",
+    "protectkerneltunables": "[security] protect_kernel",
+    "readonlypaths": "[security] read_only_paths",
+    "readwritepaths": "[security] write_paths",
+    "inaccessiblepaths": "[security] hidden_paths",
+    "loadcredential": "[security] credentials",
+    "secrets": "[security] credentials",
 }
 """Words of other init systems, folded to lower case with underscores."""
 

@@ -131,7 +131,7 @@ def check_table(table: Table) -> Iterator[Finding]:
     if isinstance(table.get("namespaces"), dict):
         yield from namespaces.check(table["namespaces"])
     if isinstance(table.get("security"), dict):
-        yield from security.check(table["security"])
+        yield from security.check(table["security"], table.get("namespaces"))
     if isinstance(table.get("log"), dict):
         yield from log.check(table["log"])
     hooks = table.get("hooks")

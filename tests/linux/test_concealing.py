@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.config.spec import ProtectHome, ProtectSystem, Security
-from asyncinit.runtime.process import concealing, preferences, secrets, securing
+from asyncinit.config.spec import NamespaceKind, ProtectHome, ProtectSystem, Security
+from asyncinit.linux.process import set_dumpable
+from asyncinit.runtime.process import concealing, isolating, preferences, secrets, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Isolation
 from tests.linux.running import FORKING, Running
 
@@ -205,16 +207,45 @@ def test_credentials_that_cannot_be_had(running: Running, tmp_path: Path) -> Non
 
 
 def _without_the_right() -> None:
+    set_dumpable(True)  # so that ctypes is there, which an ordinary user may not be able to read
     os.setgroups([])
     os.setresgid(1000, 1000, 1000)
     os.setresuid(1000, 1000, 1000)
+    set_dumpable(True)  # or /proc/self is root's
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_ordinary_user_has_it_in_a_user_namespace(tmp_path: Path) -> None:
+    """All of it, and secrets too; so there is a way without root."""
+    (tmp_path / "source").write_text("geheim")
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        folder.chmod(0o755)
+    security = Security(
+        private_tmp=True,
+        protect_system=ProtectSystem.STRICT,
+        protect_home=ProtectHome.YES,
+        protect_kernel=True,
+        capabilities=(),
+        credentials={"key": f"{tmp_path}/source"},
+    )
+    place = "/dev/shm/asyncinit-test/credentials/web"
+    own = Isolation(own=frozenset({NamespaceKind.USER}), uid=0, gid=0)
+    isolation = concealing.added(own, security, place, Credentials(0, 0))
+    way = securing.Securing(security, Credentials(0, 0))
+
+    def look() -> None:
+        assert (os.listdir("/tmp"), Path(place, "key").read_text()) == ([], "geheim")
+        Path("/etc/asyncinit-x").write_text("")
+
+    steps = [securing.Step("become ordinary", _without_the_right), *isolating.steps(isolation)]
+    text = preferences._try([*steps, *way.become(), *way.close_off(), securing.Step("write", look)])
+    shutil.rmtree("/dev/shm/asyncinit-test", ignore_errors=True)
+    assert text in ("cannot write: read-only file system", "cannot make a user namespace: operation not permitted")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_who_may_not_mount_is_told() -> None:
     """The namespace is refused with what would help, and nothing of the rest is done."""
-    from asyncinit.runtime.process import isolating
-
     isolation = concealing.added(Isolation(), Security(private_tmp=True), PLACE, None)
     steps = [securing.Step("become ordinary", _without_the_right), *isolating.steps(isolation)]
     text = preferences._try(steps)

@@ -133,19 +133,18 @@ def test_credentials_of_a_service(tmp_path: Path, kind: str) -> None:
         f'hooks.pre_start = [["sh", "-c", "{check}"]]\nready.command = ["sh", "-c", "{check}"]\n'
         f'security.credentials = {{ key = "{secret}" }}\n'
     )
-    place = "/run/credentials/asyncinit-test-web"
-    other = (
-        f'command = ["sh", "-c", "ls -A {place} | wc -l; id -u; exec sleep 1000"]\nrequires = ["asyncinit-test-web"]\n'
-    )
+    name = f"asyncinit-test-{kind}"
+    place = f"/run/credentials/{name}"
+    other = f'command = ["sh", "-c", "ls -A {place} | wc -l; id -u; exec sleep 1000"]\nrequires = ["{name}"]\n'
     other += 'user = "65534"\n'
-    with Init(tmp_path, {"asyncinit-test-web": web, "other": other}, loop=kind) as init:
-        init.wait_state("asyncinit-test-web", "ready")
+    with Init(tmp_path, {name: web, "other": other}, loop=kind) as init:
+        init.wait_state(name, "ready")
         wait_until(lambda: len(init.lines("other")) == 2)
         assert init.lines("other") == ["0", "65534"]
-        pid = init.status()["asyncinit-test-web"]["pid"]
+        pid = init.status()[name]["pid"]
         assert b"geheim" not in Path(f"/proc/{pid}/environ").read_bytes()
         assert (Path(f"/proc/{pid}/root{place}/key")).read_text() == "geheim"
-        assert init.call("stop", "asyncinit-test-web").returncode == 0
+        assert init.call("stop", name).returncode == 0
         assert os.listdir(place) == []
     os.rmdir(place)
 
@@ -158,3 +157,22 @@ def test_an_absent_credential_fails_its_service_by_name(tmp_path: Path, kind: st
         init.wait_state("web", "failed")
         reason = init.status()["web"]["reason"]["text"]
         assert reason.endswith("cannot provide security.credentials.key: /nowhere: no such file or directory")
+
+
+@pytest.mark.skipif(not has_library(), reason="libseccomp is not installed")
+@on_both_loops
+def test_what_is_prepared_goes_over_a_re_exec(tmp_path: Path, kind: str) -> None:
+    """The last hook of a life that began before is held as all of it were, and has its secrets."""
+    secret, told = tmp_path / "secret", tmp_path / "told"
+    secret.write_text("geheim")
+    look = "cat $CREDENTIALS_DIRECTORY/key; grep Seccomp: /proc/self/status; ls -A /tmp | wc -l"
+    text = 'command = ["sleep", "1000"]\n'
+    text += f'hooks.post_stop = [["sh", "-c", "({look}) > {told} 2>&1"]]\n'
+    text += f'[security]\nprofile = "strict"\nwrite_paths = ["{tmp_path}"]\nprivate_tmp = false\n'
+    text += f'credentials = {{ key = "{secret}" }}\n'
+    with Init(tmp_path, {f"asyncinit-test-{kind}-2": text}, loop=kind, settings="keep_running = true") as init:
+        init.wait_state(f"asyncinit-test-{kind}-2", "ready")
+        assert init.call("reexec").returncode == 0
+        assert init.call("stop", f"asyncinit-test-{kind}-2").returncode == 0
+        assert told.read_text().split()[:3] == ["geheimSeccomp:", "2", str(len(os.listdir("/tmp")))]
+    shutil.rmtree(f"/run/credentials/asyncinit-test-{kind}-2", ignore_errors=True)

@@ -14,6 +14,7 @@ from asyncinit.config.spec import Landlock, ProtectHome, ProtectSystem, Seccomp,
 from asyncinit.config.spec.capabilities import ALL, DOCKER_DEFAULT, NAMES, bits, names
 from asyncinit.config.spec.system_calls import SETS, calls
 from asyncinit.config.values import BadValueError
+from asyncinit.runtime.process.securing import of_member
 
 
 def resolved(table: Any) -> spec.Security:
@@ -181,6 +182,30 @@ def test_what_is_shown_declares_the_same(table: Any) -> None:
 def test_what_cannot_stand_together(table: dict[str, Any], key: str) -> None:
     """It is told by key."""
     assert [finding.key for finding in check_table({"security": table})] == [("security", key)]
+
+
+def test_mounts_need_a_namespace_of_the_services_own() -> None:
+    """Who says that it shares asyncinit's is told, for each key that says something."""
+    table = {"private_tmp": True, "private_dev": False, "credentials": {"a": "/b"}, "hidden_paths": []}
+    found = check_table({"security": table, "namespaces": {"mount": "host"}})
+    assert [finding.key for finding in found] == [("security", "credentials"), ("security", "private_tmp")]
+    assert list(check_table({"security": table, "namespaces": {"mount": "private"}})) == []
+
+
+def test_a_profile_of_nothing() -> None:
+    """One service is left out of what the defaults give to all."""
+    assert not resolved("none")
+    assert laid_over({"security": "strict"}, {"security": "none"}) == {"security": {"profile": "none"}}
+
+
+def test_a_member_of_a_pod() -> None:
+    """It has Docker's capabilities and what it asked for, unless it says itself what it has."""
+    assert of_member(Security()) == Security(capabilities=("docker-default",))
+    assert of_member(Security(ambient_capabilities=("CAP_SYS_NICE",))).capabilities == (
+        "docker-default",
+        "CAP_SYS_NICE",
+    )
+    assert of_member(Security(capabilities=("all",))) == Security(capabilities=("all",))
 
 
 @pytest.mark.parametrize(

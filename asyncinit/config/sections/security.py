@@ -15,7 +15,7 @@ from asyncinit.config.sections.given import Keys, filled, names, or_none
 from asyncinit.config.spec import capabilities, system_calls
 from asyncinit.config.values import BadValueError, close_to
 
-Profile = Literal["strict"]
+Profile = Literal["strict", "none"]
 
 
 def capability(value: str) -> str:
@@ -247,6 +247,7 @@ KEYS = frozenset(SecurityTable.__struct_fields__) - {"profile"}
 """What `prefer` can name of the table."""
 
 PROFILES: Mapping[str, Keys] = {
+    "none": {},
     "strict": {
         "no_new_privileges": True,
         "capabilities": "none",
@@ -369,11 +370,24 @@ def _declared_landlock(landlock: spec.Landlock) -> Keys:
     return {key: list(given) for key, given in lists.items() if given is not None}
 
 
-def check(table: Mapping[str, Any]) -> Iterator[Finding]:
-    """Check what the keys of [security] must agree on among themselves."""
+MOUNTED = frozenset(
+    (
+        *("private_tmp", "private_dev", "protect_system", "protect_home", "protect_kernel"),
+        *("read_only_paths", "write_paths", "hidden_paths", "credentials"),
+    )
+)
+"""Keys that take a mount namespace of the service's own."""
+
+
+def check(table: Mapping[str, Any], namespaces: object = None) -> Iterator[Finding]:
+    """Check what the keys of [security] must agree on among themselves, and with [namespaces]."""
+    if isinstance(namespaces, dict) and namespaces.get("mount") == "host":
+        for key in sorted(MOUNTED & {key for key, value in table.items() if value not in (False, [], {})}):
+            problem = 'takes mounts of its own, and namespaces.mount is "host"'
+            yield Finding(("security", key), problem)
     most, ambient = table.get("capabilities"), table.get("ambient_capabilities")
     if most is None and isinstance(profile := table.get("profile"), str) and profile in PROFILES:
-        most = PROFILES[profile]["capabilities"]
+        most = PROFILES[profile].get("capabilities")
     if most is not None and isinstance(ambient, list):
         try:
             within = capabilities.bits(_words(most))

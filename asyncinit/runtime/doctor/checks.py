@@ -22,6 +22,8 @@ _CAPABILITIES = (  # <linux/capability.h>
     (19, "SYS_PTRACE", "what a service of another user leaves behind is not known by its environment"),
     (0, "CHOWN", "directories and output cannot be given to a service's user"),
     (1, "DAC_OVERRIDE", "directories and files of other users cannot be written"),
+    (8, "SETPCAP", "services with security.capabilities cannot start"),
+    (21, "SYS_ADMIN", 'namespaces and mounts of services take namespaces.user = "private"'),
 )
 
 _LANDLOCK_OF = (  # the ABI from which on it can be refused

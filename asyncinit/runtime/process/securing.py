@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from asyncinit.config.spec import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security
+from asyncinit.config.spec import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security, ServiceSpec
 from asyncinit.config.spec.capabilities import ALL, bits, names
 from asyncinit.config.spec.system_calls import ALWAYS, KNOWN, calls
 from asyncinit.errors import SpawnError, why
@@ -268,6 +268,11 @@ def by_key(security: Security) -> Iterator[tuple[str, Security]]:
         value = getattr(security, key)
         if value not in _EMPTY:
             yield key, Security(**{key: value, "no_new_privileges": security.gains_nothing})
+
+
+def declared(spec: ServiceSpec) -> Security:
+    """Return what a service declares, or has without a word because it is a pod's member."""
+    return spec.security if spec.pod is None else of_member(spec.security)
 
 
 def of_member(security: Security) -> Security:
