@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from asyncinit.config import addresses, destinations, ends, times, values
+from asyncinit.config import addresses, destinations, ends, rights, times, values
 
 
 class Kind(Struct, frozen=True):
@@ -101,3 +101,27 @@ SocketName = Annotated[str, _kind("name", 'up to 255 printable ASCII characters 
 SocketPlace = Annotated[str, _kind("path", 'a path, or "@" and an abstract name', addresses.listening)]
 ControlRead = Annotated[str, _kind("text", '"owner", "all" or "group:NAME"', values.control_read)]
 NoLimit = Literal["none"]
+_CAPABILITY = 'the name of a capability such as "CAP_NET_BIND_SERVICE"'
+Capability = Annotated[str, _kind("capability", _CAPABILITY, rights.one_capability)]
+CapabilityWord = Annotated[
+    str,
+    _kind(
+        "capability or set",
+        f'{_CAPABILITY}, "all", "none" or "docker-default", with "~" before it what is taken out',
+        rights.capability,
+    ),
+]
+SystemCall = Annotated[
+    str,
+    _kind(
+        "system call or set",
+        'the name of a system call such as "ptrace", or of a set such as "@system-service"',
+        rights.system_call,
+    ),
+]
+FilterAction = Annotated[
+    str, _kind("errno or `kill`", 'the name of an errno such as "EPERM", or "kill"', rights.filter_action)
+]
+RulePath = Annotated[str, _kind("path", 'an absolute path, with "-" before it if it may be absent', rights.rule_path)]
+CredentialName = Annotated[str, _kind("name", 'the name of a file, such as "db-password"', rights.credential_name)]
+TcpPort = Annotated[int, Meta(ge=0, le=65535)]

@@ -318,6 +318,17 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seccomp, "_LIBRARY", "libseccomp-not-here.so.2")
     with pytest.raises(SpawnError, match=r"cannot set security.seccomp: libseccomp-not-here.so.2 is not installed"):
         securing.make_filter(Seccomp(("@system-service",)))
+    spec = preferring(Security(seccomp=Seccomp(("@system-service",))), "security.seccomp")
+    granted, left_out = preferences.try_security(spec.security, spec.prefer, None, Namespaces(), "")
+    assert granted == Security(no_new_privileges=True)
+    assert [key for key, _ in left_out] == ["security.seccomp"]
+
+
+@with_seccomp
+def test_a_preferred_filter_is_kept_where_it_can_be_had() -> None:
+    """However little it allows."""
+    security = Security(seccomp=Seccomp(("exit",)))
+    assert preferences.try_security(security, frozenset({"security"}), None, Namespaces(), "") == (security, [])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

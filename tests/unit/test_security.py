@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from asyncinit.config import spec
+from asyncinit.config import rights, spec
 from asyncinit.config.merge import check_table, laid_over
 from asyncinit.config.sections import security
 from asyncinit.config.spec import Landlock, ProtectHome, ProtectSystem, Seccomp, Security
@@ -68,7 +68,7 @@ def test_names_of_capabilities_are_their_numbers() -> None:
 def test_what_is_no_capability(word: str, suggestion: str) -> None:
     """It is refused, and what was meant is told."""
     with pytest.raises(BadValueError) as caught:
-        security.capability(word)
+        rights.capability(word)
     assert caught.value.suggestion == suggestion
 
 
@@ -76,21 +76,21 @@ def test_what_is_no_capability(word: str, suggestion: str) -> None:
 def test_what_is_no_system_call(word: str) -> None:
     """Names of sets are known; those of calls have a form."""
     with pytest.raises(BadValueError):
-        security.system_call(word)
+        rights.system_call(word)
 
 
 @pytest.mark.parametrize("word", ["usr", "~/x", "", "$HOME/x", "--/usr"])
 def test_what_is_no_path(word: str) -> None:
     """Rules take absolute paths, or such that begin with a variable."""
     with pytest.raises(BadValueError):
-        security.rule_path(word)
+        rights.rule_path(word)
 
 
 @pytest.mark.parametrize("word", ["", ".", "..", "a/b", "x" * 256, "\u00e4" * 128])
 def test_what_is_no_name_of_a_credential(word: str) -> None:
     """It is the name of a file."""
     with pytest.raises(BadValueError):
-        security.credential_name(word)
+        rights.credential_name(word)
 
 
 def test_sets_of_system_calls() -> None:

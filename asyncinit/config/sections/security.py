@@ -2,107 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from asyncinit.config import kinds, spec
-from asyncinit.config.problems import Finding, quoted, shown
+from asyncinit.config import kinds, rights, spec
+from asyncinit.config.problems import Finding, shown
 from asyncinit.config.sections.given import Keys, filled, names, or_none
-from asyncinit.config.spec import capabilities, system_calls
-from asyncinit.config.values import BadValueError, close_to
+from asyncinit.config.spec import capabilities
 
 Profile = Literal["strict", "none"]
-
-
-def capability(value: str) -> str:
-    """Return a word of a set of capabilities: a name in full, or the name of a set; "~" before it stays."""
-    mark, name = ("~", value[1:]) if value.startswith("~") else ("", value)
-    if name in capabilities.SETS:
-        return value
-    bare = name.removeprefix("CAP_")
-    if bare in capabilities.NAMES:
-        return f"{mark}CAP_{bare}"
-    folded = name.upper().replace("-", "_").removeprefix("CAP_")
-    guess = folded if folded in capabilities.NAMES else close_to(folded, capabilities.NAMES)
-    raise BadValueError(suggestion=quoted(f"{mark}CAP_{guess}") if guess else "")
-
-
-def one_capability(value: str) -> str:
-    """Return the full name of a capability."""
-    if value.startswith("~") or value in capabilities.SETS:
-        raise BadValueError
-    return capability(value)
-
-
-def system_call(value: str) -> str:
-    """Return the name of a system call or of a set of them; whether a call exists is known where it is used."""
-    if value.startswith("@"):
-        if value not in system_calls.SETS:
-            guess = close_to(value, system_calls.SETS)
-            raise BadValueError(suggestion=quoted(guess) if guess else "")
-    elif not (value.isascii() and value.isidentifier() and value == value.lower()):
-        raise BadValueError
-    return value
-
-
-def filter_action(value: str) -> str:
-    """Return the name of an errno, or KILL."""
-    if value != spec.KILL and value not in errno.errorcode.values():
-        raise BadValueError
-    return value
-
-
-def path(value: str) -> str:
-    """Return an absolute path, or one that begins with a variable."""
-    if not value.startswith(("/", "${")):
-        raise BadValueError
-    return value
-
-
-def rule_path(value: str) -> str:
-    """Return such a path, with "-" before it if it may be absent."""
-    path(value.removeprefix("-"))
-    return value
-
-
-def credential_name(value: str) -> str:
-    """Return the name of a file."""
-    if not value or "/" in value or value in (".", "..") or len(os.fsencode(value)) > 255:
-        raise BadValueError
-    return value
-
-
-_CAPABILITY = 'the name of a capability such as "CAP_NET_BIND_SERVICE"'
-_CAPABILITIES = f'{_CAPABILITY}, "all", "none" or "docker-default", with "~" before it what is taken out'
-Capability = Annotated[str, Meta(extra={"kind": kinds.Kind("capability", _CAPABILITY, one_capability)})]
-CapabilityWord = Annotated[str, Meta(extra={"kind": kinds.Kind("capability or set", _CAPABILITIES, capability)})]
-SystemCall = Annotated[
-    str,
-    Meta(
-        extra={
-            "kind": kinds.Kind(
-                "system call or set",
-                'the name of a system call such as "ptrace", or of a set such as "@system-service"',
-                system_call,
-            )
-        }
-    ),
-]
-Action = Annotated[
-    str,
-    Meta(
-        extra={"kind": kinds.Kind("errno or `kill`", 'the name of an errno such as "EPERM", or "kill"', filter_action)}
-    ),
-]
-RulePath = Annotated[
-    str,
-    Meta(extra={"kind": kinds.Kind("path", 'an absolute path, with "-" before it if it may be absent', rule_path)}),
-]
-TcpPort = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class SeccompTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -111,15 +21,15 @@ class SeccompTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     `@default`, is always allowed. Short form: `seccomp = [...]` is `allow`."""
 
     allow: Annotated[
-        list[SystemCall] | UnsetType,
+        list[kinds.SystemCall] | UnsetType,
         Meta(description="These alone.", examples=[["@system-service"]], extra={"default": "all"}),
     ] = UNSET
     deny: Annotated[
-        list[SystemCall], Meta(description="Not these, of what is allowed.", examples=[["@mount", "ptrace"]])
+        list[kinds.SystemCall], Meta(description="Not these, of what is allowed.", examples=[["@mount", "ptrace"]])
     ] = []
-    action: Annotated[Action, Meta(description="How another call fails; `kill`: the process is ended by SIGSYS.")] = (
-        "EPERM"
-    )
+    action: Annotated[
+        kinds.FilterAction, Meta(description="How another call fails; `kill`: the process is ended by SIGSYS.")
+    ] = "EPERM"
 
 
 class LandlockTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -127,11 +37,11 @@ class LandlockTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     they list can be read, written and executed. A path is that file, or the folder and all that is below it."""
 
     read: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(description="Can be read and listed.", examples=[["/usr", "/etc", "-/opt"]], extra={"default": ""}),
     ] = UNSET
     write: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(
             description="Can be read, written, made and removed.",
             examples=[["${STATE_DIRECTORY}", "/dev/null"]],
@@ -139,23 +49,17 @@ class LandlockTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         ),
     ] = UNSET
     execute: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(description="Can be read and executed.", examples=[["/usr"]], extra={"default": ""}),
     ] = UNSET
     bind_tcp: Annotated[
-        list[TcpPort] | UnsetType,
+        list[kinds.TcpPort] | UnsetType,
         Meta(description="Ports that it can listen on (Linux 6.7).", examples=[[8080]], extra={"default": "all"}),
     ] = UNSET
     connect_tcp: Annotated[
-        list[TcpPort] | UnsetType,
+        list[kinds.TcpPort] | UnsetType,
         Meta(description="Ports that it can connect to (Linux 6.7).", examples=[[443, 5432]], extra={"default": "all"}),
     ] = UNSET
-
-
-CredentialName = Annotated[
-    str,
-    Meta(extra={"kind": kinds.Kind("name", 'the name of a file, such as "db-password"', credential_name)}),
-]
 
 
 class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -173,7 +77,7 @@ class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         ),
     ] = UNSET
     capabilities: Annotated[
-        CapabilityWord | list[CapabilityWord] | UnsetType,
+        kinds.CapabilityWord | list[kinds.CapabilityWord] | UnsetType,
         Meta(
             description="The most that they, and all that they execute, can have.",
             examples=[["CAP_NET_BIND_SERVICE"], ["docker-default", "~CAP_NET_RAW"], "none"],
@@ -181,11 +85,11 @@ class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         ),
     ] = UNSET
     ambient_capabilities: Annotated[
-        list[Capability],
+        list[kinds.Capability],
         Meta(description="What they have without being root.", examples=[["CAP_NET_BIND_SERVICE"]]),
     ] = []
     seccomp: Annotated[
-        list[SystemCall] | SeccompTable | UnsetType,
+        list[kinds.SystemCall] | SeccompTable | UnsetType,
         Meta(description="Which system calls they can make.", examples=[["@system-service"]], extra={"default": "all"}),
     ] = UNSET
     landlock: Annotated[
@@ -222,19 +126,19 @@ class SecurityTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         ),
     ] = UNSET
     read_only_paths: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(description="Cannot be written to, with all below.", examples=[["/srv/web"]], extra={"default": ""}),
     ] = UNSET
     write_paths: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(description="Can, although what is above cannot.", examples=[["/srv/web/cache"]], extra={"default": ""}),
     ] = UNSET
     hidden_paths: Annotated[
-        list[RulePath] | UnsetType,
+        list[kinds.RulePath] | UnsetType,
         Meta(description="Are empty: nobody sees what is below.", examples=[["-/srv/other"]], extra={"default": ""}),
     ] = UNSET
     credentials: Annotated[
-        dict[CredentialName, RulePath],
+        dict[kinds.CredentialName, kinds.RulePath],
         Meta(
             description="Secrets as files: copies of these in a folder of the service's own, in memory, told as "
             "`CREDENTIALS_DIRECTORY`.",
@@ -278,7 +182,7 @@ def resolve(declared: SecurityTable) -> spec.Security:
     return spec.Security(
         no_new_privileges=or_none(declared.no_new_privileges),
         capabilities=None if isinstance(words, UnsetType) else _words(words),
-        ambient_capabilities=names([one_capability(name) for name in declared.ambient_capabilities]),
+        ambient_capabilities=names([rights.one_capability(name) for name in declared.ambient_capabilities]),
         seccomp=_seccomp(declared.seccomp),
         landlock=_landlock(declared.landlock),
         private_tmp=declared.private_tmp is True,
@@ -313,7 +217,7 @@ def _paths(given: list[str] | UnsetType) -> tuple[str, ...]:
 
 
 def _words(given: str | list[str]) -> tuple[str, ...]:
-    words = [capability(word) for word in ([given] if isinstance(given, str) else given)]
+    words = [rights.capability(word) for word in ([given] if isinstance(given, str) else given)]
     return tuple(word for word in words if word != "none")
 
 
@@ -391,7 +295,7 @@ def check(table: Mapping[str, Any], namespaces: object = None) -> Iterator[Findi
     if most is not None and isinstance(ambient, list):
         try:
             within = capabilities.bits(_words(most))
-            over = [name for name in map(one_capability, ambient) if not capabilities.bits([name]) & within]
+            over = [name for name in map(rights.one_capability, ambient) if not capabilities.bits([name]) & within]
         except (ValueError, TypeError, AttributeError):
             return  # told elsewhere
         for name in over:

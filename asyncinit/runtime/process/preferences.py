@@ -105,19 +105,20 @@ def try_security(
 ) -> tuple[Security, list[tuple[str, str]]]:
     """Return as much of `security` as the kernel grants, and what of `named` had to be left out, with why.
 
-    Each key is tried alone, within `namespaces`; `secrets` is the folder for these. The filter of system calls is not
-    tried: see `securing.make_filter`.
+    Each key is tried alone, within `namespaces`; `secrets` is the folder for these. Of the filter of system calls it is
+    tried whether there can be one.
     """
     isolation = separation.isolation(namespaces, None, credentials)
     pids = namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE
     granted, left_out = security, []
     for key, alone in securing.by_key(security):
-        if named & {"security", f"security.{key}"} and key != "seccomp":
+        if named & {"security", f"security.{key}"}:
             inside = concealing.added(isolation, alone, secrets, credentials)
             stays = not isolating.changes_users(inside) and securing.is_ours(credentials)
             way = Securing(alone, None if stays else credentials)
             isolated = [step for _, step in isolating.by_key(inside, pids=pids)]
-            text = _try([*isolated, *way.become(), *way.close_off()])
+            filtered = [Step("set security.seccomp", securing.try_filter)] if alone.seccomp is not None else []
+            text = _try([*isolated, *way.become(), *way.close_off(), *filtered])
             if text:
                 granted = securing.without(granted, key)
                 left_out.append((f"security.{key}", text))

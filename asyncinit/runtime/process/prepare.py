@@ -259,13 +259,7 @@ def _secure(
         prepared.environment.get(concealing.VARIABLE, ""),
     )
     if granted.seccomp is not None:
-        try:
-            findings.system_call_filter = securing.make_filter(granted.seccomp)
-        except SpawnError as error:
-            if not spec.prefer & {"security", "security.seccomp"}:
-                raise
-            granted = securing.without(granted, "seccomp")
-            refused.append(("security.seccomp", str(error)))
+        findings.system_call_filter = securing.make_filter(granted.seccomp)
     findings.security = granted
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
 
