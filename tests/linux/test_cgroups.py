@@ -137,6 +137,25 @@ def test_a_preferred_limit_is_left_out(loop: asyncio.AbstractEventLoop, tmp_path
     assert ("none" in left_out[0].text) == (mode is CgroupMode.NONE) or "writable" in left_out[0].text
 
 
+def test_nothing_is_enabled_beside_strangers(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> None:
+    """Who is in our cgroup and neither we nor below us is not moved, and is named with what to do."""
+    imitated(tmp_path / "asyncinit")
+    groups = groups_of(loop, imitated(tmp_path))
+    stranger = subprocess.Popen(
+        ["/bin/sh", "-c", f"setsid sh -c 'echo $$ > {tmp_path}/cgroup.procs; exec sleep 1000' &"]
+    )
+    stranger.wait()
+    wait_until((tmp_path / "cgroup.procs").read_text)
+    pid = int((tmp_path / "cgroup.procs").read_text())
+    try:
+        wait_until(lambda: (stat := proc.stat(pid)) is not None and stat.name == "sleep")
+        with pytest.raises(SpawnError, match=rf"cannot be enabled .* pid {pid} \(sleep\); .*systemd-run"):
+            groups.open("web", service(Limits(pids_max=3)), None)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    assert (tmp_path / "cgroup.subtree_control").read_text() == ""
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What the kernel did
 

@@ -146,21 +146,19 @@ class Tree:
         return ""
 
     def _enable(self, folder: str, controller: str) -> None:
-        for _ in range(_PASSES):
-            try:
-                cgroups.write(folder, cgroups.ENABLED, f"+{controller}")
-            except OSError as error:
-                if error.errno != errno.EBUSY or not self._make_way(folder):
-                    raise
-            else:
-                return
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        assert self.place is not None
+        # The kernel would not refuse all: with pids or cpu it makes a cgroup that has processes a threaded one, and
+        # none could be put into those below it any more.
+        if folder == self.place.folder and not cgroups.is_root(folder):
+            for _ in range(_PASSES):
+                if not cgroups.read(folder, cgroups.PROCESSES):
+                    break
+                if not self._make_way(folder):
+                    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        cgroups.write(folder, cgroups.ENABLED, f"+{controller}")
 
     def _make_way(self, folder: str) -> bool:
         """Move those of a cgroup who may be moved into its leaf; tell whether anybody was."""
-        assert self.place is not None
-        if folder != self.place.folder:
-            return False
         leaf = f"{self.ours}/{LEAF}"
         os.makedirs(leaf, exist_ok=True)
         us = os.getpid()
