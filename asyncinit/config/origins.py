@@ -36,8 +36,9 @@ def origins_of(sources: Sources, name: str) -> dict[str, str]:
 
 
 def _as_written(table: Mapping[str, Any], path: Path) -> Path:
-    """Return the path of [restart] policy as it was written, perhaps in the short form."""
-    return ("restart",) if path == ("restart", "policy") and isinstance(table.get("restart"), str) else path
+    """Return the path of [restart] policy and [security] profile as it was written, perhaps in the short form."""
+    short = path in (("restart", "policy"), ("security", "profile")) and isinstance(table.get(path[0]), str)
+    return path[:1] if short else path
 
 
 def _opened(sources: Sources, source: Source) -> tuple[dict[str, Any], Lines]:

@@ -42,7 +42,8 @@ def show(configuration: Configuration, name: str) -> str:
 def _line(path: tuple[str, ...], item: Any, origins: Any) -> tuple[str, str]:
     from asyncinit.config.write import value  # PID 1 imports this module, and seldom shows a service
 
-    origin = origins.get(dotted(path), DEFAULT)
+    # What a profile says has no line of its own.
+    origin = origins.get(dotted(path)) or origins.get(dotted((*path[:-1], "profile")), DEFAULT)
     return f"{bare_or_quoted(path[-1])} = {value(item)}", printable(origin)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncinit.config.spec import capabilities
 from asyncinit.linux import landlock, seccomp
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
@@ -176,3 +177,24 @@ def test_what_is_prepared_goes_over_a_re_exec(tmp_path: Path, kind: str) -> None
         assert init.call("stop", f"asyncinit-test-{kind}-2").returncode == 0
         assert told.read_text().split()[:3] == ["geheimSeccomp:", "2", str(len(os.listdir("/tmp")))]
     shutil.rmtree(f"/run/credentials/asyncinit-test-{kind}-2", ignore_errors=True)
+
+
+@on_both_loops
+def test_a_member_of_a_pod(tmp_path: Path, kind: str) -> None:
+    """Without a word it has what Docker gives, without devices; what it declares holds in the pod too, and secrets."""
+    secret = tmp_path / "secret"
+    secret.write_text("geheim")
+    look = "grep CapBnd /proc/self/status; cat $CREDENTIALS_DIRECTORY/key; ls -A /tmp | wc -l"
+    declared = 'pod = "shop"\n[security]\nprivate_tmp = true\ncapabilities = ["CAP_KILL"]\n'
+    declared += f'credentials = {{ key = "{secret}" }}\n'
+    services = {
+        "plain": 'command = ["sh", "-c", "grep CapBnd /proc/self/status; exec sleep 1000"]\npod = "shop"\n',
+        f"asyncinit-test-{kind}-3": f'command = ["sh", "-c", "{look}; exec sleep 1000"]\n' + declared,
+    }
+    with Init(tmp_path, services, pods={"shop": ""}, loop=kind) as init:
+        held = wait_until(lambda: init.lines("plain"))
+        assert int(held[0].split()[1], 16) == capabilities.bits(("docker-default", "~MKNOD"))
+        told = wait_until(lambda: init.lines(f"asyncinit-test-{kind}-3")[1:])
+        assert told[0].removesuffix("0") == "geheim"
+        assert int(init.lines(f"asyncinit-test-{kind}-3")[0].split()[1], 16) == capabilities.bits(("CAP_KILL",))
+    shutil.rmtree(f"/run/credentials/asyncinit-test-{kind}-3", ignore_errors=True)

@@ -162,3 +162,15 @@ def test_who_is_not_there_is_not_shown(tmp_path: Path) -> None:
     write(tmp_path, {"s/web.toml": COMMAND})
     with pytest.raises(UnknownServiceError, match=r"no such service: wbe; did you mean web\?"):
         show(load(None, [str(tmp_path / "s")], root=NOWHERE), "wbe")
+
+
+@pytest.mark.parametrize("text", ['security = "strict"\n', '[security]\nprofile = "strict"\n'])
+def test_what_a_profile_says_comes_from_where_it_is_named(tmp_path: Path, text: str) -> None:
+    """And a key beside it, or in a drop-in, from its own line."""
+    drop_in = "[security]\nprivate_tmp = false\nhidden_paths = ['/srv']\n"
+    write(tmp_path, {"s/web.toml": COMMAND + text, "s/web.d/more.toml": drop_in})
+    shown = show(load(None, [f"{tmp_path}/s"], root=NOWHERE), "web")
+    lines = {line.split(" = ")[0]: line.rpartition("# ")[2] for line in shown.splitlines() if " = " in line}
+    assert lines["protect_system"].startswith(f"{tmp_path}/s/web.toml:")
+    assert lines["hidden_paths"] == f"{tmp_path}/s/web.d/more.toml:3"
+    assert "private_tmp" not in lines

@@ -10,11 +10,11 @@ import pytest
 from asyncinit.config import rights, spec
 from asyncinit.config.merge import check_table, laid_over
 from asyncinit.config.sections import security
+from asyncinit.config.sections.pods import secured
 from asyncinit.config.spec import Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.capabilities import ALL, DOCKER_DEFAULT, NAMES, bits, names
 from asyncinit.config.spec.system_calls import SETS, calls
 from asyncinit.config.values import BadValueError
-from asyncinit.runtime.process.securing import of_member
 
 
 def resolved(table: Any) -> spec.Security:
@@ -199,13 +199,11 @@ def test_a_profile_of_nothing() -> None:
 
 
 def test_a_member_of_a_pod() -> None:
-    """It has Docker's capabilities and what it asked for, unless it says itself what it has."""
-    assert of_member(Security()) == Security(capabilities=("docker-default",))
-    assert of_member(Security(ambient_capabilities=("CAP_SYS_NICE",))).capabilities == (
-        "docker-default",
-        "CAP_SYS_NICE",
-    )
-    assert of_member(Security(capabilities=("all",))) == Security(capabilities=("all",))
+    """It has Docker's capabilities, without devices, and what it asked for, unless it says itself what it has."""
+    plain = ("docker-default", "~MKNOD")
+    assert secured(Security(), {}).capabilities == plain
+    assert secured(Security(ambient_capabilities=("CAP_SYS_NICE",)), {}).capabilities == (*plain, "CAP_SYS_NICE")
+    assert secured(Security(capabilities=("all",)), {}).capabilities == ("all",)
 
 
 @pytest.mark.parametrize(

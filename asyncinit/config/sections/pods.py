@@ -153,7 +153,7 @@ def secured(said: spec.Security, table: object) -> spec.Security:
     Unless that says otherwise it is what Docker takes from a container, so that its root has no way out; and the making
     of devices, since here no cgroup keeps them shut.
     """
-    capabilities = _MEMBER if said.capabilities is None else said.capabilities
+    capabilities = (*_MEMBER, *said.ambient_capabilities) if said.capabilities is None else said.capabilities
     protect = table.get("protect_kernel") is not False if isinstance(table, Mapping) else True
     return replace(said, capabilities=capabilities, protect_kernel=protect)
 

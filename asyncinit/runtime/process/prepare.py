@@ -247,7 +247,7 @@ def _secure(
     spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str, str], findings: Findings, step: StepCallback
 ) -> None:
     """Find out what of [security] is granted, and make the filter of system calls."""
-    if not securing.declared(spec):
+    if not spec.security:
         return
     step("set security")
     prepared = _assemble(spec, inherited, own, findings)
@@ -287,7 +287,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
     namespaces = separation.of_service(spec, inherited, own) if findings.namespaces is None else findings.namespaces
     credentials = separation.granted(findings.identity.credentials, namespaces)
     folders = list(filter(None, ":".join(findings.directories.values()).split(":")))
-    security = securing.declared(spec) if findings.security is None else findings.security
+    security = spec.security if findings.security is None else findings.security
     told = {**findings.directories, **concealing.variables(security, spec.name, inherited)}
 
     def variables_of(identity: Identity) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from asyncinit.config.spec import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security, ServiceSpec
+from asyncinit.config.spec import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.capabilities import ALL, bits, names
 from asyncinit.config.spec.system_calls import ALWAYS, KNOWN, calls
 from asyncinit.errors import SpawnError, why
@@ -273,18 +273,6 @@ def by_key(security: Security) -> Iterator[tuple[str, Security]]:
         value = getattr(security, key)
         if value not in _EMPTY:
             yield key, Security(**{key: value, "no_new_privileges": security.gains_nothing})
-
-
-def declared(spec: ServiceSpec) -> Security:
-    """Return what a service declares, or has without a word because it is a pod's member."""
-    return spec.security if spec.pod is None else of_member(spec.security)
-
-
-def of_member(security: Security) -> Security:
-    """Return what a pod's member has with this [security]: no more than Docker's capabilities, unless it says so."""
-    if security.capabilities is not None:
-        return security
-    return replace(security, capabilities=("docker-default", *security.ambient_capabilities))
 
 
 def without(security: Security, key: str) -> Security:
