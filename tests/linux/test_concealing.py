@@ -20,7 +20,7 @@ from asyncinit.runtime.process.plan import Credentials, ExecPlan, Isolation
 from tests.linux.running import FORKING, Running
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-PLACE = "/run/credentials/asyncinit-test"
+PLACE = f"/run/credentials/asyncinit-test-{os.getpid()}"  # a folder that goes takes mounts elsewhere along
 
 
 def may_mount() -> bool:
