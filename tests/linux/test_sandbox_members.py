@@ -174,3 +174,20 @@ def test_what_joins_a_services_own_pid_namespace_is_not_a_pod(stage: Stage) -> N
     stage.kill("web")
     assert not alive(init)
     assert stage.exits == {main: ExitStatus(signal=9), hook: ExitStatus(signal=9)}
+
+
+@staged(namespace=True)
+def test_all_of_it_as_pid_1(stage: Stage) -> None:
+    """PID 1 of a PID namespace has sandboxes below it: their processes are its children, or those of its inits."""
+    home = pod(stage)
+    inside, outside = (member(stage, f"s{one}", home, LEAVES_AN_ORPHAN, inside=one) for one in (True, False))
+    main, alone = private(stage, "web", *FAMILY, "idle"), private(stage, "db", *FAMILY, "idle", init=False)
+    assert [stat(pid).ppid for pid in (home, inside, outside, alone)] == [1, home, 1, 1]
+    assert stat(stat(main).ppid).ppid == 1
+    assert [len(proc.status_field(pid, "NSpid").split()) for pid in (home, inside, outside, main, alone)] == [2] * 5
+    stage.until(lambda: len(live(stage, "sTrue")) == len(live(stage, "sFalse")) == 2)
+    for service in ("web", "db", "sTrue", "sFalse"):
+        stage.kill(service)
+    assert alive(home)
+    assert set(stage.exits) == {inside, outside, main, alone}
+    assert set(stage.exits.values()) == {ExitStatus(signal=9)}

@@ -347,6 +347,71 @@ def test_nothing_outlives_us_in_a_sandbox() -> None:
     wait_until(lambda: not any(alive(pid) for pid in pids))
 
 
+IN_USER_NAMESPACES = """
+import asyncio, os, sys
+from asyncinit.config.spec import NamespaceKind
+from asyncinit.linux import proc
+from asyncinit.linux.capabilities import held
+from asyncinit.linux.process import set_dumpable
+from asyncinit.runtime.process.isolating import user_step
+from asyncinit.runtime.process.plan import ExecPlan, Isolation, JoinedPids, NewPids, Pid1
+from tests.linux.running import Running
+from tests.support import wait_until
+
+held()  # what calls C is for root alone, too
+os.setgroups([])
+os.setresgid(1000, 1000, 1000)
+os.setresuid(1000, 1000, 1000)
+set_dumpable(True)
+for sys.executable in (sys.executable, "/usr/bin/python3"):  # root's own may be for root alone
+    if os.access(sys.executable, os.X_OK):
+        break
+else:
+    sys.exit("no Python for ordinary users")
+running = Running(asyncio.new_event_loop())
+user = user_step(Isolation(own=frozenset({NamespaceKind.USER})))
+
+def start(text, placement):
+    one = running.start(ExecPlan(("/bin/sh", "-c", text), {"PATH": "/usr/bin:/bin"}, placement=placement))
+    running.until(lambda: one.calls or one.failure)
+    assert one.failure is None, one.failure
+    return one
+
+def check_powerless(init, kept):
+    for name in ("Inh", "Prm", "Eff", "Bnd", "Amb"):
+        assert int(proc.status_field(init, "Cap" + name), 16) & ~kept == 0, name
+    assert proc.status_field(init, "NoNewPrivs") == "1"
+
+home = start("", NewPids(Pid1.POD, user=user))
+check_powerless(home.pid, 0)
+statuses = []
+own = NewPids(user=user), NewPids(Pid1.PROGRAM, user=user)
+for placement in (JoinedPids(home.pid), JoinedPids(home.pid, False), *own):
+    one = start("test $(id -u) = 0 && exit 3", placement)
+    running.until(lambda: one.status)
+    statuses.append(one.status.code)
+private = start("exec sleep 100", NewPids(user=user))
+(init,) = set(running.reaper.inits) - {home.pid}
+check_powerless(init, 1 << 5)
+os.kill(init, 15)  # is forwarded
+running.until(lambda: private.status)
+os.kill(home.pid, 9)
+running.until(lambda: not running.reaper.pids())
+refused = running.start(ExecPlan(("true",), {}, placement=NewPids()))
+print(os.geteuid(), statuses, private.status.signal, refused.failure)
+"""
+
+
+def test_all_of_it_works_without_root() -> None:
+    """An ordinary user has pods and PID namespaces in a user namespace; without that it is told what is missing."""
+    words = [PYTHON, "-c", IN_USER_NAMESPACES]
+    done = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    for reason in ("user namespaces are forbidden", "no Python for ordinary users"):
+        if reason in done.stderr:
+            pytest.skip(reason)
+    assert done.stdout.startswith("1000 [3, 3, 3, 3] 15 cannot make a PID namespace: operation not permitted"), done
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What fails is named, and leaves nothing
 
