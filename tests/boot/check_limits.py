@@ -96,6 +96,14 @@ def processors() -> None:
     say("spin_stopped", services()["spin"]["state"])
 
 
+def pod() -> None:
+    """Members of a pod take what it may have."""
+    full = ("crowd", "pod:shop")
+    until(lambda found: any((found[name]["cgroup"] or {}).get("forks_refused") for name in full))
+    found = until(lambda found: found["greedy"]["state"] == "failed")
+    say("pod", {name: found[name] for name in ("greedy", "crowd", "neighbour", "pod:shop")})
+
+
 def below() -> None:
     """The asyncinit below this one has made way, and goes."""
     folder = folder_of("inner")
@@ -109,6 +117,6 @@ def below() -> None:
 
 
 if __name__ == "__main__":
-    for step in (start, memory, processes, change, processors, below):
+    for step in (start, memory, processes, change, processors, pod, below):
         step()
     say("calm_at_last", services()["calm"])

@@ -25,7 +25,7 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t cgroup2 cgroup /sys/fs/cgroup
 export PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 PATH=/bin:/usr/bin ASYNCINIT_LOOP=$asyncinit_loop HOME=/root
-exec {image.PYTHON} -m asyncinit run --services /services --log-format json -v
+exec {image.PYTHON} -m asyncinit run --config /asyncinit.toml --log-format json -v
 """
 
 

@@ -75,6 +75,17 @@ SERVICES = {
         [hooks]
         pre_stop = [["cat", "/proc/self/cgroup"]]
     """,
+    # A pod: one of its members takes what all of them have, another what they may have of processes.
+    "greedy": """
+        pod = "shop"
+        command = ["python3", "/programs/hog.py"]
+        restart = "never"
+    """,
+    "crowd": """
+        pod = "shop"
+        command = ["python3", "/programs/bomb.py"]
+    """,
+    "neighbour": 'pod = "shop"\ncommand = ["sleep", "1000"]\n',
     "check": """
         command = ["python3", "/programs/check.py"]
         restart = "never"
@@ -82,6 +93,12 @@ SERVICES = {
         post_stop = [["poweroff", "-f"]]
     """,
 }
+_CONFIG = """
+    [init]
+    services = ["/services"]
+    [pods.shop]
+    limits = { memory_max = "96M", memory_swap_max = 0, pids_max = 30 }
+"""
 INNER = {
     "hog": """
         command = ["python3", "/programs/hog.py"]
@@ -99,6 +116,7 @@ def _files() -> dict[str, str]:
         **{f"/services/{name}.toml": text for name, text in SERVICES.items()},
         **{f"/inner/{name}.toml": text for name, text in INNER.items()},
     }
+    texts["/asyncinit.toml"] = _CONFIG
     return {name: textwrap.dedent(text) for name, text in texts.items()}
 
 
@@ -195,6 +213,17 @@ def test_an_asyncinit_in_a_cgroup_makes_way(machine: Machine, said: dict[str, An
     assert any("out of memory (limits.memory_max is 64M)" in text for text in told)
     assert "0::/asyncinit/inner.service/aside" in told  # its hook, which had to find another place
     assert said["inner_stopped"] == ["inactive", False]
+
+
+def test_the_limits_of_a_pod_hold_for_its_members_together(machine: Machine, said: dict[str, Any]) -> None:
+    """Who is ended by them is told which; the pod and another member go on."""
+    assert said["pod"]["greedy"]["reason"]["code"] == "oom-kill"
+    assert "out of memory (limits.memory_max of pod shop is 96M)" in said["pod"]["greedy"]["reason"]["text"]
+    assert said["pod"]["neighbour"]["state"] == said["pod"]["pod:shop"]["state"] == "ready"
+    assert said["pod"]["pod:shop"]["cgroup"]["processes"] <= 30
+    assert said["pod"]["pod:shop"]["restarts"] == said["pod"]["neighbour"]["restarts"] == 0
+    told = [record["message"] for record in machine.records if record.get("service") in {"crowd", "pod:shop"}]
+    assert any("cannot make further processes (limits.pids_max" in text for text in told)
 
 
 def test_nobody_else_is_hurt(said: dict[str, Any]) -> None:

@@ -176,6 +176,26 @@ def test_a_pid_namespace_is_in_its_services_cgroup(tmp_path: Path, kind: str) ->
 
 
 @on_both_loops
+def test_the_members_of_a_pod_are_below_it(tmp_path: Path, kind: str) -> None:
+    """Each has its own, and what has escaped there is known for a member's, and ends with that alone."""
+    text = "setsid env -i sh -c 'setsid env -i sleep 1000 &' & exec sleep 1000"
+    member = f'pod = "shop"\ncommand = ["sh", "-c", """{text}"""]\n'
+    with Init(tmp_path, {"api": member, "db": member}, pods={"shop": ""}, loop=kind) as init:
+        init.wait_state("api", "ready")
+        init.wait_state("db", "ready")
+        folder = group_of(init, "api")
+        assert folder.parent == group_of(init, "db").parent == group_of(init, "pod:shop")
+        theirs = str(group_of(init, "db"))
+        wait_until(lambda: len(cgroups.processes(str(folder))) == len(cgroups.processes(theirs)) == 2)
+        others = cgroups.processes(theirs)
+        assert init.call("stop", "api").returncode == 0
+        assert not folder.exists()
+        assert cgroups.processes(theirs) == others
+        refused = init.call("freeze", "pod:shop")
+        assert refused.returncode != 0 and "members" in refused.stderr
+
+
+@on_both_loops
 def test_a_limit_that_cannot_be_had(tmp_path: Path, kind: str) -> None:
     """It fails the service by name, with what to do; or is left out, and shown."""
     assert PLACE is not None

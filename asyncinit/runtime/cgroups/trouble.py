@@ -106,18 +106,22 @@ class Trouble:
             self._watch(group, _PIDS, lambda: self._pids(group))
             return
         group.state.full = True
-        most = group.state.limits.pids_max
-        limit = f" (limits.pids_max is {most})" if most not in (None, INFINITE) else ""
+        # An older kernel tells it where the fork was, a newer one where the limit is.
+        limit = self._named(group, "pids_max", str, lambda _one: True)
         self._report(group.life, f"cannot make further processes{limit}")
 
     def _limit(self, group: Group) -> str:
-        """Return which limit was reached, in words; nothing where it was the machine's memory."""
-        for one, whose in ((group, ""), (self._above(group), " of its pod")):
-            most = None if one is None else one.state.limits.memory_max
-            if one is not None and most not in (None, INFINITE) and one.numbers(_MEMORY).get("max", 0):
-                pod = pod_of_key(one.life) if whose else None
-                name = f" of pod {pod}" if pod is not None else whose
-                return f" (limits.memory_max{name} is {_written(most or 0)})"
+        """Return which limit of memory was reached, in words; nothing where it was the machine's memory."""
+        return self._named(group, "memory_max", _written, lambda one: one.numbers(_MEMORY).get("max", 0) > 0)
+
+    def _named(self, group: Group, key: str, written: Callable[[int], str], reached: Callable[[Group], bool]) -> str:
+        """Return, in brackets, the limit of a service, or else of its pod, that was `reached`."""
+        for one in (group, self._above(group)):
+            most = None if one is None else getattr(one.state.limits, key)
+            if one is not None and most not in (None, INFINITE) and reached(one):
+                pod = pod_of_key(one.life) if one is not group else None
+                whose = "" if pod is None else f" of pod {pod}"
+                return f" (limits.{key}{whose} is {written(most)})"
         return ""
 
 
