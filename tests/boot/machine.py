@@ -58,7 +58,7 @@ class Machine:
     Of one `name` there is one in a test run: pytest's processes share what it wrote.
     """
 
-    def __init__(self, name: str, files: Mapping[str, str], loop: str = "uvloop", memory: int = 512) -> None:
+    def __init__(self, name: str, files: Mapping[str, str], loop: str, memory: int = 512) -> None:
         folder = Path(os.environ["ASYNCINIT_TEST_RUN"]) / f"boot-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         self._out = folder / "serial"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.boot.machine import Machine
+from tests.conftest import LOOPS
 
 _HOG = "data = bytearray(160 << 20)\nfor at in range(0, len(data), 4096): data[at] = 1\nprint('survived')\n"
 _BOMB = """
@@ -123,7 +124,7 @@ def _files() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def machine() -> Machine:
     """A machine on which all of that has happened."""
-    return Machine("limits", _files())
+    return Machine("limits", _files(), LOOPS[-1])
 
 
 @pytest.fixture(scope="module")

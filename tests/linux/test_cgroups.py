@@ -352,6 +352,25 @@ def test_the_frozen_stand_still_until_they_are_thawed(stage: Stage) -> None:
 
 
 @real
+def test_a_kernel_that_cannot_kill_a_cgroup(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Linux 5.14: it is frozen, so that nobody forks past who kills one by one, and these die all the same."""
+
+    def absent(_folder: str) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(cgroups, "kill", absent)
+    folder = stage.open()
+    process = stage.run(folder, "while :; do sleep 0.01 & done")
+    wait_until(lambda: len(cgroups.processes(folder)) > 5)
+    stage.groups.kill("web")
+    wait_until(lambda: cgroups.numbers(cgroups.read(folder, cgroups.EVENTS))["frozen"] == 1)
+    for pid in cgroups.processes(folder):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not cgroups.is_populated(folder))
+
+
+@real
 def test_a_pod_has_its_members_below_it(stage: Stage) -> None:
     """The pod's own process is in a leaf, and is alone when it is killed or counted."""
     pod = stage.open("pod:shop")
