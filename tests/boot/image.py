@@ -98,9 +98,12 @@ def base() -> Path:
     path = Path(tempfile.gettempdir()) / f"asyncinit-boot-{os.getuid()}-{key}.cpio"
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}")
-        with Archive(unfinished) as archive:
-            _fill(archive, program)
-        unfinished.rename(path)
+        try:
+            with Archive(unfinished) as archive:
+                _fill(archive, program)
+            unfinished.rename(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return path
 
 
