@@ -223,12 +223,15 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "pod",
         "pods:pods",
-        "List pods, or show one: its PID 1, what its members share, and each member's pid outside and inside.",
+        "List pods, or show one: its PID 1, what its members share, and each member's pid outside and inside.\n\n"
+        "enter NAME [SERVICE] -- CMD: run CMD in what a pod's members share, with a /proc of the pod; or as the member "
+        "SERVICE would, with its root, user and environment.",
         (_JSON,),
         (
-            Argument("action", "list|show", 1, 1, services=False, choices=("list", "show")),
+            Argument("action", "list|show|enter", 1, 1, services=False, choices=("list", "show", "enter")),
             Argument("words", "NAME", services=False),
         ),
+        takes_command=True,
     ),
     Command(
         "analyze",

@@ -31,8 +31,12 @@ def execute(invocation: Invocation) -> int:
     program = invocation.program
     if not program:
         raise UsageError("exec: give a command after the name: asyncinit exec NAME -- CMD...")
-    name = invocation.values["name"]
-    with connect(invocation.socket) as server:
+    return run_as(invocation.socket, invocation.values["name"], program)
+
+
+def run_as(socket: str | None, name: str, program: tuple[str, ...]) -> int:
+    """Execute a program as the service `name` would, in its namespaces; return an exit status if it ended apart."""
+    with connect(socket) as server:
         plan = server.call("ExecPlan", {"name": name})
         pid = plan.get("pid")
         if pid is not None:
@@ -62,7 +66,11 @@ def _become_program(name: str, plan: dict[str, Any], program: tuple[str, ...]) -
     except SpawnError as error:
         complain(f"{name}: {error}")
         return EXIT_NOT_ALLOWED if error.errno == errno.EPERM else 1
-    environment = dict(item.split("=", 1) for item in plan["environment"])
+    return replace_by(program, dict(item.split("=", 1) for item in plan["environment"]))
+
+
+def replace_by(program: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Execute a program in our place; return an exit status if that fails."""
     path = program[0]
     try:
         path = executable.find(path, environment)

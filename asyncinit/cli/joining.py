@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from asyncinit.cli.outcome import complain
@@ -24,8 +24,8 @@ else:
 _TERMINAL_STOPS = frozenset({_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU})
 
 
-def run_where(pid: int, act: Callable[[], int]) -> int:
-    """Join the namespaces of process `pid` that are not ours, and `act` there; return what that returns.
+def run_where(pid: int, act: Callable[[], int], wanted: Collection[str] = namespaces.FLAGS) -> int:
+    """Join the namespaces of process `pid` that are `wanted` and not ours, and `act` there; return what that returns.
 
     `act` executes a program, and returns an exit status only if it fails; then that is returned, else the status of the
     program where we have to stay. What it needs is imported by now: the file system may be another one. Raises
@@ -34,7 +34,7 @@ def run_where(pid: int, act: Callable[[], int]) -> int:
     step = "look at its namespaces"
     try:
         pidfd = process.pidfd_open(pid)
-        kinds = namespaces.kinds_apart(pid)
+        kinds = namespaces.kinds_apart(pid).intersection(wanted)
         if not kinds:
             return act()
         step = f"join its namespaces ({', '.join(kind for kind in namespaces.FLAGS if kind in kinds)})"

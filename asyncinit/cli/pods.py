@@ -1,4 +1,4 @@
-"""`asyncinit pod list` and `asyncinit pod show`: services that share namespaces."""
+"""`asyncinit pod`: services that share namespaces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ UP = frozenset({"ready", "reloading", "unhealthy"})
 def pods(invocation: Invocation) -> int:
     """Carry out what is to be done with pods."""
     values = invocation.values
+    if values["action"] == "enter":
+        from asyncinit.cli.entering import enter
+
+        return enter(invocation)
     screen.accept_any_text()
+    if invocation.program:
+        raise UsageError(f"pod {values['action']}: takes no command; it is `pod enter` that runs one")
     if values["action"] == "show" and len(values["words"]) != 1:
         raise UsageError("pod show: give the NAME of one pod")
     with connect(invocation.socket) as server:

@@ -59,7 +59,7 @@ def test_it_cannot_signal_the_init(pod: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["environ", "mem", "maps", "exe", "cwd", "root", "fd", "ns/mnt", "ns/pid", "io", "auxv"]
+    "name", ["environ", "mem", "maps", "exe", "cwd", "root", "fd/3", "ns/mnt", "ns/pid", "io", "auxv"]
 )
 def test_it_reads_nothing_of_the_init(pod: World, name: str) -> None:
     """Neither its memory nor a way to the file system that it comes from."""

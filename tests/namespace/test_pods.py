@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
-from tests.support import wait_until
+from tests.support import PYTHON, wait_until
 
 on_both_loops = pytest.mark.parametrize("kind", LOOPS)
 
@@ -131,6 +133,36 @@ class TestAsking:
             init.wait_state("web", "ready")
             done = init.call("pod", "show", "shpo")
             assert (done.returncode, done.stderr) == (1, "asyncinit: no such pod: shpo; did you mean shop?\n")
+
+
+class TestEntering:
+    """`asyncinit pod enter`."""
+
+    def enter(self, init: Init, *words: str) -> tuple[int, str, str]:
+        """Run a command in a pod, from the PID namespace of asyncinit."""
+        line = ["nsenter", "-t", str(init.pid), "-p", "-m", PYTHON, "-m", "asyncinit", "--socket", str(init.socket)]
+        done = subprocess.run(
+            [*line, "pod", "enter", *words],
+            env=init.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nsenter") is None, reason="needs root and nsenter")
+    def test_a_command_in_a_pod_and_as_a_member(self, tmp_path: Path) -> None:
+        """It has the pod's processes around it, its host name, and its own exit status."""
+        services = {"web": SLEEP + 'environment = { WHO = "web" }', "db": 'command = ["sleep", "1000"]'}
+        with Init(tmp_path, services, pods={"shop": 'hostname = "till"'}) as init:
+            init.wait_state("web", "ready")
+            init.wait_state("db", "ready")
+            names = "cat /proc/1/comm /proc/sys/kernel/hostname; echo $WHO; exit 7"
+            assert self.enter(init, "shop", "--", "sh", "-c", names) == (7, "simple-init\ntill\n\n", "")
+            assert self.enter(init, "shop", "web", "--", "sh", "-c", names) == (7, "simple-init\ntill\nweb\n", "")
+            assert self.enter(init, "shop", "db", "--", "true") == (1, "", "asyncinit: db is not in pod shop\n")
+            assert self.enter(init, "shop")[0] == 2
 
 
 @on_both_loops
