@@ -8,6 +8,7 @@ from asyncinit.cli import screen
 from asyncinit.cli.outcome import UsageError
 from asyncinit.cli.server import connect
 from asyncinit.cli.status import write_json
+from asyncinit.client.errors import ClientError
 from asyncinit.client.pids import translator
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
@@ -36,6 +37,8 @@ def pods(invocation: Invocation) -> int:
         raise UsageError("pod show: give the NAME of one pod")
     with connect(invocation.socket) as server:
         found = fetch(server, values["words"])
+    for pod in found:
+        ask_inside(pod)
     if values["json"]:
         write_json({"pods": found} if values["action"] == "list" else found[0])
     elif values["action"] == "list":
@@ -53,6 +56,24 @@ def fetch(server: Connection, names: Sequence[str]) -> list[dict[str, Any]]:
         for item in (pod, *pod["members"]):
             item["pid"] = translate(item["pid"])
     return found
+
+
+def ask_inside(pod: dict[str, Any]) -> None:
+    """Add what the asyncinit in a pod tells of its services, where there is one, as the pod's members."""
+    if pod["control"] is None:
+        return
+    try:
+        with connect(pod["control"]) as server:
+            answer = server.call("Status", {"names": None})
+            translate = translator(server.server_pid, answer["asyncinit"]["pid"])
+    except ClientError:
+        known = {}  # it is not up, or hangs: its services are known all the same
+    else:
+        known = {one["name"]: one for one in answer["services"]}
+    for name in pod["inside"]:
+        one = known.get(name, {"state": "inactive", "pid": None})
+        outside = None if one["pid"] is None else translate(one["pid"])
+        pod["members"].append({"name": name, "state": one["state"], "pid": outside, "inner": one["pid"]})
 
 
 def table(found: list[dict[str, Any]]) -> str:
@@ -101,6 +122,7 @@ def _facts(pod: dict[str, Any]) -> list[tuple[str, str]]:
         ("reason", screen.plain(f"{reason['text']} [{reason['code']}]") if reason else ""),
         ("init", model(pod)),
         ("pid 1", _number(pod["pid"], "")),
+        ("control", pod["control"] or ""),
         ("hostname", pod["hostname"] or ""),
         ("share", ", ".join(shared)),
         ("restarts", str(pod["restarts"])),

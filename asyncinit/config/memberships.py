@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from asyncinit.config.declared import Declarations
 from asyncinit.config.layers import Declared
-from asyncinit.config.merge import has, laid_over
+from asyncinit.config.merge import RELATIONS, has, laid_over
 from asyncinit.config.problems import Finding, Problem, printable, shown
 from asyncinit.config.sections import pods
-from asyncinit.config.spec import ServiceSpec, pod_key
+from asyncinit.config.spec import PodInit, ServiceSpec, pod_key
 from asyncinit.config.templates import Services
 
 Whole = Mapping[str, dict[str, Any]]
@@ -41,6 +41,7 @@ class Memberships:
                 yield from map(one.problem, self._check_first(name, one))
         for name, keys in whole.items():
             pod = keys.get("pod")
+            yield from (self._of_service(name, finding) for finding in self._check_crossing(name, keys))
             if isinstance(pod, str) and pod not in self._found.pods.known:
                 yield self._of_service(name, self._found.pods.unknown(pod))
             elif pod in self._pods:
@@ -58,6 +59,22 @@ class Memberships:
         elif first is not None and first not in members:
             problem = f"names {shown(first)}, which is not in this pod"
             yield Finding(("first",), problem, expected=f'pod = "{name}" there')
+
+    def _check_crossing(self, name: str, keys: Mapping[str, Any]) -> Iterator[Finding]:
+        """Check that no edge leads into a pod with an asyncinit of its own, or out of it."""
+        own = self.inside(name)
+        for key in RELATIONS:
+            for index, other in enumerate(keys.get(key, ())):
+                if other in self._services.all and self.inside(other) != own:
+                    pod = own or self.inside(other)
+                    where = "not in" if own else "in"
+                    text = f"names {printable(other)}, which is {where} pod {pod}, and that has an asyncinit of its own"
+                    yield Finding((key, index), text)
+
+    def inside(self, name: str) -> str | None:
+        """Return the pod with an asyncinit of its own that a service is in."""
+        pods_of = (pod for pod, members in self.members.items() if name in members)
+        return next((pod for pod in pods_of if self._pods[pod].table.get("init") == "asyncinit"), None)
 
     def _of_service(self, name: str, finding: Finding) -> Problem:
         own, defaults = self._services.all[name], self._found.defaults
@@ -90,11 +107,16 @@ class Memberships:
             origin = printable(one.layers[0].document.path)
             keys = msgspec.convert(laid_over({}, one.table), pods.PodKeys)
             box = result[pod_key(pod)] = pods.resolve(pod, keys, first, origin)
-            assert box.sandbox is not None
+            sandbox = box.sandbox
+            assert sandbox is not None
             for name in self.members[pod]:
-                if name in specs:
+                if name in specs and sandbox.init is PodInit.ASYNCINIT:
+                    security = pods.secured(specs[name].security, whole[name].get("security"))
+                    member = replace(result.pop(name), pod=None, security=security)
+                    box = result[box.name] = replace(box, inner=(*box.inner, member))
+                elif name in specs:
                     binds_to = specs[name].binds_to if name == first else (*specs[name].binds_to, box.name)
-                    namespaces = pods.shared(box.sandbox, specs[name].namespaces)
+                    namespaces = pods.shared(sandbox, specs[name].namespaces)
                     security = pods.secured(specs[name].security, whole[name].get("security"))
                     result[name] = replace(specs[name], binds_to=binds_to, namespaces=namespaces, security=security)
         return result

@@ -20,7 +20,17 @@ from asyncinit.config.problems import Problem, errors_of, in_order, printable
 from asyncinit.config.relations import check_conflicts, check_relations, check_start
 from asyncinit.config.resolve import Mode, resolve, resolve_init
 from asyncinit.config.settings import InitKeys
-from asyncinit.config.spec import NO_INSTANCES, Configuration, InitSpec, Instances, Origin, ServiceSpec, Source, Sources
+from asyncinit.config.spec import (
+    NO_INSTANCES,
+    Configuration,
+    InitSpec,
+    Instances,
+    Origin,
+    ServiceSpec,
+    Source,
+    Sources,
+    pod_key,
+)
 from asyncinit.config.templates import Services, expanded, filled_in, instantiate
 
 
@@ -65,7 +75,7 @@ def assemble(
     bad = {problem.service for problem in errors_of(problems)} | _misled(found, services)
     sound = _sound(specs, bad)
     configuration = Configuration(
-        init=_init(found, services, mode, folder, sound),
+        init=_init(found, services, mode, folder, sound, memberships),
         services=sound,
         sources=_sources(
             [services.all.get(name) or found.pods.found[sound[name].pod_name] for name in sound], found.defaults
@@ -89,10 +99,19 @@ def _resolved(services: Services, name: str, keys: dict[str, Any], mode: Mode) -
     return replace(spec, summoned=name in services.summoned)
 
 
-def _init(found: Declarations, services: Services, mode: Mode, folder: str, sound: Collection[str]) -> InitSpec:
+def _init(
+    found: Declarations,
+    services: Services,
+    mode: Mode,
+    folder: str,
+    sound: Collection[str],
+    memberships: Memberships,
+) -> InitSpec:
     init = resolve_init(msgspec.convert(found.settings, InitKeys), mode, folder)
-    start = dict.fromkeys(name for named in init.start for name in services.of.get(named, (named,)) if name in sound)
-    return replace(init, start=tuple(start))
+    named = (name for named in init.start for name in services.of.get(named, (named,)))
+    inside = ((name, memberships.inside(name)) for name in named)
+    start = dict.fromkeys(name if pod is None else pod_key(pod) for name, pod in inside)
+    return replace(init, start=tuple(name for name in start if name in sound))
 
 
 def _check(one: Declared, defaults: Layer | None, whole: dict[str, Any]) -> list[Problem]:

@@ -81,6 +81,7 @@ IMPACTS: Mapping[str, Impact] = {
     "summoned": Impact.UNSEEN,
     "pod": Impact.RESTART,
     "sandbox": Impact.RESTART,
+    "inner": Impact.RESTART,
 }
 
 # What holds from now on, but not for a stop that is under way: that ends as it has begun.

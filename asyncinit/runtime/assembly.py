@@ -186,7 +186,7 @@ class Assembly:
             chronicle=chronicle,
             aftermath=aftermath,
             foreground=Foreground(self.reaper),
-            pods=Pods(engine.services, spawner.sandboxes, announcer),
+            pods=Pods(engine.services, spawner.sandboxes, announcer, lambda: self.workshop.control_address),
             slow_paths=slow_file_systems,
             spawn_method=spawn_method,
         )

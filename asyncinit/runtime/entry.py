@@ -22,6 +22,7 @@ from asyncinit.config.spec import Configuration, LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
+from asyncinit.runtime import handed
 from asyncinit.runtime.assembly import Assembly
 from asyncinit.runtime.configuring.reading import RunOptions, read_declared
 from asyncinit.runtime.reexec.state import State
@@ -37,7 +38,9 @@ def run(options: RunOptions) -> NoReturn:
     try:
         descriptors.open_standard()
         options = replace(options, mode=Mode.CONTAINER if os.getpid() == 1 else Mode.DEV)
-        configuration, warnings = _read(options)
+        given = handed.taken()
+        options = replace(options, handed=given is not None)
+        configuration, warnings = (given, ()) if given is not None else _read(options)
         loop = _new_loop()
         house = _begin(loop, options, configuration, warnings)
     except BaseException:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from asyncinit.config.spec import Belonging, NamespaceKind, Pod, PodInit, PodTree, ServiceSpec, pod_key
@@ -16,6 +16,7 @@ from asyncinit.control.types import PodMember, PodNamespace, PodStatus, timestam
 from asyncinit.core.service import Service
 from asyncinit.errors import SpawnError
 from asyncinit.linux import cgroups, namespaces, network, proc
+from asyncinit.runtime import handed
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.control.operations import RefusedError
 from asyncinit.runtime.process import isolating
@@ -32,12 +33,19 @@ _OF_ITS_INIT = ExecPlan(("the init of the pod",), {})
 
 
 class Pods:
-    """The pods among `services`, and what the `sandboxes` have of each."""
+    """The pods among `services`, and what the `sandboxes` have of each; `address` is that of our control socket."""
 
-    def __init__(self, services: Mapping[str, Service], sandboxes: Sandboxes, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        sandboxes: Sandboxes,
+        announcer: Announcer,
+        address: Callable[[], str | None],
+    ) -> None:
         self._services = services
         self._sandboxes = sandboxes
         self._announcer = announcer
+        self._address = address
 
     # -----------------------------------------------------------------------------------------------------------------
     # Where processes are made
@@ -49,6 +57,8 @@ class Pods:
 
     def placed(self, spec: ServiceSpec, plan: ExecPlan) -> ExecPlan:
         """Return the plan for a process of a service as it is made where the service is. Raises SpawnError."""
+        if spec.sandbox is not None:
+            return replace(plan, placement=_made(spec.sandbox, Pid1.PROGRAM))
         if spec.pod is None:
             return plan
         service = self._services.get(pod_key(spec.pod))
@@ -96,8 +106,13 @@ class Pods:
             share=list(pod.share),
             namespaces=self._numbers(init),
             members=[_member(one) for key, one in sorted(self._services.items()) if one.spec.pod == name],
+            control=self._control(name, pod),
+            inside=[one.name for one in service.spec.inner],
             file=service.spec.origin or None,
         )
+
+    def _control(self, name: str, pod: Pod) -> str | None:
+        return handed.socket_of(name, self._address()) if pod.init is PodInit.ASYNCINIT else None
 
     def init(self, pod: Pod, service: Service) -> int | None:
         """Return the PID 1 of a pod: its own main process, or that of the member which it is."""

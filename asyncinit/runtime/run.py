@@ -140,11 +140,7 @@ class Run:
         """Make the main process; posts Spawned or SpawnFailed at once, Executed (or SpawnFailed) when known."""
         self._shop.journal.started(self.spec.name)
         try:
-            plan = (
-                self._main_plan()
-                if self.spec.command is not None
-                else self._shop.pods.init_plan(self.spec, self.prepared)
-            )
+            plan = self._main_plan()
             self._shop.chronicle.starting(self.spec.name, plan.environment, self._shop.timers.now())
             pid = self._shop.spawner.spawn(plan, self._executed, self._own_exited)
         except AsyncinitError as error:
@@ -161,7 +157,7 @@ class Run:
 
     def _main_plan(self) -> ExecPlan:
         assert self.prepared is not None
-        if self.spec.command is None:
+        if self.spec.has_simple_init:
             return self._shop.pods.init_plan(self.spec, self.prepared)
         self._make_readiness()
         self._make_guard()

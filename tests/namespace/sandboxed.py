@@ -15,10 +15,14 @@ from tests.support import PROGRAMS, PYTHON, wait_until
 
 
 class Model(NamedTuple):
-    """A way to put services together: what each of them says, and the pod if there is one."""
+    """A way to put services together: what each of them says, and the pod if there is one.
+
+    `inner`: they are asked for of the asyncinit in there.
+    """
 
     service: str
     pod: str | None = None
+    inner: bool = False
 
 
 class Process(NamedTuple):
@@ -104,6 +108,9 @@ def world(folder: Path, model: Model, loop: str = "asyncio", **more: Any) -> Ite
     services = {name: declared % name for name in ("a", "b")} | {"late": declared % "late" + "enabled = false\n"}
     pods = None if model.pod is None else {"pod": model.pod}
     with Init(folder, services, pods=pods, loop=loop, settings="keep_running = true", **more) as init:
+        if model.inner:
+            wait_until((folder / "pod-pod.sock").exists)
+            init.socket = folder / "pod-pod.sock"  # who has these services is in there
         for name in ("a", "b"):
-            init.wait_state(name, "ready")
+            wait_until(lambda name=name: init.status().get(name, {}).get("state") == "ready")  # type: ignore[misc]
         yield World(init)

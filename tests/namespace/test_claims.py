@@ -26,6 +26,7 @@ MODELS = {
     "an application": Model('namespaces = { pid = "private", init = false }'),
     "an init for each": Model('namespaces = { pid = "private" }'),
     "the first member": Model('pod = "pod"', 'init = "first"\nfirst = "a"'),
+    "asyncinit": Model('pod = "pod"', 'init = "asyncinit"', inner=True),
     "init, outside": Model('pod = "pod"', 'tree = "outside"'),
     "init, inside": Model('pod = "pod"', ""),
 }
@@ -125,6 +126,7 @@ EXPECTED = {
     "an application":       (NO,     NO,     NO,        YES,   YES,   NO,    NO),
     "an init for each":     (NO,     YES,    NO,        YES,   YES,   NO,    NO),
     "the first member":     (YES,    NO,     NO,        NO,    YES,   YES,   NO),
+    "asyncinit":            (YES,    YES,    NO,        YES,   YES,   YES,   YES),
     "init, outside":        (YES,    YES,    YES,       NO,    YES,   YES,   YES),
     "init, inside":         (YES,    YES,    YES,       YES,   YES,   YES,   YES),
 }  # fmt: skip

@@ -9,9 +9,10 @@ import pytest
 from asyncinit.config.check import check
 from asyncinit.config.load import Loaded, read
 from asyncinit.config.show import show
-from asyncinit.config.spec import Belonging, Namespaces, Pod, PodInit, PodTree, Security, ServiceType
+from asyncinit.config.spec import Belonging, Namespaces, Pod, PodInit, PodTree, RestartPolicy, Security, ServiceType
 from tests.unit.config_world import NOWHERE, told, write
 
+COMMAND = 'command = ["x"]\n'
 MEMBER = 'command = ["x"]\npod = "shop"\n'
 
 
@@ -155,6 +156,38 @@ class TestFirst:
         """Nothing else could be."""
         services = load(tmp_path, 'init = "first"', web=MEMBER).configuration.services
         assert services["pod:shop"].binds_to == ("web",)
+
+
+class TestAsyncinitInside:
+    """A pod whose PID 1 is an asyncinit."""
+
+    def test_its_members_are_that_ones_services(self, tmp_path: Path) -> None:
+        """From outside they are one service, which needs no other simple init."""
+        loaded = load(tmp_path, 'init = "asyncinit"', web=MEMBER + 'requires = ["db"]', db=MEMBER, alone=COMMAND)
+        services = loaded.configuration.services
+        assert not loaded.problems
+        assert set(services) == {"alone", "pod:shop"}
+        assert [one.name for one in services["pod:shop"].inner] == ["db", "web"]
+        assert services["pod:shop"].restart.policy is RestartPolicy.ON_FAILURE
+
+    def test_who_starts_one_of_them_starts_the_pod(self, tmp_path: Path) -> None:
+        """That one starts what is enabled."""
+        write(tmp_path, {"asyncinit.toml": '[init]\nstart = ["web"]', "pods.d/shop.toml": 'init = "asyncinit"'})
+        write(tmp_path, {"services.d/web.toml": MEMBER})
+        assert read(str(tmp_path / "asyncinit.toml"), root=NOWHERE).configuration.init.start == ("pod:shop",)
+
+    @pytest.mark.parametrize(
+        ("web", "alone", "expected"),
+        [
+            (MEMBER + 'requires = ["alone"]', COMMAND, "names alone, which is not in pod shop"),
+            (MEMBER, COMMAND + 'after = ["web"]', "names web, which is in pod shop"),
+        ],
+    )
+    def test_no_edge_crosses_its_border(self, tmp_path: Path, web: str, alone: str, expected: str) -> None:
+        """Nobody could keep to it."""
+        found = problems(tmp_path, 'init = "asyncinit"', web=web, alone=alone)
+        assert len(found) == 1
+        assert expected + ", and that has an asyncinit of its own" in found[0]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 _AT_ONCE = spec.Stop(signal=SIGKILL, scope=spec.Scope.PROCESS)
 # It stops the members first, for which it takes 9 s.
 _OF_ASYNCINIT = spec.Stop(signal=SIGTERM, scope=spec.Scope.PROCESS, timeout=10.0)
+_OF_ITS_OWN_PROC = spec.Namespaces(pid=spec.Belonging.POD, mount=spec.Belonging.PRIVATE)
 _MEMBER = ("docker-default", "~MKNOD")
 _MOST = 64  # characters of a host name
 
@@ -164,14 +165,17 @@ def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.Se
     init = spec.PodInit(keys.init)
     table = keys.restart
     assert isinstance(table, RestartTable)  # `merge` writes the short form in full
+    smart = init is spec.PodInit.ASYNCINIT
     return spec.ServiceSpec(
         spec.pod_key(name),
         type=spec.ServiceType.POD,
         description=keys.description,
         enabled=keys.enabled,
         binds_to=() if first is None else (first,),
-        restart=restart.resolve(table, spec.ServiceType.POD, essential=False),
-        stop=_OF_ASYNCINIT if init is spec.PodInit.ASYNCINIT else _AT_ONCE,
+        restart=restart.resolve(_of_ends(table, smart), spec.ServiceType.POD, essential=False),
+        stop=_OF_ASYNCINIT if smart else _AT_ONCE,
+        ready=spec.Ready(spec.ReadyKind.NOTIFY_FD, descriptor=spec.READY_FD) if smart else spec.Ready(),
+        namespaces=_OF_ITS_OWN_PROC if smart else spec.Namespaces(),
         origin=origin,
         sandbox=spec.Pod(
             init=init,
@@ -184,6 +188,11 @@ def resolve(name: str, keys: PodKeys, first: str | None, origin: str) -> spec.Se
         ),
         limits=spec.Limits(**cgroup_limits.resolve(keys.limits)),
     )
+
+
+def _of_ends(table: RestartTable, smart: bool) -> RestartTable:
+    """Return the table with its default: an asyncinit ends by itself when all that it has is done, and well so."""
+    return replace(table, policy="on-failure") if smart and isinstance(table.policy, UnsetType) else table
 
 
 def declare(pod: spec.ServiceSpec) -> Keys:

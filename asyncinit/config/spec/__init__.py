@@ -47,7 +47,7 @@ from asyncinit.config.spec.log import (
 )
 from asyncinit.config.spec.mounts import Mount, MountKind
 from asyncinit.config.spec.namespaces import Belonging, IdRange, NamespaceKind, Namespaces
-from asyncinit.config.spec.pods import POD_PREFIX, SHARED, Pod, PodInit, PodTree, pod_key, pod_of_key
+from asyncinit.config.spec.pods import POD_PREFIX, READY_FD, SHARED, Pod, PodInit, PodTree, pod_key, pod_of_key
 from asyncinit.config.spec.ready import COMBINED_KINDS, NONE, PROBE_KINDS, Ready, ReadyKind, Sign
 from asyncinit.config.spec.security import KILL, Landlock, ProtectHome, ProtectSystem, Seccomp, Security
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
@@ -106,6 +106,7 @@ __all__ = [
     "Socket",
     "Handover",
     "POD_PREFIX",
+    "READY_FD",
     "SHARED",
     "Pod",
     "PodInit",

@@ -44,6 +44,9 @@ class Pod(Struct, frozen=True):
     first: str | None = None
 
 
+READY_FD = 4
+"""The descriptor on which the asyncinit of a pod says that all in it is ready."""
+
 SHARED = ("pid", "net", "ipc", "uts", "cgroup", "user")
 """The namespaces that a pod can have for all of its members."""
 

@@ -63,7 +63,8 @@ class ServiceSpec(Struct, frozen=True):
     after the last. `awaits` is asyncinit's own edge (`-- CMD` waits for every service): it orders the start and fails
     with what it waits for, but no stop goes over it. `inherit_stdio` and `foreground` are for CMD too. `summoned`: an
     instance of a template that is there because others name it: they start it, and nothing else does. `pod` is the one
-    that it is a member of. A pod itself (`POD`) is a service of ours, called by `pod_key`, with a `sandbox`.
+    that it is a member of. A pod itself (`POD`) is a service of ours, called by `pod_key`, with a `sandbox`; `inner`
+    are the services of one that has an asyncinit of its own.
     """
 
     name: str
@@ -117,12 +118,18 @@ class ServiceSpec(Struct, frozen=True):
     summoned: bool = False
     pod: str | None = None
     sandbox: Pod | None = None
+    inner: tuple[ServiceSpec, ...] = ()
 
     @property
     def has_process(self) -> bool:
         """Whether it has a process of its own: not a target, nor a pod whose first process is a service."""
         hollow = self.sandbox is not None and self.sandbox.init is PodInit.FIRST
         return self.type is not ServiceType.TARGET and not hollow
+
+    @property
+    def has_simple_init(self) -> bool:
+        """Whether its main process is asyncinit's simple init."""
+        return self.sandbox is not None and self.sandbox.init is PodInit.SIMPLE
 
     @property
     def pod_name(self) -> str:

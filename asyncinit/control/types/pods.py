@@ -28,7 +28,8 @@ class PodStatus(Wire, frozen=True):
     """One pod.
 
     `service`: what it is called among services. `tree`: whose children the members are. `pid`: its PID 1 (where that is
-    a member, that one). `share`: the kinds that are shared; `namespaces`: those that are there now. `file`: where it is
+    a member, that one). `share`: the kinds that are shared; `namespaces`: those that are there now. `control`: where
+    the asyncinit in it is reached, and `inside` its services. `file`: where it is
     declared.
     """
 
@@ -46,6 +47,8 @@ class PodStatus(Wire, frozen=True):
     share: list[str]
     namespaces: list[PodNamespace]
     members: list[PodMember]
+    control: str | None
+    inside: list[str]
     file: str | None
 
 

@@ -26,7 +26,7 @@ _LEVELS = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
 class RunOptions(Struct, frozen=True):
     """What `asyncinit run` was told; `verbosity` counts -v less -q, `log_format` None is the configuration's.
 
-    `mode` is what asyncinit runs: told by being PID 1 or not.
+    `mode` is what asyncinit runs: told by being PID 1 or not. `handed`: an asyncinit outside has declared all.
     """
 
     mode: Mode = Mode.CONTAINER
@@ -39,6 +39,7 @@ class RunOptions(Struct, frozen=True):
     ready_fd: int | None = None
     log_format: str | None = None
     verbosity: int = 0
+    handed: bool = False
 
 
 class Reading(Struct, frozen=True):
@@ -58,6 +59,8 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
 
     `instances` shall be there beside those that are declared.
     """
+    if options.handed:
+        return Reading(errors=("its services are declared outside of its pod: reload the configuration there",))
     try:
         empty = bool(options.command)
         loaded = read(options.config, options.services, options.mode, may_be_empty=empty, instances=instances)

@@ -18,7 +18,7 @@ from asyncinit.runtime.process.executable import DEFAULT_PATH
 # Each names something that belongs to asyncinit, or to the asyncinit around it, and would mislead a service.
 NOT_INHERITED = frozenset(
     (
-        *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "ASYNCINIT_TOKEN"),
+        *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "ASYNCINIT_TOKEN", "ASYNCINIT_HANDED"),
         *("TRIGGER_UNIT", "TRIGGER_TIMER_REALTIME_USEC", "TRIGGER_TIMER_MONOTONIC_USEC"),
         *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"),
     )
