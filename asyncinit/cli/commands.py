@@ -154,8 +154,8 @@ COMMANDS: tuple[Command, ...] = (
         "freeze",
         "act:freeze",
         "Have all processes of services stand still until they are thawed or stopped.\n\n"
-        "Their health is not probed meanwhile. It takes a cgroup, which each service has where asyncinit is PID 1 and "
-        "may make them, and elsewhere one with a key of [limits] that takes one.",
+        "Their health is not probed meanwhile. It takes a cgroup, which each service has where asyncinit is PID 1 of a "
+        "machine or of its own cgroup namespace, and elsewhere one with a key of [limits] that takes one.",
         (),
         (_ONE_OR_MORE,),
     ),

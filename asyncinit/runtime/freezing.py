@@ -68,6 +68,6 @@ class Freezing:
         if not self._freezer.can_suspend(service.name):
             return (
                 "it has no cgroup, by which that is done; a key of [limits] that takes one gives it one "
-                "(delegate = true), as does asyncinit as PID 1 where the hierarchy can be written"
+                "(delegate = true), as does asyncinit as PID 1 of a machine"
             )
         return ""

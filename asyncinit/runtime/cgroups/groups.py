@@ -1,8 +1,9 @@
 """The cgroups of services, each by the key of its life: made, limited, watched, frozen, killed, removed.
 
-Who gets one (`[init] cgroups = "auto"`): whose [limits] need it; and, where asyncinit is PID 1 and may make folders,
-every service: then what it leaves behind is known for certain, whatever that has done to its session and environment,
-and goes with one write. A member of a pod is below the pod's folder. docs/design/cgroups.md has the reasons.
+Who gets one (`[init] cgroups = "auto"`): whose [limits] need it; and, where asyncinit is PID 1 in the root of what it
+sees and may make folders, every service: then what it leaves behind is known for certain, whatever that has done to its
+session and environment, and goes with one write. A member of a pod is below the pod's folder. docs/design/cgroups.md
+has the reasons.
 """
 
 from __future__ import annotations
@@ -124,12 +125,9 @@ class Cgroups:
 
     @property
     def _for_all(self) -> bool:
-        return os.getpid() == 1 and self._mode is CgroupMode.AUTO and not self._tree.refusal
-
-    @property
-    def _alone(self) -> bool:
-        """Whether all that is in our cgroup is ours: it is the root, of all or of a container's cgroup namespace."""
-        return os.getpid() == 1 and self._tree.place is not None and self._tree.place.name == "/"
+        """Whether every service gets one: all that is in our cgroup is ours, the root of all or of a container's."""
+        place = self._tree.place
+        return os.getpid() == 1 and place is not None and place.name == "/" and not self._tree.refusal
 
     def _begin(self) -> str:
         if self._mode is CgroupMode.NONE:
@@ -146,7 +144,7 @@ class Cgroups:
         """Enable the controllers that are needed; return what is left of the limits."""
         below = [self._pod_folder(pod)] if pod is not None else []
         refusals = {name: self._tree.enable(name, below) for name in settings.needed(limits)}
-        wished = {MEMORY, PIDS} if self._alone else set()
+        wished = {MEMORY, PIDS} if self._for_all else set()
         wished |= set(settings.ALL) if limits.delegate else set()
         for name in sorted(wished & self._tree.available()):
             self._tree.enable(name, below)
