@@ -146,7 +146,7 @@ def test_a_folder_is_nobody_elses(key: str) -> None:
     folder = names.folder_of(key)
     assert folder.endswith(".pod" if key.startswith("pod:") else ".service")
     assert len(folder) <= 255
-    assert names.path_in(f"/a/asyncinit/{folder}", "/a/asyncinit") == names.path_of(key, None)
+    assert names.path_in(f"/a/asyncinit/{folder}", "/a/asyncinit") == folder
 
 
 def test_long_names_have_folders_of_their_own() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-from asyncinit.config.spec import POD_PREFIX, pod_key
+from asyncinit.config.spec import POD_PREFIX
 
 OURS = "asyncinit"
 """What the folder of all our services is called; where there is another one, a number follows: asyncinit-2."""
@@ -27,11 +27,6 @@ def folder_of(key: str) -> str:
         mark = f"~{zlib.crc32(name.encode()):08x}"
         name = name.encode()[: _LONGEST - len(ending) - len(mark)].decode(errors="ignore") + mark
     return name + ending
-
-
-def path_of(key: str, pod: str | None) -> str:
-    """Return the path of its folder below ours; `pod` is the name of the pod that it is in."""
-    return folder_of(key) if pod is None else f"{folder_of(pod_key(pod))}/{folder_of(key)}"
 
 
 def path_in(name: str, base: str) -> str | None:
