@@ -140,7 +140,8 @@ class Commands:
         As long as the service has a main process it is in the namespaces of that, else in others of the same kind.
         """
         main = self._main()
-        if main is not None and prepared.pid1 is not None and variables and _MAIN_PID in variables:
+        elsewhere = prepared.pid1 is not None or self._spec.pod is not None
+        if main is not None and elsewhere and variables and _MAIN_PID in variables:
             variables = {**variables, _MAIN_PID: innermost_pid(main)}
         plan = prepared.plan(command, key, user, variables)
         if main is not None:

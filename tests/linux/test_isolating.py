@@ -330,6 +330,26 @@ def test_ids_are_mapped_as_declared() -> None:
 
 
 @as_root
+def test_what_root_alone_may_is_done_as_root_outside(tmp_path: Path) -> None:
+    """A root that is nobody outside gets places made, closed folders shown and secrets read as root would."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "secret").write_text("told")
+    ids = (IdRange(0, 100000, 1000),)
+    root = make_root(tmp_path)
+    os.chmod(root, 0o755)
+    shown = Mount(MountKind.BIND, "/made/shown", source=str(closed / "secret"))
+    secret = Mount(MountKind.CREDENTIALS, "/run/secrets/web", files=(("key", str(closed / "secret")),), owner=(33, 33))
+    declared = Namespaces(user=PRIVATE, uid_map=ids, gid_map=ids, root=root, mounts=(USR, shown, secret))
+    skip_where_refused(declared, None)
+
+    def facts() -> list[object]:
+        return [Path("/run/secrets/web/key").read_text(), os.stat("/made").st_uid, os.path.exists("/made/shown")]
+
+    assert inside(declared, facts, credentials=Credentials(33, 33, ())) == ["told", 65534, True]
+
+
+@as_root
 def test_root_maps_all_that_it_has_to_itself() -> None:
     """Without a map ids mean the same inside; rights over the outside are gone all the same."""
     declared = Namespaces(user=PRIVATE)

@@ -148,10 +148,13 @@ def declare(namespaces: spec.Namespaces) -> Keys:
             "root": namespaces.root,
             "mounts": list(map(mounts.declare, namespaces.mounts)),
             "hostname": namespaces.hostname,
-            "uid_map": list(map(str, namespaces.uid_map)),
-            "gid_map": list(map(str, namespaces.gid_map)),
+            **(_maps(namespaces) if namespaces.user is spec.Belonging.PRIVATE else {}),
         }
     )
+
+
+def _maps(namespaces: spec.Namespaces) -> Keys:
+    return {"uid_map": list(map(str, namespaces.uid_map)), "gid_map": list(map(str, namespaces.gid_map))}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -145,7 +145,9 @@ def check_member(pod: str, share: Sequence[str], said: object) -> Iterator[Findi
 def shared(pod: spec.Pod, said: spec.Namespaces) -> spec.Namespaces:
     """Return the namespaces of a member of `pod`: the pod's, where it says nothing else, and its own mounts."""
     kinds = dict.fromkeys(pod.share, spec.Belonging.POD) | {"mount": spec.Belonging.PRIVATE}
-    return replace(said, **{kind: kinds[kind] for kind in kinds if getattr(said, kind) is None})
+    found = replace(said, **{kind: kinds[kind] for kind in kinds if getattr(said, kind) is None})
+    # Who a member is outside depends on them.
+    return replace(found, uid_map=pod.uid_map, gid_map=pod.gid_map) if found.user is spec.Belonging.POD else found
 
 
 def secured(said: spec.Security, table: object) -> spec.Security:

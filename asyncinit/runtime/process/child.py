@@ -90,7 +90,7 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None, join
     if plan.session is Session.FOREGROUND:
         todo.append(Step("take the terminal's foreground", _take_foreground, (os.getpgrp(),)))
     beside = plan.placement is not None and plan.isolation.joins is not None
-    user_entered = beside or isinstance(plan.placement, NewPids)
+    user_entered = beside or isinstance(plan.placement, NewPids) or plan.isolation.entered
     # What takes a right of the outside comes before a user namespace, in which nobody has that; what would hold down
     # the steps that make it all comes after them, where it takes no such right.
     todo += limiting.steps(plan.limits, held=False)

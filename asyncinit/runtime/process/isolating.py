@@ -57,7 +57,7 @@ def _join(pidfd: int, pid: int, kinds: frozenset[NamespaceKind]) -> None:
 
 def user_step(isolation: Isolation) -> Step | None:
     """Return the step that enters the user namespace, None where there is none to enter."""
-    if NamespaceKind.USER not in isolation.own:
+    if NamespaceKind.USER not in isolation.own or isolation.entered:
         return None
     return Step("make a user namespace", _enter_user, (isolation,))
 
@@ -80,7 +80,7 @@ def by_key(isolation: Isolation, user_entered: bool = False, pids: bool = False)
     if NamespaceKind.MOUNT in isolation.own:
         yield "mount", Step("keep mounts to itself", kernel.keep_to_ourselves)
         yield from ((_key(isolation, mount), step) for mount, step in mounting.opening())
-    if user is not None:
+    if NamespaceKind.USER in isolation.own:
         yield "user", _FIRST
     if isolation.hostname is not None:
         yield (
@@ -88,7 +88,7 @@ def by_key(isolation: Isolation, user_entered: bool = False, pids: bool = False)
             Step(f"set the host name {isolation.hostname}", namespaces.set_hostname, (isolation.hostname,)),
         )
     if NamespaceKind.NET in isolation.own:
-        yield "net", Step("bring loopback up", network.bring_up)
+        yield "net", Step("bring loopback up", _bring_loopback_up)
     if NamespaceKind.MOUNT in isolation.own:
         yield from ((_key(isolation, mount), step) for mount, step in mounting.placing())
 
@@ -123,6 +123,14 @@ def _go_on_in_a_child() -> None:
     if pid:
         os.waitpid(pid, 0)
         os._exit(0)
+
+
+def _bring_loopback_up() -> None:
+    try:
+        network.bring_up()
+    except PermissionError as error:
+        text = "operation not permitted; asyncinit has not CAP_NET_ADMIN (docker: --privileged, or --cap-add NET_ADMIN)"
+        raise SpawnError("", error.errno or 0, text) from None
 
 
 def _refused(kind: NamespaceKind, number: int) -> str:

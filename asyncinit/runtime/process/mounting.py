@@ -42,6 +42,7 @@ class Mounting:
         self._new_root = -1
         self._opened: dict[int, int] = {}
         self._devices: dict[str, int] = {}
+        self._secrets: dict[int, dict[str, bytes]] = {}
 
     def opening(self) -> list[tuple[Mount | None, Step]]:
         """Return the steps, each with its mount (None: the root), that open what is shown from outside.
@@ -55,11 +56,12 @@ class Mounting:
             if mount.kind is MountKind.BIND:
                 steps.append((mount, Step(name(mount), self._open_source, (index, mount))))
             elif mount.kind is MountKind.CREDENTIALS:
-                steps.append((mount, Step(name(mount), self._copy_secrets, (index, mount))))
+                steps.append((mount, Step(name(mount), self._read_secrets, (index, mount))))
             elif mount.kind is MountKind.HIDDEN:
                 steps.append((mount, Step(name(mount), self._open_cover, (index,))))
             elif mount.kind is MountKind.DEV:
                 steps.append((mount, Step(name(mount), self._open_devices)))
+        steps.append((None, Step("make the places of its mounts", self._make_places)))
         return steps
 
     def placing(self) -> list[tuple[Mount | None, Step]]:
@@ -120,8 +122,8 @@ class Mounting:
             _restrict(tree, kernel_attributes, recursive=mount.recursive)
         self._opened[index] = tree
 
-    def _copy_secrets(self, index: int, mount: Mount) -> None:
-        self._opened[index] = secrets.copied(mount.files, mount.owner, attributes(mount))
+    def _read_secrets(self, index: int, mount: Mount) -> None:
+        self._secrets[index] = secrets.contents(mount.files)
 
     def _open_cover(self, index: int) -> None:
         """Open what is put over a file that nobody shall read; where it is a folder instead, it is not used."""
@@ -133,6 +135,25 @@ class Mounting:
                 self._devices[device] = kernel.copy(f"/dev/{device}", recursive=False)
             except FileNotFoundError:
                 pass  # asyncinit's own /dev has none: so it is here
+
+    def _make_places(self) -> None:
+        """Make what is missing of the places, as who may; what fails is told where it is used."""
+        places = {mount.target for mount in self._mounts if not mount.kind.in_place}
+        if self._root is not None:
+            os.fchdir(self._new_root)
+            os.chroot(".")
+        for index, mount in enumerate(self._mounts):
+            tree = self._opened.get(index)
+            absent = mount.kind is MountKind.BIND and tree is None
+            if mount.kind.in_place or absent or any(mount.target.startswith(f"{above}/") for above in places):
+                continue  # what is in another mount comes with that
+            try:
+                _make_place(mount.target, tree is None or stat.S_ISDIR(os.fstat(tree).st_mode))
+            except SpawnError:
+                pass
+        if self._root is not None:
+            os.fchdir(self._old_root)
+            os.chroot(".")
 
     # -----------------------------------------------------------------------------------------------------------------
     # Placing
@@ -151,7 +172,9 @@ class Mounting:
         os.chroot(".")
 
     def _place(self, index: int, mount: Mount) -> None:
-        if mount.kind in (MountKind.BIND, MountKind.OVERLAY, MountKind.CREDENTIALS):
+        if mount.kind is MountKind.CREDENTIALS:
+            tree = secrets.file_system(self._secrets.pop(index), mount.owner, attributes(mount))
+        elif mount.kind in (MountKind.BIND, MountKind.OVERLAY):
             if index not in self._opened:
                 return  # it is absent, and may be
             tree = self._opened.pop(index)

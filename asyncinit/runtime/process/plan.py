@@ -41,6 +41,7 @@ class Isolation(Struct, frozen=True):
     `own` are the kinds of namespaces that are made; with `joins` they are those of that process, as they are, and the
     rest does not count. Without `uid_map` and `gid_map` a user namespace has what we may
     map: as root each id to itself, else `uid` and `gid` to ours. `root` and the sources of `mounts` are paths outside.
+    `entered`: the user namespace is that of the PID namespace which it joins, with these maps.
     """
 
     own: frozenset[NamespaceKind] = frozenset()
@@ -51,6 +52,7 @@ class Isolation(Struct, frozen=True):
     root: str | None = None
     mounts: tuple[Mount, ...] = ()
     hostname: str | None = None
+    entered: bool = False
     joins: int | None = None
 
     def __bool__(self) -> bool:

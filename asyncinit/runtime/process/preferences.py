@@ -38,7 +38,8 @@ def try_namespaces(
 ) -> tuple[Namespaces, list[tuple[str, str]]]:
     """Return as much of `wanted`, whose paths are expanded, as the kernel grants, and what had to be left out."""
     left_out: list[tuple[str, str]] = []
-    while _prefers_namespaces(spec) and wanted:
+    # What happens in the namespaces of a pod can't be tried outside of them.
+    while _prefers_namespaces(spec) and wanted and Belonging.POD not in map(wanted.of, NamespaceKind):
         keyed = list(_isolation_steps(wanted, identity.credentials))
         index, text = _attempt([step for _, step in keyed])
         if not text:

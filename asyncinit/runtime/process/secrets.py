@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import mounting as kernel
@@ -16,18 +16,26 @@ MOST = 1 << 20
 _FILE_MODE = 0o400
 
 
-def copied(files: Iterable[tuple[str, str]], owner: tuple[int, int] | None, attributes: int) -> int:
-    """Return a mount, at no place yet, with the `files` (name, source; "-" before: may be absent) for `owner` to read.
-
-    Raises SpawnError.
-    """
-    tree = _file_system(attributes & ~kernel.READ_ONLY)
+def contents(files: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+    """Return what is in `files` (name, source; "-" before: may be absent), by name. Raises SpawnError."""
+    found = {}
     left = MOST
     for name, source in files:
         data = _read(name, source, left)
         if data is not None:
             left -= len(data)
-            _write(tree, name, data, owner)
+            found[name] = data
+    return found
+
+
+def file_system(found: Mapping[str, bytes], owner: tuple[int, int] | None, attributes: int) -> int:
+    """Return a mount, at no place yet, with files that have these contents, for `owner` to read.
+
+    For a root of the user namespace in which it is used: nobody else can make files there.
+    """
+    tree = _file_system(attributes & ~kernel.READ_ONLY)
+    for name, data in found.items():
+        _write(tree, name, data, owner)
     if owner is not None:
         os.chown(".", *owner, dir_fd=tree)
     kernel.restrict(tree, attributes | kernel.READ_ONLY)

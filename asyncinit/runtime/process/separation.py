@@ -74,8 +74,9 @@ def isolation(
     said = {mount.target for mount in declared.mounts}
     mounts = [mount for mount in _by_themselves(declared, pod) if mount.target not in said]
     mounts += shown if declared.root is not None else ()
+    entered = declared.of(NamespaceKind.USER, pod) is Belonging.POD
     return Isolation(
-        own=declared.private(pod) - {NamespaceKind.PID},
+        own=declared.private(pod) - {NamespaceKind.PID} | ({NamespaceKind.USER} if entered else set()),
         uid_map=declared.uid_map,
         gid_map=declared.gid_map,
         uid=credentials.uid if credentials is not None else 0,
@@ -83,6 +84,7 @@ def isolation(
         root=declared.root,
         mounts=(*mounts, *declared.mounts),
         hostname=declared.hostname,
+        entered=entered,
     )
 
 
@@ -141,7 +143,7 @@ def without(declared: Namespaces, keys: Iterable[str]) -> Namespaces:
 
 def granted(identity: Credentials | None, declared: Namespaces) -> Credentials | None:
     """Return what of `identity` can be had: without root a user namespace knows no group but the one that is mapped."""
-    if identity is None or declared.of(NamespaceKind.USER) is not Belonging.PRIVATE:
+    if identity is None or declared.of(NamespaceKind.USER) is Belonging.HOST:
         return identity
     if os.geteuid() != 0 and not declared.gid_map and set(identity.groups or ()) <= {identity.gid}:
         return replace(identity, groups=None)
