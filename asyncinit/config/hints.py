@@ -88,6 +88,18 @@ _ELSEWHERE = {
     "inaccessiblepaths": "[security] hidden_paths",
     "loadcredential": "[security] credentials",
     "secrets": "[security] credentials",
+    "chroot": "[namespaces] root",
+    "rootfs": "[namespaces] root",
+    "privatenetwork": "[namespaces] net",
+    "network": "[namespaces] net",
+    "privatepids": "[namespaces] pid",
+    "privateusers": "[namespaces] user",
+    "privateipc": "[namespaces] ipc",
+    "bindpaths": "[namespaces] mounts",
+    "bindreadonlypaths": "[namespaces] mounts",
+    "temporaryfilesystem": "[namespaces] mounts",
+    "volumes": "[namespaces] mounts",
+    "mounts": "[namespaces] mounts",
 }
 """Words of other init systems, folded to lower case with underscores."""
 

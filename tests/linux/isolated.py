@@ -41,9 +41,7 @@ def make_root(folder: Path) -> str:
     (root / "etc").mkdir()
     (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nweb:x:33:33::/home/web:/bin/sh\n")
     (root / "etc/group").write_text("web:x:33:\nmore:x:44:web\n")
-    for path in (root, *folder.parents, folder):
-        if path.owner() == "root" and os.geteuid() == 0 and str(path).startswith("/tmp/"):
-            path.chmod(0o777 if path == root else 0o755)
+    root.chmod(0o777)
     return str(root)
 
 

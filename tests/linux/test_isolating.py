@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -35,6 +37,15 @@ from tests.linux.running import FORKING
 pytestmark = pytest.mark.filterwarnings(FORKING)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 KINDS = {"mount": "mnt", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that others can get to: pytest's own are closed."""
+    folder = Path(tempfile.mkdtemp(prefix="asyncinit-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["root", "ordinary"])

@@ -192,6 +192,14 @@ MISTAKES = {
         '[namespaces]\npid = "private"\n[ready]\npid_file = "/run/x.pid"',
         "5: ready.pid_file: tells a number of its private pid (namespaces.pid), which is another process outside; did you mean notify?",
     ),
+    "another program's network": (
+        "PrivateNetwork = true",
+        "2: PrivateNetwork: is not a known key; did you mean [namespaces] net?",
+    ),
+    "a misspelt key of a mount": (
+        '[[namespaces.mounts]]\nsource = "/x"\ntargt = "/y"',
+        "4: namespaces.mounts[0].targt: is not a known key; did you mean target?",
+    ),
     "mount of nothing": (
         '[[namespaces.mounts]]\ntarget = "/data"',
         "2: namespaces.mounts[0]: does not say what is mounted (expected source = PATH)",
