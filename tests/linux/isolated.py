@@ -67,7 +67,7 @@ def inside(
                 os.setresuid(uid, uid, uid)
                 set_dumpable(True)  # as a program of that user is
             who = separation.granted(credentials, declared)
-            isolation = separation.isolation(declared, None, who)
+            isolation = separation.isolation(declared, who)
             steps = isolating.steps(isolation)
             steps += Securing(NO_SECURITY, who).become()
             for name, call, arguments in steps:  # noqa: B007 (it is for the handlers below)

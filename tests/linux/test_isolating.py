@@ -296,6 +296,12 @@ def test_what_a_run_has_is_carried_over_a_reexec() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(prepared), type=Prepared) == prepared
 
 
+def test_nothing_is_done_where_nothing_is_declared() -> None:
+    """A user alone makes no difference: such a service shares all with us."""
+    assert not separation.isolation(Namespaces(), Credentials(33, 34))
+    assert separation.isolation(Namespaces(user=PRIVATE), Credentials(33, 34)).uid == 33
+
+
 def test_ids_are_translated_to_the_outside() -> None:
     """The owner of pipes and folders is who the service is outside."""
     ids = (IdRange(0, 100000, 10), IdRange(1000, 5000, 2))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.linux.isolated import make_root
 from tests.namespace.init import Init
-from tests.support import wait_until
+from tests.support import PYTHON, wait_until
 
 each_loop = pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 KEEP = "keep_running = true"
@@ -64,6 +66,19 @@ def test_exec_is_in_the_namespaces_of_the_service(tmp_path: Path, kind: str) -> 
         init.call("stop", "web")
         stopped = init.call("exec", "web", "--", "true")
         assert (stopped.returncode, "it does not run" in stopped.stderr) == (1, True)
+
+
+def test_signals_to_exec_reach_the_command(tmp_path: Path) -> None:
+    """Who stays outside of the PID namespace hands on what it is sent, and leaves with the command's status."""
+    with Init(tmp_path, {"web": COMMAND + rooted(tmp_path)}, settings=KEEP) as init:
+        init.wait_state("web", "ready")
+        words = [PYTHON, "-m", "asyncinit", "--socket", str(init.socket), "exec", "web", "--"]
+        loop = "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done"
+        with subprocess.Popen([*words, "sh", "-c", loop], stdout=subprocess.PIPE, env=init.environment) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"up\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 9
 
 
 @each_loop

@@ -11,7 +11,7 @@ import pytest
 
 from asyncinit.config import spec
 from asyncinit.config.sections import namespaces
-from asyncinit.config.spec import Belonging, IdRange, Mount, MountKind, NamespaceKind
+from asyncinit.config.spec import IdRange, Mount, MountKind, NamespaceKind
 from tests.unit.config_world import read_service, service, told
 
 COMMAND = 'command = "x"\n'
@@ -47,17 +47,6 @@ def test_file_systems_become_private_where_something_needs_it(
 ) -> None:
     """A root, mounts and a private pid, whose /proc is another, take a mount namespace along."""
     assert resolved(table).private() == private
-
-
-def test_a_pod_gives_what_is_not_said() -> None:
-    """What the pod shares is the pod's; what is said stays, and what the pod does not share is the host's."""
-    pod = {NamespaceKind.NET: True, NamespaceKind.IPC: True, NamespaceKind.USER: False}
-    found = resolved({"ipc": "private"})
-    assert [found.of(kind, pod) for kind in (NamespaceKind.NET, NamespaceKind.IPC, NamespaceKind.USER)] == [
-        Belonging.POD,
-        Belonging.PRIVATE,
-        Belonging.HOST,
-    ]
 
 
 def test_a_bind_is_recursive_and_shown_where_it_is() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -43,7 +42,7 @@ class IdRange(NamedTuple):
 
 
 class Namespaces(Struct, frozen=True):
-    """The [namespaces] section; None: not said, so the pod's where it has one of that kind, else asyncinit's.
+    """The [namespaces] section; None: not said, and of a member of a pod nothing is left unsaid that it shares.
 
     `init`: in a private PID namespace asyncinit's simple init is PID 1, not the service itself. `root` is the folder
     that becomes the root. Without maps a private user namespace gets what asyncinit may give it.
@@ -66,18 +65,18 @@ class Namespaces(Struct, frozen=True):
     def __bool__(self) -> bool:
         return self != _NONE
 
-    def of(self, kind: NamespaceKind, pod: Mapping[NamespaceKind, bool] | None = None) -> Belonging:
-        """Return whose namespace of `kind` it is in; `pod` tells of which kinds its pod has some of its own."""
+    def of(self, kind: NamespaceKind) -> Belonging:
+        """Return whose namespace of `kind` it is in."""
         said: Belonging | None = getattr(self, kind)
         if said is not None:
             return said
         if kind is NamespaceKind.MOUNT and (self.root is not None or self.mounts or self.pid is Belonging.PRIVATE):
             return Belonging.PRIVATE
-        return Belonging.POD if pod is not None and pod.get(kind) else Belonging.HOST
+        return Belonging.HOST
 
-    def private(self, pod: Mapping[NamespaceKind, bool] | None = None) -> frozenset[NamespaceKind]:
+    def private(self) -> frozenset[NamespaceKind]:
         """Return the kinds of which it has a namespace of its own."""
-        return frozenset(kind for kind in NamespaceKind if self.of(kind, pod) is Belonging.PRIVATE)
+        return frozenset(kind for kind in NamespaceKind if self.of(kind) is Belonging.PRIVATE)
 
 
 _NONE = Namespaces()

@@ -56,7 +56,7 @@ def try_namespaces(
 
 
 def _isolation_steps(namespaces: Namespaces, credentials: Credentials | None) -> Iterator[tuple[str, Step]]:
-    isolation = separation.isolation(namespaces, None, separation.granted(credentials, namespaces))
+    isolation = separation.isolation(namespaces, separation.granted(credentials, namespaces))
     return isolating.by_key(isolation, pids=namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE)
 
 
@@ -109,7 +109,7 @@ def try_security(
     Each key is tried alone, within `namespaces`; `secrets` is the folder for these. Of the filter of system calls it is
     tried whether there can be one.
     """
-    isolation = separation.isolation(namespaces, None, credentials)
+    isolation = separation.isolation(namespaces, credentials)
     pids = namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE
     granted, left_out = security, []
     for key, alone in securing.by_key(security):
@@ -150,7 +150,7 @@ def try_terminal(path: str) -> str:
 
 def _credential_steps(credentials: Credentials | None, namespaces: Namespaces) -> list[Step]:
     credentials = separation.granted(credentials, namespaces)
-    user = isolating.user_step(separation.isolation(namespaces, None, credentials))
+    user = isolating.user_step(separation.isolation(namespaces, credentials))
     if user is None:
         return Securing(NO_SECURITY, None if securing.is_ours(credentials) else credentials).become()
     return [user, *Securing(NO_SECURITY, credentials).become()]

@@ -218,7 +218,7 @@ def _make_directories(
 ) -> None:
     credentials = findings.identity.credentials
     namespaces = spec.namespaces if findings.namespaces is None else findings.namespaces
-    owner = separation.outside(separation.isolation(namespaces, None, credentials), credentials)
+    owner = separation.outside(separation.isolation(namespaces, credentials), credentials)
     for kind in directories.KINDS:
         key = f"directories.{kind}"
         told = ""
@@ -315,7 +315,7 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         raise SpawnError("set the environment", 0, str(error)) from error
     notified = own.get("NOTIFY_SOCKET", "")
     shown = [*folders, *([notified] if notified.startswith("/") else [])]
-    isolation = separation.isolation(namespaces, None, credentials, map(separation.shown, shown))
+    isolation = separation.isolation(namespaces, credentials, map(separation.shown, shown))
     return Prepared(
         variables,
         credentials,

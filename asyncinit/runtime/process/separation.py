@@ -63,24 +63,24 @@ def _path(text: str, known: Mapping[str, str], key: str) -> str:
 
 def isolation(
     declared: Namespaces,
-    pod: Mapping[NamespaceKind, bool] | None = None,
     credentials: Credentials | None = None,
     shown: Iterable[Mount] = (),
 ) -> Isolation:
-    """Return what a process with these namespaces gets as its own; `pod` tells what its pod has of its own.
+    """Return what a process with these namespaces gets as its own.
 
     Its paths are expanded. `shown` is what it needs to see of the outside in a root of its own.
     """
     said = {mount.target for mount in declared.mounts}
-    mounts = [mount for mount in _by_themselves(declared, pod) if mount.target not in said]
+    mounts = [mount for mount in _by_themselves(declared) if mount.target not in said]
     mounts += shown if declared.root is not None else ()
-    entered = declared.of(NamespaceKind.USER, pod) is Belonging.POD
+    entered = declared.of(NamespaceKind.USER) is Belonging.POD
+    mapped = credentials if declared.of(NamespaceKind.USER) is Belonging.PRIVATE else None
     return Isolation(
-        own=declared.private(pod) - {NamespaceKind.PID} | ({NamespaceKind.USER} if entered else set()),
+        own=declared.private() - {NamespaceKind.PID} | ({NamespaceKind.USER} if entered else set()),
         uid_map=declared.uid_map,
         gid_map=declared.gid_map,
-        uid=credentials.uid if credentials is not None else 0,
-        gid=credentials.gid if credentials is not None else 0,
+        uid=mapped.uid if mapped is not None else 0,
+        gid=mapped.gid if mapped is not None else 0,
         root=declared.root,
         mounts=(*mounts, *declared.mounts),
         hostname=declared.hostname,
@@ -103,10 +103,10 @@ def beside(plan: ExecPlan, main: int) -> ExecPlan:
     return dataclasses.replace(plan, isolation=replace(plan.isolation, joins=main)) if plan.isolation else plan
 
 
-def _by_themselves(declared: Namespaces, pod: Mapping[NamespaceKind, bool] | None) -> Iterator[Mount]:
+def _by_themselves(declared: Namespaces) -> Iterator[Mount]:
     """Yield a /proc of its own processes, and in a root of its own what no root lacks."""
-    elsewhere = {kind for kind in NamespaceKind if declared.of(kind, pod) is not Belonging.HOST}
-    if declared.of(NamespaceKind.MOUNT, pod) is not Belonging.PRIVATE:
+    elsewhere = {kind for kind in NamespaceKind if declared.of(kind) is not Belonging.HOST}
+    if declared.of(NamespaceKind.MOUNT) is not Belonging.PRIVATE:
         return
     if NamespaceKind.PID in elsewhere:
         yield FRESH_PROC

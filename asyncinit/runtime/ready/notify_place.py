@@ -18,7 +18,7 @@ def notify_place(spec: ServiceSpec) -> str | None:
     there (`separation.isolation`). The folder is made, in /run or the user's own runtime directory: both are in memory,
     so this is quick and local. Raises OSError and SpawnError.
     """
-    if spec.pod is None and spec.namespaces.of(NamespaceKind.NET) is Belonging.HOST:
+    if spec.namespaces.of(NamespaceKind.NET) is Belonging.HOST:
         return None
     folder = os.path.join(directories.base("runtime", directories.of_the_system(), os.environ), _FOLDER)
     os.makedirs(folder, 0o755, exist_ok=True)
