@@ -492,3 +492,16 @@ def test_a_pod_says_what_it_lacks(running: Running) -> None:
     failure = running.start(shell("", placement=JoinedPids(first.pid))).failure
     assert 'use tree = "outside"' in str(failure)
     assert told(running.run(shell("exit 6", placement=JoinedPids(first.pid, inside=False)))) == (6, None)
+
+
+def test_a_storm_of_orphans_in_a_pod_does_not_hold_us_up(running: Running) -> None:
+    """While a member forks orphans for ever, others can be made, end, and are told."""
+    home = pod(running)
+    storm = running.start(shell("while :; do (sh -c : &); done", placement=JoinedPids(home.pid)))
+    running.until(lambda: running.reaper.orphans > 100)
+    for code in range(5):
+        assert told(running.run(shell(f"exit {code}", placement=JoinedPids(home.pid)))) == (code, None)
+    assert storm.status is None
+    os.kill(home.pid, signal.SIGKILL)
+    running.until(lambda: storm.status)
+    assert running.complaints == []

@@ -90,6 +90,9 @@ class Here:
             close(descriptors)
             failure = child.told(rest) if rest else SpawnError("place the process", 0, "who should do it was killed")
             raise failure
+        if pid == 0:
+            close(descriptors)
+            raise SpawnError("place the process", errno.EPROTO, "it cannot be seen from here")
         return Hello(word.decode(), pid, int(rest or b"0"), tuple(descriptors))
 
     def go(self, times: int) -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from asyncinit.core.status import ExitStatus
 
+_LONGEST = 100
+
 
 class Ended(NamedTuple):
     """A process has ended; `inner` was its pid in there."""
@@ -15,11 +17,18 @@ class Ended(NamedTuple):
 
 
 def parse(data: bytes) -> tuple[list[Ended], bytes]:
-    """Return what the whole lines of `data` say, and the rest that is not a whole line yet. See `minimal.run`."""
+    """Return what the whole lines of `data` say, and the rest that is not a whole line yet. See `minimal.run`.
+
+    What no init of ours would write is left out.
+    """
     *lines, rest = data.split(b"\n")
-    return [_ended(line) for line in lines], rest
+    ended = map(_ended, lines)
+    return [one for one in ended if one is not None], rest if len(rest) <= _LONGEST else b""
 
 
-def _ended(line: bytes) -> Ended:
-    inner, code, signal, core = map(int, line.split())
+def _ended(line: bytes) -> Ended | None:
+    words = line.split()
+    if len(line) > _LONGEST or len(words) != 4 or not all(word.isdigit() for word in words):
+        return None
+    inner, code, signal, core = map(int, words)
     return Ended(inner, ExitStatus(None, signal, bool(core)) if signal else ExitStatus(code))

@@ -18,6 +18,7 @@ is told; else the status is unknown. It is never made up.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 from collections import deque
@@ -32,8 +33,6 @@ from asyncinit.runtime.process.plan import Pid1
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.sandbox.report import Ended, parse
-
-_READ = 1 << 16
 
 
 class MemberState(Struct):
@@ -101,6 +100,7 @@ class Sandbox:
         reaper.inits[self.pid] = self.pid1, self.shared
         if self._report >= 0:
             os.set_blocking(self._report, False)
+            self._capacity = fcntl.fcntl(self._report, fcntl.F_GETPIPE_SZ)
             loop.add_reader(self._report, self.hear)
 
     def freeze(self, keep: Keep) -> SandboxState:
@@ -148,22 +148,28 @@ class Sandbox:
 
     def hear(self) -> None:
         """Read what was reported up to now, and have it told."""
-        while self._report >= 0:
-            try:
-                data = os.read(self._report, _READ)
-            except BlockingIOError:
-                break
-            if not data:
-                self._stop_listening()
-                break
-            ended, self._rest = parse(self._rest + data)
-            self._untold.extend(ended)
+        self._read()
         # One by one from a queue: who is told may make a process here, which has to have all told that is older.
         while self._untold:
             self._tell(self._untold.popleft())
         if self._unverified and not self._verifying:
             self._verifying = True
             self._loop.call_soon(self._verify)
+
+    def _read(self) -> bool:
+        """Read once: that is all that is there, and no storm of orphans holds us up; False where there is nothing."""
+        if self._report < 0:
+            return False
+        try:
+            data = os.read(self._report, self._capacity)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._stop_listening()
+            return False
+        ended, self._rest = parse(self._rest + data)
+        self._untold.extend(ended)
+        return True
 
     def _tell(self, ended: Ended) -> None:
         member = self._members.pop(ended.inner, None)
@@ -196,6 +202,8 @@ class Sandbox:
 
     def ended(self) -> None:
         """PID 1 was reaped, so all are gone: tell what is not told yet, and give everything back."""
+        while self._read():
+            pass  # nobody writes any more
         self.hear()
         self._stop_listening()
         for inner, member in list(self._members.items()):
