@@ -63,7 +63,8 @@ def said(running: Running, wanted: ExecPlan) -> str:
 
 
 def write(path: str) -> str:
-    return f"if (: > {path}/asyncinit-x) 2>/dev/null; then rm {path}/asyncinit-x; echo yes; else echo no; fi; "
+    file = f"{path}/asyncinit-$$"
+    return f"if (: > {file}) 2>/dev/null; then rm {file}; echo yes; else echo no; fi; "
 
 
 def test_a_tmp_of_its_own(running: Running, tmp_path: Path) -> None:
@@ -131,6 +132,30 @@ def test_protected_homes(running: Running, wanted: ProtectHome, found: str) -> N
     """Nothing is seen in /root, or nothing can be written there."""
     text = 'if [ -n "$(ls -A /root 2>/dev/null)" ]; then echo seen; else echo hidden; fi; ' + write("/root")
     assert said(running, plan(text, Security(protect_home=wanted))).split() == found.split()
+
+
+@pytest.mark.parametrize("system", [ProtectSystem.NO, ProtectSystem.STRICT])
+@pytest.mark.parametrize("wanted", [ProtectHome.YES, ProtectHome.READ_ONLY])
+def test_a_services_own_folder_in_a_home(
+    running: Running, tmp_path: Path, wanted: ProtectHome, system: ProtectSystem
+) -> None:
+    """It stays, as asyncinit of an ordinary user has all of them there; secrets are given in a home, too."""
+    (tmp_path / "source").write_text("geheim")
+    folder = f"/root/asyncinit-test-{os.getpid()}"
+    own = f"{folder}/state"
+    os.makedirs(own)
+    security = Security(protect_home=wanted, protect_system=system, credentials={"key": f"{tmp_path}/source"})
+    isolation = concealing.added(Isolation(), security, f"{folder}/secrets", None, (own,))
+    text = write(own) + write("/root") + f"cat {folder}/secrets/key; ls -A /root | wc -l"
+    try:
+        found = said(running, replace(plan(text, Security()), isolation=isolation)).split()
+    finally:
+        shutil.rmtree(folder)
+    assert found[0] == "yes"
+    assert found[1] == ("yes" if (wanted, system) == (ProtectHome.YES, ProtectSystem.NO) else "no")
+    assert found[2].startswith("geheim")
+    if wanted is ProtectHome.YES:
+        assert found[2] == "geheim1"
 
 
 def test_hidden_paths(running: Running, tmp_path: Path) -> None:

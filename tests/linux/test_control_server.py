@@ -72,7 +72,7 @@ def test_status_has_every_key_always(running: Running) -> None:
         answer = client.call("Status", {"names": ["web"]})
     assert list(answer["asyncinit"]) == ["version", "pid", "state", "ready", "since"]
     keys = "name type state reason pid since ready_since restarts last_exit waiting_on next_start status_text armed"
-    more = ["successor", "draining", "requires", "not_applied", "health", "file", "log"]
+    more = ["successor", "draining", "requires", "not_applied", "health", "file", "log", "frozen", "cgroup"]
     assert list(answer["services"][0]) == [*keys.split(), *more]
 
 

@@ -32,6 +32,7 @@ _SYSTEM = ("/usr", "/boot", "/efi")  # on a merged system /bin and /lib are link
 _OLD_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _KERNELS = ("/dev", "/proc", "/sys")
 _HOMES = ("/home", "/root", "/run/user")
+_BELOW_HOMES = tuple(f"{home}/" for home in _HOMES)
 # Those of Docker and containerd (oci/spec_opts.go has the reasons), with what is to be written to in /sys.
 _TUNED = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/mtrr", "/sys")
 _SECRETS = (
@@ -61,10 +62,13 @@ def added(
 ) -> Isolation:
     """Return `isolation` with the mounts of `security`.
 
-    `secrets` is the folder for these, which whoever has the `credentials` reads. `kept` are paths that stay writable.
+    `secrets` is the folder for these, which whoever has the `credentials` reads. `kept` are paths that are the
+    service's own: they stay there, and writable.
     """
     owner = (credentials.uid, credentials.gid) if credentials is not None else None
+    kept = tuple(kept)
     own = [mount for key in KEYS for mount in _of_key(security, key, kept)]
+    own += _protected_home(security, kept, secrets if security.credentials else "")
     if security.credentials:
         files = tuple(security.credentials.items())
         own.append(
@@ -86,9 +90,6 @@ def _of_key(security: Security, key: str, kept: Iterable[str]) -> Iterator[Mount
             yield Mount(MountKind.DEV, "/dev", read_only=True, nosuid=True, noexec=True)
         case "protect_system":
             yield from _protected_system(security, kept)
-        case "protect_home" if security.protect_home is not ProtectHome.NO:
-            kind = MountKind.HIDDEN if security.protect_home is ProtectHome.YES else MountKind.READ_ONLY
-            yield from (Mount(kind, path, optional=True) for path in _HOMES)
         case "protect_kernel" if security.protect_kernel:
             yield from (Mount(MountKind.READ_ONLY, path, optional=True) for path in _TUNED)
             yield from (Mount(MountKind.HIDDEN, path, optional=True) for path in _SECRETS)
@@ -110,6 +111,21 @@ def _protected_system(security: Security, kept: Iterable[str]) -> Iterator[Mount
     elif wanted is not ProtectSystem.NO:
         paths = (*_SYSTEM, *_OLD_SYSTEM, *(("/etc",) if wanted is ProtectSystem.FULL else ()))
         yield from (Mount(MountKind.READ_ONLY, path, optional=True) for path in paths)
+
+
+def _protected_home(security: Security, kept: Iterable[str], secrets: str) -> Iterator[Mount]:
+    """Yield what protects homes; for asyncinit of an ordinary user the service's own folders are in one."""
+    if security.protect_home is ProtectHome.READ_ONLY:
+        yield from (Mount(MountKind.READ_ONLY, path, optional=True) for path in _HOMES)
+        yield from (Mount(MountKind.WRITABLE, path) for path in kept if path.startswith(_BELOW_HOMES))
+    elif security.protect_home is ProtectHome.YES:
+        for home in _HOMES:
+            within = [path for path in kept if path.startswith(f"{home}/")]
+            if within or secrets.startswith(f"{home}/"):
+                yield Mount(MountKind.TMPFS, home, nosuid=True, nodev=True, noexec=True, size=1 << 16)
+                yield from (Mount(MountKind.BIND, path, source=path) for path in within)
+            else:
+                yield Mount(MountKind.HIDDEN, home, optional=True)
 
 
 def _in_place(kind: MountKind, paths: Iterable[str]) -> Iterator[Mount]:

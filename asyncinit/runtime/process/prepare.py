@@ -327,6 +327,6 @@ def _assemble(spec: ServiceSpec, inherited: Mapping[str, str], own: Mapping[str,
         spec.limits if findings.limits is None else findings.limits,
         security,
         findings.system_call_filter,
-        isolation=concealing.added(isolation, security, told.get(concealing.VARIABLE, ""), credentials, folders),
+        isolation=concealing.added(isolation, security, told.get(concealing.VARIABLE, ""), credentials, shown),
         pid1=separation.pid1(namespaces),
     )
