@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests.conftest import LOOPS
 from tests.namespace.sandboxed import Model, World, look, namespace, there, world
-from tests.support import wait_until
+from tests.support import ROOT, wait_until
 
 on_both_loops = pytest.mark.parametrize("kind", LOOPS)
 
@@ -139,3 +140,12 @@ def test_claims(tmp_path: Path, model: str, kind: str) -> None:
     with world(tmp_path, MODELS[model], kind) as made:
         found = {claim: check(made) for claim, check in CHECKS.items()}
     assert found == dict(zip(CHECKS, EXPECTED[model], strict=True))
+
+
+def test_the_readme_of_the_examples_has_this_table() -> None:
+    """Row by row, as does the guide."""
+    told = {True: "yes", False: "no"}
+    rows = [" | ".join(told[claim] for claim in row) for row in EXPECTED.values()]
+    for page in ("examples/pods/README.md", "docs/guides/pods.md"):
+        lines = [line for line in (ROOT / page).read_text().splitlines() if re.match(r"\| \d\. ", line)]
+        assert [line.strip("| ").partition(" | ")[2] for line in lines] == rows, page
