@@ -160,7 +160,7 @@ def test_the_init_of_one_service_may_signal_alone(running: Running) -> None:
     running.until(lambda: not running.reaper.pids())
 
 
-# Docker's default set. CAP_PERFMON and CAP_SYS_ADMIN, which are not in it, let read maps and environ of anybody (6.17).
+# Docker's default set. CAP_PERFMON and CAP_SYS_ADMIN, which are not in it, let read the maps of anybody (6.18).
 DEFAULTS = (
     "chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+net_raw,+sys_chroot,"
     "+mknod,+audit_write,+setfcap"
