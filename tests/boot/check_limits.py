@@ -104,19 +104,24 @@ def pod() -> None:
     say("pod", {name: found[name] for name in ("greedy", "crowd", "neighbour", "pod:shop")})
 
 
-def below() -> None:
-    """The asyncinit below this one has made way, and goes."""
-    folder = folder_of("inner")
+def below(name: str) -> None:
+    """An asyncinit below this one has made way, and goes."""
+    folder = folder_of(name)
     leaf = folder / "asyncinit/init/cgroup.procs"
     until(lambda _found: leaf.exists() and not (folder / "cgroup.procs").read_text())
-    until(lambda found: found["inner"]["cgroup"]["oom_kills"])
+    until(lambda found: found[name]["cgroup"]["oom_kills"])
+    until(lambda _found: not (folder / "asyncinit/hog.service").exists())
     enabled = (folder / "cgroup.subtree_control").read_text().split()
-    say("inner", [services()["inner"]["pid"], leaf.read_text().split(), (folder / "cgroup.procs").read_text(), enabled])
-    server.call("Stop", {"names": ["inner"]})
-    say("inner_stopped", [services()["inner"]["state"], folder.exists()])
+    folders = sorted(path.name for path in (folder / "asyncinit").iterdir() if path.is_dir())
+    pid = services()[name]["pid"]
+    say(name, [pid, leaf.read_text().split(), (folder / "cgroup.procs").read_text(), enabled, folders])
+    server.call("Stop", {"names": [name]})
+    say(f"{name}_stopped", [services()[name]["state"], folder.exists()])
 
 
 if __name__ == "__main__":
-    for step in (start, memory, processes, change, processors, pod, below):
+    for step in (start, memory, processes, change, processors, pod):
         step()
+    below("inner")
+    below("container")
     say("calm_at_last", services()["calm"])

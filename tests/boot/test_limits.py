@@ -21,7 +21,7 @@ _BOMB = """
         try:
             os.fork()
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.2)
 """
 _SPIN = "while True:\n    pass\n"
 _PARENT = f"""
@@ -65,22 +65,36 @@ SERVICES = {
         restart = "never"
         limits = { memory_max = "64M", memory_swap_max = 0, memory_oom_group = true }
     """,
-    "bomb": 'command = ["python3", "/programs/bomb.py"]\nlimits = { pids_max = 30, cpu_weight = 1 }\n',
+    "bomb": 'command = ["python3", "/programs/bomb.py"]\nlimits = { pids_max = 20 }\n',
     "spin": 'command = ["python3", "/programs/spin.py"]\nlimits = { cpu_max = "10%" }\n',
-    "calm": 'command = ["sleep", "1000"]\nlimits = { memory_high = "32M", memory_max = "64M", pids_max = 10 }\n',
+    "calm": """
+        command = ["sleep", "1000"]
+        limits = { memory_high = "32M", memory_max = "64M", pids_max = 10, cpu_weight = 500 }
+    """,
     # An asyncinit that is not PID 1, in a cgroup that is not the root: it has to make way for its own services.
     "inner": """
         command = ["python3", "-m", "asyncinit", "run", "--services", "/inner", "--log-format", "json"]
         limits = { delegate = true }
+        working_directory = "/inner"
         environment = { XDG_RUNTIME_DIR = "/tmp" }
         [hooks]
         pre_stop = [["cat", "/proc/self/cgroup"]]
+    """,
+    # The same as PID 1 of what a container is, with the hierarchy elsewhere: each of its services has a cgroup.
+    "container": """
+        command = "mkdir -p /tmp/c && mount -t cgroup2 c /tmp/c && exec python3 -m asyncinit run --services /inner"
+        shell = true
+        limits = { delegate = true }
+        working_directory = "/inner"
+        environment = { XDG_RUNTIME_DIR = "/tmp" }
+        namespaces = { pid = "private", init = false, mount = "private", cgroup = "private", ipc = "private" }
     """,
     # A pod: one of its members takes what all of them have, another what they may have of processes.
     "greedy": """
         pod = "shop"
         command = ["python3", "/programs/hog.py"]
         restart = "never"
+        limits = { oom_score_adj = 1000 }
     """,
     "crowd": """
         pod = "shop"
@@ -98,7 +112,7 @@ _CONFIG = """
     [init]
     services = ["/services"]
     [pods.shop]
-    limits = { memory_max = "96M", memory_swap_max = 0, pids_max = 30 }
+    limits = { memory_max = "96M", memory_swap_max = 0, pids_max = 12 }
 """
 INNER = {
     "hog": """
@@ -173,11 +187,11 @@ def test_a_killed_child_is_told_and_its_parent_goes_on(machine: Machine, said: d
 
 def test_a_fork_bomb_hurts_nobody_else_and_is_named(machine: Machine, said: dict[str, Any]) -> None:
     """It has no more processes than it may have, is told once, and is stopped as any other."""
-    assert said["bomb"]["cgroup"]["processes"] <= 30
+    assert said["bomb"]["cgroup"]["processes"] <= 20
     assert said["bomb"]["cgroup"]["forks_refused"] >= 1
     told = [record["message"] for record in machine.records if record.get("service") == "bomb"]
     assert [text for text in told if "further processes" in text] == [
-        "cannot make further processes (limits.pids_max is 30)"
+        "cannot make further processes (limits.pids_max is 20)"
     ]
     assert said["bomb_stopped"] == ["inactive", False]
 
@@ -204,16 +218,26 @@ def test_the_frozen_use_nothing(said: dict[str, Any]) -> None:
     assert said["spin_stopped"] == "inactive"
 
 
-def test_an_asyncinit_in_a_cgroup_makes_way(machine: Machine, said: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "folders"), [("inner", ["init"]), ("container", ["init", "stays.service"])])
+def test_an_asyncinit_in_a_cgroup_makes_way(
+    machine: Machine, said: dict[str, Any], name: str, folders: list[str]
+) -> None:
     """It goes into a leaf of its own, so that its services can be limited; and all of it goes with its service."""
-    pid, in_leaf, in_the_way, enabled = said["inner"]
+    pid, in_leaf, in_the_way, enabled, found = said[name]
     assert str(pid) in in_leaf
     assert in_the_way == ""
     assert {"memory", "pids"} <= set(enabled)
-    told = [record["message"] for record in machine.records if record.get("service") == "inner"]
+    assert found == folders
+    told = [record["message"] for record in machine.records if record.get("service") == name]
     assert any("out of memory (limits.memory_max is 64M)" in text for text in told)
-    assert "0::/asyncinit/inner.service/aside" in told  # its hook, which had to find another place
+    assert said[f"{name}_stopped"] == ["inactive", False]
+
+
+def test_a_hook_beside_a_cgroup_that_was_taken_over(machine: Machine, said: dict[str, Any]) -> None:
+    """It can't be where controllers were handed on, and finds a place below."""
     assert said["inner_stopped"] == ["inactive", False]
+    told = [record["message"] for record in machine.records if record.get("service") == "inner"]
+    assert "0::/asyncinit/inner.service/aside" in told
 
 
 def test_the_limits_of_a_pod_hold_for_its_members_together(machine: Machine, said: dict[str, Any]) -> None:
@@ -221,7 +245,7 @@ def test_the_limits_of_a_pod_hold_for_its_members_together(machine: Machine, sai
     assert said["pod"]["greedy"]["reason"]["code"] == "oom-kill"
     assert "out of memory (limits.memory_max of pod shop is 96M)" in said["pod"]["greedy"]["reason"]["text"]
     assert said["pod"]["neighbour"]["state"] == said["pod"]["pod:shop"]["state"] == "ready"
-    assert said["pod"]["pod:shop"]["cgroup"]["processes"] <= 30
+    assert said["pod"]["pod:shop"]["cgroup"]["processes"] <= 12
     assert said["pod"]["pod:shop"]["restarts"] == said["pod"]["neighbour"]["restarts"] == 0
     told = [record["message"] for record in machine.records if record.get("service") in {"crowd", "pod:shop"}]
     assert any("cannot make further processes (limits.pids_max" in text for text in told)
