@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import socket
 import stat
 import tempfile
@@ -16,6 +17,7 @@ import pytest
 
 from asyncinit.config.spec import IdRange, Mount, MountKind, NamespaceKind, Namespaces, Security
 from asyncinit.errors import SpawnError
+from asyncinit.linux.libc import call
 from asyncinit.runtime.process import isolating, separation
 from asyncinit.runtime.process.plan import Credentials, Isolation
 from asyncinit.runtime.process.prepared import Prepared
@@ -36,6 +38,7 @@ from tests.linux.running import FORKING
 
 pytestmark = pytest.mark.filterwarnings(FORKING)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+_PR_GET_DUMPABLE = 3  # <linux/prctl.h>
 KINDS = {"mount": "mnt", "net": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup"}
 
 
@@ -406,6 +409,32 @@ def test_an_ordinary_user_may_not_map_others() -> None:
         RefusedError, match=r"cannot map its users and groups: uid_map: (without root only|newuidmap refused)"
     ):
         inside(declared, os.getresuid, ORDINARY)
+
+
+def test_who_joins_is_in_the_same_namespaces_and_cannot_be_read(maker: Callable[..., Namespaces]) -> None:
+    """What a process has, another one joins; until its program runs nobody in there looks into it."""
+
+    def both() -> list[object]:
+        waiting, told = os.pipe()
+        other = os.fork()
+        if other == 0:
+            try:
+                for step in isolating.steps(Isolation(own=frozenset({NamespaceKind.UTS}))):
+                    step.call(*step.arguments)
+                os.write(told, b"1")
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.read(waiting, 1)
+        kinds = frozenset({NamespaceKind.UTS})
+        for step in isolating.steps(Isolation(own=kinds, joins=other), joined=os.pidfd_open(other)):
+            step.call(*step.arguments)
+        same = namespace("uts") == os.stat(f"/proc/{other}/ns/uts").st_ino
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+        return [same, call("prctl", _PR_GET_DUMPABLE)]
+
+    assert look(maker, both, mount=PRIVATE) == [True, 0]
 
 
 def test_a_limit_of_namespaces_is_named() -> None:

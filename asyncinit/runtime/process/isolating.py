@@ -15,6 +15,7 @@ from asyncinit.config.spec import Mount, NamespaceKind
 from asyncinit.errors import SpawnError, why
 from asyncinit.linux import mounting as kernel
 from asyncinit.linux import namespaces, network, user_namespaces
+from asyncinit.linux.process import set_dumpable
 from asyncinit.linux.user_namespaces import MapError, Maps
 from asyncinit.runtime.process.mounting import Mounting
 from asyncinit.runtime.process.plan import Isolation
@@ -49,6 +50,8 @@ def steps(isolation: Isolation, user_entered: bool = False, joined: int = -1) ->
 
 
 def _join(pidfd: int, pid: int, kinds: frozenset[NamespaceKind]) -> None:
+    # Others are there already, with all rights over that user namespace: they shall not read what we know.
+    set_dumpable(False)
     try:
         namespaces.join_process(pidfd, pid, kinds)
     except ProcessLookupError:
