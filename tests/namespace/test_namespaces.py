@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 from pathlib import Path
@@ -171,6 +172,17 @@ def test_what_is_preferred_may_be_missing(tmp_path: Path, kind: str) -> None:
         init.wait_state("web", "ready")
         assert init.status()["web"]["not_applied"] == ["namespaces.mounts"]
         assert init.call("exec", "web", "--", "hostname").stdout == "inner\n"
+
+
+def test_users_are_those_of_the_root_that_it_gets(tmp_path: Path) -> None:
+    """Where the root is preferred and cannot be had, users are asyncinit's own."""
+    web = 'prefer = ["namespaces.root"]\nuser = "0"\ncommand = ["/bin/sh", "-c", "echo $HOME; exec sleep 1000"]\n'
+    web += '[namespaces]\nroot = "/nowhere/root"\n' + USER
+    with Init(tmp_path, {"web": web}, settings=KEEP) as init:
+        init.wait_state("web", "ready")
+        assert init.status()["web"]["not_applied"] == ["namespaces.root"]
+        wait_until(lambda: init.lines("web"))
+        assert init.lines("web") == [pwd.getpwuid(0).pw_dir]
 
 
 @each_loop

@@ -33,14 +33,12 @@ def _prefers_namespaces(spec: ServiceSpec) -> bool:
     return bool(spec.namespaces) and any(key.partition(".")[0] == "namespaces" for key in spec.prefer)
 
 
-def try_namespaces(
-    spec: ServiceSpec, wanted: Namespaces, identity: Identity
-) -> tuple[Namespaces, list[tuple[str, str]]]:
+def try_namespaces(spec: ServiceSpec, wanted: Namespaces) -> tuple[Namespaces, list[tuple[str, str]]]:
     """Return as much of `wanted`, whose paths are expanded, as the kernel grants, and what had to be left out."""
     left_out: list[tuple[str, str]] = []
     # What happens in the namespaces of a pod can't be tried outside of them.
     while _prefers_namespaces(spec) and wanted and Belonging.POD not in map(wanted.of, NamespaceKind):
-        keyed = list(_isolation_steps(wanted, identity.credentials))
+        keyed = list(_isolation_steps(wanted, None))
         index, text = _attempt([step for _, step in keyed])
         if not text:
             break

@@ -186,10 +186,11 @@ def _find(
 ) -> Findings:
     """In a child: find out and do everything, and name each step before it."""
     namespaces = separation.of_service(spec, inherited, own)
-    step("look up users and groups")
-    findings = _identities(spec, True, namespaces.root)
     step("make namespaces")
-    findings.namespaces, refused = preferences.try_namespaces(spec, namespaces, findings.identity)
+    namespaces, refused = preferences.try_namespaces(spec, namespaces)
+    step("look up users and groups")  # of the root that it gets
+    findings = _identities(spec, True, namespaces.root)
+    findings.namespaces = namespaces
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
     findings.identity, refused = preferences.try_identity(spec, findings.identity, findings.namespaces)
     findings.not_applied += [NotApplied(key, text) for key, text in refused]
