@@ -138,7 +138,7 @@ def test_credentials_of_a_service(tmp_path: Path, kind: str) -> None:
     place = f"/run/credentials/{name}"
     other = f'command = ["sh", "-c", "ls -A {place} | wc -l; id -u; exec sleep 1000"]\nrequires = ["{name}"]\n'
     other += 'user = "65534"\n'
-    with Init(tmp_path, {name: web, "other": other}, loop=kind) as init:
+    with Init(tmp_path, {name: web, "other": other}, loop=kind, settings="keep_running = true") as init:
         init.wait_state(name, "ready")
         wait_until(lambda: len(init.lines("other")) == 2)
         assert init.lines("other") == ["0", "65534"]
