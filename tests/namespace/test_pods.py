@@ -7,14 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
-from tests.support import PYTHON, wait_until
+from tests.support import PYTHON, ROOT, descendants, wait_until
 
 on_both_loops = pytest.mark.parametrize("kind", LOOPS)
 
@@ -188,3 +191,34 @@ def test_a_re_exec_keeps_pods_and_tells_exact_ends_afterwards(tmp_path: Path, ki
         os.kill(before["pid"], signal.SIGKILL)
         init.wait_state("pod:shop", "ready", 2)
         init.wait_state("late", "ready", 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+def test_an_ordinary_user_makes_pods_with_users_of_their_own() -> None:
+    """Where user namespaces are allowed; else the pod fails, and says by which step."""
+    python, version = "/usr/bin/python3", "import sys; print(*sys.version_info[:2])"
+    ours = f"{sys.version_info[0]} {sys.version_info[1]}\n"
+    if not os.path.exists(python) or subprocess.check_output([python, "-c", version], text=True) != ours:
+        pytest.skip("there is no python3 of this version that another user may run")
+    uid = 12345
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, uid, uid)
+        line = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+        paths = f"{ROOT}:{Path(msgspec.__file__).parent.parent}"
+        with Init(
+            Path(folder),
+            {"web": SLEEP},
+            pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
+            pid1=False,
+            prefix=line,
+            python=python,
+            environment={"PYTHONPATH": paths, "HOME": folder},
+        ) as init:
+            wait_until(lambda: init.states("pod:shop")[-1:] in [[("pod:shop", "ready")], [("pod:shop", "backoff")]])
+            if ("pod:shop", "backoff") in init.states():
+                assert "cannot make a user namespace" in init.output
+                pytest.skip("user namespaces are not allowed here")
+            init.wait_state("web", "ready")
+            children = {pid: Path(f"/proc/{pid}/status").read_text() for pid in descendants(init.pid)}
+            inner = [text.split("NSpid:")[1].split("\n")[0].split() for text in children.values()]
+            assert sorted(numbers[-1] == "1" for numbers in inner if len(numbers) > 1) == [False, True]
