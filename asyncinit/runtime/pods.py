@@ -15,11 +15,11 @@ from asyncinit.config.spec import Belonging, NamespaceKind, Pod, PodInit, PodTre
 from asyncinit.control.types import PodMember, PodNamespace, PodStatus, timestamp
 from asyncinit.core.service import Service
 from asyncinit.errors import SpawnError
-from asyncinit.linux import cgroups, namespaces, network, proc
+from asyncinit.linux import cgroups, namespaces, proc
 from asyncinit.runtime import handed
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.control.operations import RefusedError
-from asyncinit.runtime.process import isolating
+from asyncinit.runtime.process import isolating, refusals
 from asyncinit.runtime.process.plan import ExecPlan, Isolation, JoinedPids, NewPids, Pid1
 from asyncinit.runtime.process.prepared import Prepared
 from asyncinit.runtime.process.step import Step
@@ -135,7 +135,7 @@ def _made(pod: Pod, pid1: Pid1, cgroup: str | None = None) -> NewPids:
     if pod.hostname is not None:
         steps.append(Step(f"set the host name {pod.hostname}", namespaces.set_hostname, (pod.hostname,)))
     if "net" in pod.share:
-        steps.append(Step("bring loopback up", network.bring_up))
+        steps.append(Step("bring loopback up", refusals.bring_loopback_up))
     users = Isolation(own=frozenset({NamespaceKind.USER}), uid_map=pod.uid_map, gid_map=pod.gid_map)
     user = isolating.user_step(users) if "user" in pod.share else None
     return NewPids(pid1, _WITH_IT.intersection(pod.share), shared=True, user=user, steps=tuple(steps))

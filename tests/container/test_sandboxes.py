@@ -12,10 +12,8 @@ from tests.container.conftest import RunContainer
 from tests.container.engine import Container, docker
 from tests.support import wait_until
 
-# What `docker run --privileged` gives, less what a machine that is itself confined may not have to give.
-RIGHTS = ["SYS_ADMIN", "NET_ADMIN"]
-CONFINED = ["--user", "0"]
-PRIVILEGED = [*CONFINED, *(f"--cap-add={right}" for right in RIGHTS), "--security-opt=seccomp=unconfined"]
+CONFINED = ["--user=0"]
+PRIVILEGED = ["--user=0", "--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN"]
 WITHOUT_ROOT = ["--user=12345", "--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined"]
 
 STAYS = 'command = ["sh", "-c", "echo runs; exec sleep 1000"]\nrestart = "never"\n'

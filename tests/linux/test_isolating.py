@@ -452,7 +452,8 @@ def test_a_limit_of_namespaces_is_named() -> None:
             return str(SpawnError(step.name, error.errno, error.detail))
         return ""
 
-    expected = "the kernel allows no more of them: /proc/sys/user/max_net_namespaces"
+    limit = "/proc/sys/user/max_net_namespaces"
+        expected = f"the kernel allows no more of them ({limit}), or they are nested too deep"
     assert inside(declared, attempt, uid) == f"cannot make a namespace (net): {expected}"
 
 
@@ -478,6 +479,6 @@ def test_root_without_the_right_is_told_its_name() -> None:
 def test_without_rights_it_is_said_what_is_missing() -> None:
     """Nothing is made in part: the first namespace that is refused is named, with what gives the right."""
     with pytest.raises(
-        RefusedError, match=r"cannot make a namespace \(net\): .*uid 12345 .*namespaces.user = \"private\""
+        RefusedError, match=r"cannot make a namespace \(net\): .*uid 12345, .*namespaces.user = \"private\""
     ):
         inside(Namespaces(net=PRIVATE), lambda: True, ORDINARY)

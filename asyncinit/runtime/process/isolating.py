@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator
 
 from asyncinit.config.spec import Mount, NamespaceKind
-from asyncinit.errors import SpawnError, why
+from asyncinit.errors import SpawnError
 from asyncinit.linux import mounting as kernel
-from asyncinit.linux import namespaces, network, user_namespaces
+from asyncinit.linux import namespaces, user_namespaces
 from asyncinit.linux.process import set_dumpable
 from asyncinit.linux.user_namespaces import MapError, Maps
+from asyncinit.runtime.process import refusals
 from asyncinit.runtime.process.mounting import Mounting
 from asyncinit.runtime.process.plan import Isolation
 from asyncinit.runtime.process.separation import BY_THEMSELVES
@@ -32,7 +33,6 @@ _FLAGS = {
 }
 _MADE = tuple(kind for kind in _FLAGS if kind is not NamespaceKind.PID)
 _FIRST = Step("become the first user of its namespace", user_namespaces.become_first)
-_LIMIT = {NamespaceKind.MOUNT: "mnt"}  # where /proc/sys/user has another name
 
 
 def steps(isolation: Isolation, user_entered: bool = False, joined: int = -1) -> list[Step]:
@@ -91,7 +91,7 @@ def by_key(isolation: Isolation, user_entered: bool = False, pids: bool = False)
             Step(f"set the host name {isolation.hostname}", namespaces.set_hostname, (isolation.hostname,)),
         )
     if NamespaceKind.NET in isolation.own:
-        yield "net", Step("bring loopback up", _bring_loopback_up)
+        yield "net", Step("bring loopback up", refusals.bring_loopback_up)
     if NamespaceKind.MOUNT in isolation.own:
         yield from ((_key(isolation, mount), step) for mount, step in mounting.placing())
 
@@ -110,14 +110,14 @@ def _enter_user(isolation: Isolation) -> None:
     except MapError as error:
         raise SpawnError("map its users and groups", error.errno or 0, error.strerror or "") from None
     except OSError as error:
-        raise SpawnError("", error.errno or 0, _refused(NamespaceKind.USER, error.errno or 0)) from None
+        raise SpawnError("", error.errno or 0, refusals.namespaces(error.errno or 0, "user")) from None
 
 
 def _unshare(kind: NamespaceKind) -> None:
     try:
         namespaces.unshare(_FLAGS[kind])
     except OSError as error:
-        raise SpawnError("", error.errno or 0, _refused(kind, error.errno or 0)) from None
+        raise SpawnError("", error.errno or 0, refusals.namespaces(error.errno or 0, kind)) from None
 
 
 def _go_on_in_a_child() -> None:
@@ -126,34 +126,6 @@ def _go_on_in_a_child() -> None:
     if pid:
         os.waitpid(pid, 0)
         os._exit(0)
-
-
-def _bring_loopback_up() -> None:
-    try:
-        network.bring_up()
-    except PermissionError as error:
-        text = "operation not permitted; asyncinit has not CAP_NET_ADMIN (docker: --privileged, or --cap-add NET_ADMIN)"
-        raise SpawnError("", error.errno or 0, text) from None
-
-
-def _refused(kind: NamespaceKind, number: int) -> str:
-    """Return why the kernel does not give a namespace, and what to do."""
-    if number == errno.EPERM and kind is NamespaceKind.USER:
-        return (
-            "operation not permitted; user namespaces are forbidden here (docker: --security-opt seccomp=unconfined, "
-            "or --privileged; else sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces)"
-        )
-    if number == errno.EPERM:
-        who = "asyncinit has not CAP_SYS_ADMIN" if os.geteuid() == 0 else f"asyncinit runs as uid {os.geteuid()}"
-        return (
-            f"operation not permitted; {who} (docker: --privileged, or --cap-add SYS_ADMIN); without it "
-            'namespaces.user = "private" gives the right where the kernel allows that'
-        )
-    if number == errno.ENOSPC:
-        return f"the kernel allows no more of them: /proc/sys/user/max_{_LIMIT.get(kind, kind)}_namespaces"
-    if number == errno.EINVAL:
-        return "this kernel has no such namespaces"
-    return why(number)
 
 
 def changes_users(isolation: Isolation) -> bool:

@@ -19,10 +19,10 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from asyncinit.errors import SpawnError, why
+from asyncinit.errors import SpawnError
 from asyncinit.linux import cgroups, namespaces
 from asyncinit.linux.process import set_dumpable
-from asyncinit.runtime.process import child
+from asyncinit.runtime.process import child, refusals
 from asyncinit.runtime.process.plan import JoinedPids, NewPids, Pid1
 from asyncinit.runtime.sandbox.handshake import INIT, MAIN, PLACED, There
 
@@ -157,13 +157,6 @@ def _attempt(there: There, act: Callable[[Callable[[str], None]], None]) -> NoRe
 
 def _explained(name: str, number: int) -> str:
     """Say what it takes where the kernel refuses."""
-    text = why(number)
-    if number == errno.EPERM:
-        text += '; it needs CAP_SYS_ADMIN, or [namespaces] user = "private" where user namespaces are allowed'
-    elif number == errno.ENOSPC:
-        text += "; the limit of namespaces is reached (/proc/sys/user/max_*_namespaces), or they are nested too deep"
-    elif number == errno.ENOMEM and name == _IN_POD:
-        text = "its PID 1 has ended"  # or there is no memory; then the next attempt will tell
-    elif number == errno.EINVAL:
-        text += "; this kernel has no such namespaces"
-    return text
+    if number == errno.ENOMEM and name == _IN_POD:
+        return "its PID 1 has ended"  # or there is no memory; then the next attempt will tell
+    return refusals.namespaces(number)
