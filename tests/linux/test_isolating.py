@@ -453,7 +453,7 @@ def test_a_limit_of_namespaces_is_named() -> None:
         return ""
 
     limit = "/proc/sys/user/max_net_namespaces"
-        expected = f"the kernel allows no more of them ({limit}), or they are nested too deep"
+    expected = f"the kernel allows no more of them ({limit}), or they are nested too deep"
     assert inside(declared, attempt, uid) == f"cannot make a namespace (net): {expected}"
 
 
