@@ -50,7 +50,8 @@ def test_what_the_engine_forbids_is_named(serve: object) -> None:
 
 def test_a_container_with_the_rights_has_all(serve: object) -> None:
     """Every kind is there, of asyncinit as root and without."""
-    rights = ("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--security-opt", "apparmor=unconfined")
+    more = ("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--security-opt", "apparmor=unconfined")
+    rights = ("--user", "0", *more)
     container = serve(*rights)  # type: ignore[operator]
     wait_until(lambda: "down after" in container.logs(), 60)
     logs = container.logs()
