@@ -214,7 +214,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "exec",
         "execute:execute",
-        "Run CMD as a service would: with its user, groups, environment, working directory and umask.\n\n"
+        "Run CMD as a service would: with its user, groups, capabilities, environment, working directory and umask.\n\n"
         "On your terminal, and with CMD's exit status; 126 if it cannot be executed, 127 if it is not found.",
         (),
         (Argument("name", "NAME", 1, 1),),

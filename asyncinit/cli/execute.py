@@ -9,9 +9,13 @@ import sys
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect
 from asyncinit.client.errors import EXIT_NOT_ALLOWED
+from asyncinit.config.spec import Security
 from asyncinit.errors import SpawnError, why
-from asyncinit.linux import signals
+from asyncinit.linux import capabilities, signals
 from asyncinit.runtime.process import executable
+from asyncinit.runtime.process.plan import Credentials
+from asyncinit.runtime.process.securing import Securing
+from asyncinit.runtime.process.step import Step
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -88,32 +92,49 @@ def replace_by(program: tuple[str, ...], environment: dict[str, str]) -> int:
 
 
 def become(plan: dict[str, Any]) -> None:
-    """Take on user, groups, umask and directory; raises SpawnError with the step that failed."""
-    if plan["uid"] is not None:
-        _change_user(plan)
+    """Take on umask, user, groups, capabilities and directory; raises SpawnError with the step that failed.
+
+    In the order of a service's own processes, so that a right is there until nothing takes it any more.
+    """
     if plan["umask"] is not None:
         os.umask(plan["umask"])
+    bound = plan["capabilities"]
+    security = Security(
+        no_new_privileges=plan["no_new_privileges"],
+        capabilities=None if bound is None else tuple(bound),
+        ambient_capabilities=tuple(plan["ambient_capabilities"]),
+    )
+    securing = Securing(security, _credentials(plan))
+    todo = securing.become()
+    if todo:
+        capabilities.held()  # a first call loads what makes calls, which may be out of the other user's reach
+    _carry_out(todo)
     folder = plan["working_directory"]
     if folder is not None:
-        try:
-            os.chdir(folder)
-        except OSError as error:
-            raise SpawnError(f"change directory to {folder}", error.errno or 0) from error
+        _carry_out([Step(f"change directory to {folder}", os.chdir, (folder,))])
+    _carry_out(securing.close_off())
 
 
-def _change_user(plan: dict[str, Any]) -> None:
+def _credentials(plan: dict[str, Any]) -> Credentials | None:
+    """Return who to become; None: we are that already."""
     uid, gid, groups = plan["uid"], plan["gid"], plan["groups"]
+    if uid is None:
+        return None
     same = set(os.getresuid()) == {uid} and set(os.getresgid()) == {gid}
     if same and (groups is None or set(groups) <= {*os.getgroups(), gid}):
-        return
-    try:
-        if groups is not None:
-            os.setgroups(groups)
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-    except OSError as error:
-        who = plan["user"] or f"uid {uid}"
-        text = why(error.errno or 0)
-        if error.errno == errno.EPERM and os.geteuid() != 0:
-            text += f"; you are uid {os.geteuid()}, and only root or that user may do this"
-        raise SpawnError(f"set user {who}", error.errno or 0, text) from error
+        return None
+    return Credentials(uid, gid, None if groups is None else tuple(groups), plan["user"])
+
+
+def _carry_out(steps: list[Step]) -> None:
+    before = os.geteuid()
+    for name, call, arguments in steps:
+        try:
+            call(*arguments)
+        except SpawnError as error:
+            detail = error.detail
+            if error.errno == errno.EPERM and before != 0:
+                detail = f"{why(errno.EPERM)}; you are uid {before}, and only root or that user may do this"
+            raise SpawnError(error.step or name, error.errno, detail) from None
+        except OSError as error:
+            raise SpawnError(name, error.errno or 0) from error

@@ -267,7 +267,7 @@ def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool, main: int |
             left_out.append(sendable(name))
         else:
             environment.append(text)
-    who = prepared.credentials
+    who, security = prepared.credentials, prepared.security
     return ExecPlanReply(
         environment=environment,
         left_out=left_out,
@@ -279,4 +279,7 @@ def _exec_plan(spec: ServiceSpec, prepared: Prepared, running: bool, main: int |
         umask=prepared.umask,
         running=running,
         pid=main,
+        capabilities=None if security.capabilities is None else list(security.capabilities),
+        ambient_capabilities=list(security.ambient_capabilities),
+        no_new_privileges=security.gains_nothing,
     )

@@ -315,7 +315,7 @@ def test_the_user_of_a_service(tmp_path: Path) -> None:
     with Init(tmp_path, {"web": web}, settings=KEEP) as init:
         init.wait_state("web", "ready")
         shown = init.call("exec", "web", "--", "sh", "-c", "id -u; id -g; id -G")
-        assert shown.stdout.split() == ["12345", "12345", "12345"]
+        assert shown.stdout.split() == ["12345", "12345", "12345"], shown.stderr
 
 
 def test_the_terminal_is_the_commands(tmp_path: Path) -> None:

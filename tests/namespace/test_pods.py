@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from asyncinit.linux import capabilities
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
 from tests.support import PYTHON, ROOT, descendants, wait_until
@@ -29,6 +31,12 @@ def pod(init: Init, name: str = "shop") -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def rights(status: str) -> dict[str, str]:
+    """What a /proc/PID/status says of its rights."""
+    lines = (line.split(":\t") for line in status.splitlines())
+    return {key: value for key, value in lines if key.startswith(("Cap", "NoNewPrivs", "Uid"))}
 
 
 def pid1(init: Init) -> int:
@@ -141,11 +149,11 @@ class TestAsking:
 class TestEntering:
     """`asyncinit pod enter`."""
 
-    def enter(self, init: Init, *words: str) -> tuple[int, str, str]:
+    def enter(self, init: Init, *words: str, command: Sequence[str] = ("pod", "enter")) -> tuple[int, str, str]:
         """Run a command in a pod, from the PID namespace of asyncinit."""
         line = ["nsenter", "-t", str(init.pid), "-p", "-m", PYTHON, "-m", "asyncinit", "--socket", str(init.socket)]
         done = subprocess.run(
-            [*line, "pod", "enter", *words],
+            [*line, *command, *words],
             env=init.environment,
             capture_output=True,
             text=True,
@@ -166,6 +174,26 @@ class TestEntering:
             assert self.enter(init, "shop", "web", "--", "sh", "-c", names) == (7, "simple-init\ntill\nweb\n", "")
             assert self.enter(init, "shop", "db", "--", "true") == (1, "", "asyncinit: db is not in pod shop\n")
             assert self.enter(init, "shop")[0] == 2
+
+    @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nsenter") is None, reason="needs root and nsenter")
+    @pytest.mark.parametrize("words", [("shop",), ()], ids=["enter", "exec"])
+    def test_a_command_as_a_member_has_no_more_rights_than_it(self, tmp_path: Path, words: tuple[str, ...]) -> None:
+        """Its bound, what it holds within that, and that nothing gives it more."""
+        services = {
+            "web": SLEEP,
+            "db": SLEEP + 'user = "12345"\nsecurity = { capabilities = ["CAP_KILL"], no_new_privileges = true }',
+            "job": SLEEP + 'user = "12345"\n[security]\nambient_capabilities = ["CAP_KILL"]',
+        }
+        with Init(tmp_path, services, pods={"shop": ""}) as init:
+            for name in services:
+                init.wait_state(name, "ready")
+                pid = init.status()[name]["pid"]
+                held = rights(Path(f"/proc/{pid}/status").read_text())
+                line = (*words, name, "--", "cat", "/proc/self/status")
+                code, text, errors = self.enter(init, *line, command=["pod", "enter"] if words else ["exec"])
+                assert (code, errors) == (0, "")
+                assert rights(text) == held
+                assert int(held["CapBnd"], 16) != capabilities.bounding()
 
 
 @on_both_loops

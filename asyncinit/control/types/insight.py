@@ -108,6 +108,7 @@ class ExecPlanReply(Wire, frozen=True):
 
     `environment` are NAME=value; `left_out` the names of those whose value is no UTF-8. `running`: it is that of the
     processes that run, else what a start would give them. `pid`: in the namespaces of that process; null: in ours.
+    `capabilities` are the words of [security] capabilities, null: no bound.
     """
 
     environment: list[str]
@@ -119,4 +120,7 @@ class ExecPlanReply(Wire, frozen=True):
     working_directory: str | None
     umask: int | None
     running: bool
-    pid: int | None = None
+    pid: int | None
+    capabilities: list[str] | None
+    ambient_capabilities: list[str]
+    no_new_privileges: bool
