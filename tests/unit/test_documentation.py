@@ -74,7 +74,13 @@ def template_or_service(name: str) -> str:
 
 @pytest.mark.parametrize(
     "folder",
-    ["services.d", "examples/container/services.d", "examples/cron/services.d", "examples/web/services.d"],
+    [
+        "services.d",
+        "examples/container/services.d",
+        "examples/cron/services.d",
+        "examples/pods/shop/services.d",
+        "examples/web/services.d",
+    ],
 )
 def test_the_services_of_the_repository_are_accepted(folder: str) -> None:
     """What the repository brings has neither error nor warning."""
