@@ -225,11 +225,20 @@ COMMANDS: tuple[Command, ...] = (
         "pods:pods",
         "List pods, or show one: its PID 1, what its members share, and each member's pid outside and inside.\n\n"
         "enter NAME [SERVICE] -- CMD: run CMD in what a pod's members share, with a /proc of the pod; or as the member "
-        "SERVICE would, with its root, user and environment.",
+        "SERVICE would, with its root, user and environment.\n\n"
+        "add FILE...: bring in a pod and its members, from files as in pods.d and services.d, until the next boot. "
+        "remove NAME: stop what add has brought in, and remove it.",
         (_JSON,),
         (
-            Argument("action", "list|show|enter", 1, 1, services=False, choices=("list", "show", "enter")),
-            Argument("words", "NAME", services=False),
+            Argument(
+                "action",
+                "list|show|enter|add|remove",
+                1,
+                1,
+                services=False,
+                choices=("list", "show", "enter", "add", "remove"),
+            ),
+            Argument("words", "NAME|FILE", services=False),
         ),
         takes_command=True,
     ),

@@ -31,6 +31,10 @@ def pods(invocation: Invocation) -> int:
 
         return enter(invocation)
     screen.accept_any_text()
+    if values["action"] in {"add", "remove"} and not invocation.program:
+        from asyncinit.cli import adding
+
+        return adding.add(invocation) if values["action"] == "add" else adding.remove(invocation)
     if invocation.program:
         raise UsageError(f"pod {values['action']}: takes no command; it is `pod enter` that runs one")
     if values["action"] == "show" and len(values["words"]) != 1:

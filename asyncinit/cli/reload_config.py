@@ -70,7 +70,7 @@ def follow(
         problems = error.parameters.get("problems")
         if not isinstance(problems, list):
             raise
-        _tell_problems(problems, as_json)
+        tell_problems(problems, as_json)
         return None
     assert answer is not None
     if as_json:
@@ -81,7 +81,8 @@ def follow(
     return answer
 
 
-def _tell_problems(problems: list[str], as_json: bool) -> None:
+def tell_problems(problems: list[str], as_json: bool) -> None:
+    """Tell why the files cannot be used."""
     if as_json:
         json.dump({"problems": problems}, sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -23,6 +23,7 @@ from tests.support import PYTHON, ROOT, descendants, wait_until
 
 on_both_loops = pytest.mark.parametrize("kind", LOOPS)
 
+EMPTY = ["pods.d", "services.d"]
 SLEEP = 'command = ["sleep", "1000"]\npod = "shop"\n'
 
 
@@ -194,6 +195,122 @@ class TestEntering:
                 assert (code, errors) == (0, "")
                 assert rights(text) == held
                 assert int(held["CapBnd"], 16) != capabilities.bounding()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nsenter") is None, reason="needs root and nsenter")
+class TestAddingAtRunTime:
+    """`asyncinit pod add` and `remove`, with a /run of their own."""
+
+    LAYER = "mkdir -p /run/asyncinit/services.d /run/asyncinit/pods.d"
+    READS = (
+        'services = ["services.d", "/run/asyncinit/services.d"]\npods = ["pods.d", "/run/asyncinit/pods.d"]\n'
+        "keep_running = true"
+    )
+
+    def init(self, folder: Path, reads: bool = True, kind: str = "asyncio", pods: bool = True) -> Init:
+        (folder / "given").mkdir()
+        script = f'mount -t tmpfs tmpfs /run && {self.LAYER if reads else "true"} && exec "$@"'
+        return Init(
+            folder,
+            {"alone": 'command = ["sleep", "1000"]'},
+            pods={"other": ""} if pods else None,
+            loop=kind,
+            settings=self.READS if reads else "keep_running = true",
+            prefix=["sh", "-c", script, "sh"],
+        )
+
+    def pod(self, init: Init, *words: str, **files: str) -> tuple[int, str]:
+        """Write files that are given, and run `asyncinit pod` in the namespaces of asyncinit."""
+        for name, text in files.items():
+            (init.folder / "given" / f"{name}.toml").write_text(text)
+        paths = [str(init.folder / "given" / f"{name}.toml") for name in files]
+        line = ["nsenter", "-t", str(init.pid), "-p", "-m", PYTHON, "-m", "asyncinit", "--socket", str(init.socket)]
+        done = subprocess.run(
+            [*line, "pod", *words, *paths],
+            env=init.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    def layer(self, init: Init) -> list[str]:
+        """What is in the run-time layer, hidden files too."""
+        top = Path(f"/proc/{init.pid}/root/run/asyncinit")
+        return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.suffix != ".sock")
+
+    @on_both_loops
+    def test_a_pod_comes_and_goes_with_its_members(self, tmp_path: Path, kind: str) -> None:
+        """It is up when `add` is done, and nothing of it is left when `remove` is; the others do not notice."""
+        with self.init(tmp_path, kind=kind) as init:
+            init.wait_state("alone", "ready")
+            before = init.status()["alone"]["pid"]
+            for _ in range(2):
+                assert self.pod(init, "add", shop="", web=SLEEP, db=SLEEP) == (0, "")
+                assert [one["state"] for one in pod(init)["members"]] == ["ready", "ready"]
+                assert self.pod(init, "remove", "shop") == (0, "")
+                assert self.layer(init) == EMPTY
+                assert sorted(init.status()) == ["alone", "pod:other"]
+            assert init.status()["alone"]["pid"] == before
+
+    @pytest.mark.parametrize(
+        ("files", "said"),
+        [
+            ({"shop": "", "web": SLEEP + "colour = 1"}, "web.toml:3: colour: "),
+            ({"shop": "", "web": SLEEP + 'requires = ["nobody"]'}, "nobody"),
+            ({"shop": "", "web": 'command = ["sleep", "1"]'}, 'web.toml is no member: it has to say pod = "shop"'),
+            ({"web": SLEEP}, "one of the files has to be the pod's"),
+            ({"other": "", "web": 'command = ["sleep", "1"]\npod = "other"'}, "pod other: is there already"),
+            ({"shop": "", "alone": SLEEP}, "there is a service alone already"),
+            ({"shop": "", "web": 'command = ["/nowhere"]\npod = "shop"\nrestart = "never"'}, "/nowhere"),
+        ],
+        ids=["key", "relation", "stranger", "no pod", "pod", "service", "start"],
+    )
+    def test_an_error_leaves_nothing_behind(self, tmp_path: Path, files: dict[str, str], said: str) -> None:
+        """Neither a file nor a service, and it says what is wrong."""
+        with self.init(tmp_path) as init:
+            init.wait_state("alone", "ready")
+            init.wait_state("pod:other", "ready")
+            code, errors = self.pod(init, "add", **files)
+            assert (code, said in errors) == (1, True), errors
+            assert self.layer(init) == EMPTY
+            wait_until(lambda: sorted(init.status()) == ["alone", "pod:other"])
+
+    def test_what_was_not_added_is_not_removed(self, tmp_path: Path) -> None:
+        """It says where it is declared; nor is what others still need."""
+        with self.init(tmp_path) as init:
+            init.wait_state("pod:other", "ready")
+            code, errors = self.pod(init, "remove", "other")
+            assert (code, "pods.d/other.toml; remove it there" in errors) == (1, True), errors
+            assert self.pod(init, "remove", "nobody")[0] == 1
+            assert self.pod(init, "add", shop="", web=SLEEP) == (0, "")
+            (tmp_path / "services.d" / "late.toml").write_text(SLEEP)
+            assert init.call("reload-config").returncode == 0
+            code, errors = self.pod(init, "remove", "shop")
+            assert (code, "late.toml" in errors) == (1, True), errors
+            assert pod(init)["state"] == "ready"
+            (tmp_path / "services.d" / "late.toml").unlink()
+            assert init.call("reload-config").returncode == 0
+            code, errors = self.pod(init, "remove", "shop")
+            assert (code, errors) == (0, "")
+
+    def test_other_changes_are_not_taken_along(self, tmp_path: Path) -> None:
+        """What others have written is for them to take over."""
+        with self.init(tmp_path) as init:
+            init.wait_state("alone", "ready")
+            (tmp_path / "services.d" / "alone.toml").write_text('command = ["sleep", "2000"]')
+            code, errors = self.pod(init, "add", shop="", web=SLEEP)
+            assert (code, "alone would change too, by other files" in errors) == (1, True), errors
+            assert self.layer(init) == EMPTY
+
+    def test_where_the_layer_is_not_read(self, tmp_path: Path) -> None:
+        """A project's own folders are all that counts: it says so, and what to do."""
+        with self.init(tmp_path, reads=False) as init:
+            init.wait_state("alone", "ready")
+            code, errors = self.pod(init, "add", shop="", web=SLEEP)
+            assert (code, "asyncinit does not read /run/asyncinit/pods.d" in errors) == (1, True), errors
+            assert self.layer(init) == []
 
 
 @on_both_loops
