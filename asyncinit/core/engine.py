@@ -205,7 +205,8 @@ class Engine(Overview):
             for name, service in self.services.items():
                 if not service.off or self.lives.beside_of(name):
                     self._to_all_of(name, ev.Stop())
-                    self._concerned[name] = {name}
+                    for life in (service, *self.lives.beside_of(name)):
+                        self._concern(life)
         return self._run(now)
 
     def hurry(self, now: float) -> list[Effect]:
@@ -273,7 +274,7 @@ class Engine(Overview):
     def _to_all_of(self, name: str, event: Event) -> None:
         """Queue `event` for the present life of a service, and for those beside it that it may still concern."""
         self._queue.append((self.services[name].key, event))
-        self._queue.extend((life.key, event) for life in self.lives.beside_of(name) if life.wanted or life.gone)
+        self._queue.extend((life.key, event) for life in self.lives.concerned(name))
 
     def _concern(self, life: Service, name: str | None = None) -> None:
         """Have a life looked at, because `name` (None: itself) has changed."""

@@ -78,6 +78,14 @@ class Lives:
         """Return the lives of a service beside its present one."""
         return [life for life in self.beside.values() if life.name == name] if self.beside else []
 
+    def concerned(self, name: str) -> list[Service]:
+        """Return the lives beside the present one that a wish for the service, or a declaration of it, is about too.
+
+        Not what has come to nothing, and only survives SIGKILL: nothing brings that back.
+        """
+        key = self.successors.get(name)
+        return [life for life in self.beside_of(name) if life.gone or (life.wanted and life.key == key)]
+
     def successor(self, name: str) -> Service | None:
         """Return the successor that is on its way."""
         key = self.successors.get(name)

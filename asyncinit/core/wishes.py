@@ -88,11 +88,12 @@ def stay_up(m: Move, _event: Event) -> None:
     """
     if not m.s.wanted:
         m.s.wanted, m.s.leaving, m.s.reason = True, m.s.outdated, m.s.unhealthy
+        m.s.armed = m.s.spec.on_demand  # which the stop had ended
 
 
 def come_back(m: Move, _event: Event) -> None:
     """Start or Recycle while a stop is under way: up again once it is down."""
-    m.s.wanted, m.s.leaving, m.s.settled = True, True, False
+    m.s.wanted, m.s.leaving, m.s.settled, m.s.armed = True, True, False, m.s.spec.on_demand
 
 
 def want_down(m: Move, event: Event) -> None:
@@ -135,4 +136,5 @@ def down_at_once(m: Move, event: Event) -> None:
 def recycle(m: Move, event: Event) -> None:
     """Recycle before a stop has begun."""
     assert isinstance(event, ev.Recycle)
-    m.s.wanted, m.s.leaving, m.s.settled, m.s.reason = True, True, False, event.reason
+    m.s.wanted, m.s.leaving, m.s.settled, m.s.armed = True, True, False, m.s.spec.on_demand
+    m.s.reason = event.reason

@@ -129,7 +129,8 @@ class Lives(RuleBasedStateMachine):
         plan = world.reconfigure(specs)
         self.tolerated |= self.rivals_up()  # a declaration stops neither of two that are up already
         concerned = {*plan.added, *plan.removed, *plan.changed, *plan.restarted, *plan.affected, *plan.started}
-        concerned |= {name for name, service in world.engine.services.items() if was_displaced(service)}
+        displaced = [name for name, service in world.engine.services.items() if was_displaced(service)]
+        concerned |= set(world.engine.graph.torn_down(displaced))  # what is bound to them waits for them to come back
         for name in set(before) - concerned:
             if set(before[name].spec.binds_to) & set(plan.added):
                 continue  # files cannot name what there is not
@@ -320,6 +321,12 @@ class Lives(RuleBasedStateMachine):
             assert (name in self.world.open) == life.serving
             assert life.serving or life.off or not life.spec.sockets or life.phase in WITHOUT_RUN
             assert not (life.serving and life.off), f"{name} is down, and takes connections"
+
+    @invariant()
+    def who_is_wanted_on_demand_is_armed(self) -> None:
+        """Whatever way it came to be wanted: it listens again when it has ended well."""
+        for life in self.world.engine.lives.all():
+            assert not life.wanted or life.armed == life.spec.on_demand
 
     @invariant()
     def who_is_beside_comes_or_goes(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Handover, Ready, ReadyKind, Restart, RestartPolicy, ServiceSpec
+from asyncinit.config.spec import Handover, Ready, ReadyKind, Restart, RestartPolicy, ServiceSpec, Stop
 from asyncinit.core import events as ev
 from asyncinit.core.effects import HandoverStage
 from asyncinit.core.service import Phase
@@ -143,6 +143,17 @@ def test_a_shutdown_ends_both_within_its_budget() -> None:
     assert set(world.engine.killed) == {"web"}
 
 
+def test_a_shutdown_hastens_one_that_drains_already() -> None:
+    """Also where the service was being stopped before, so that the shutdown changes nothing for it."""
+    world = running(stop=Stop(timeout=60.0))
+    world.restart("web")
+    world.settle()
+    world.ready("web~2")
+    world.stop("web")
+    world.shut_down(10.0)
+    assert all(world[key].deadline <= world.engine.stop_deadline for key in ("web~1", "web~2"))
+
+
 def test_a_restart_of_what_it_needs_takes_it_down() -> None:
     """It can't be there without that: both instances go, and one comes back."""
     world = running(service("db"), requires=("db",))
@@ -191,13 +202,7 @@ def test_an_old_one_that_does_not_die_is_told_and_holds_nobody_up() -> None:
     world.restart("web")
     world.settle()
     world.ready("web~2")
-    world.bodies["web~1"].answers.clear()
-    for _ in range(2):
-        timer = world.bodies["web~1"].timer
-        assert timer is not None
-        world.bodies["web~1"].timer = None
-        world.now = timer[1]
-        world.carry_out([e for e in world.engine.handle("web~1", ev.TimerFired(timer[0]), world.now) if keep(e)])
+    survive("web~1", world)
     assert stages(world)[-1] is HandoverStage.UNDYING
     assert world.state("web") is State.READY
     world.bodies["web~1"].alive = False
@@ -206,9 +211,39 @@ def test_an_old_one_that_does_not_die_is_told_and_holds_nobody_up() -> None:
     assert not world.engine.lives.beside
 
 
+def survive(key: str, world: World) -> None:
+    """Let a stop that is under way come to its end, and SIGKILL do nothing."""
+    world.bodies[key].answers.clear()
+    while not world[key].stuck:
+        timer = world.bodies[key].timer
+        assert timer is not None
+        world.bodies[key].timer = None
+        world.now = timer[1]
+        world.carry_out([e for e in world.engine.handle(key, ev.TimerFired(timer[0]), world.now) if keep(e)])
+
+
 def keep(effect: ev.Effect) -> bool:
     """A kill that does nothing, and a look that finds somebody."""
     return not isinstance(effect, ev.KillTree | ev.WatchTree)
+
+
+def test_a_new_one_that_does_not_die_is_not_brought_back() -> None:
+    """It has come to nothing: a restart of what it needs concerns the instance that is the service, and that alone."""
+    world = running(service("db"), requires=("db",))
+    world.restart("web")
+    world.settle()
+    world.restart("web")  # it begins anew, and its first process does not end
+    survive("web~2", world)
+    assert stages(world)[-1] is HandoverStage.FAILED
+    world.restart("db")
+    world.bodies["web~2"].alive = False
+    world.tell("web~2", ev.TreeGone())
+    assert not world.engine.lives.beside
+    for name in ("web", "db"):
+        world.exit(name)
+        world.settle()
+    world.ready("web")
+    assert world["web"].key == "web~1" and world.state("web") is State.READY
 
 
 def test_a_service_that_is_gone_is_forgotten_after_both() -> None:

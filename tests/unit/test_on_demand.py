@@ -99,6 +99,38 @@ def test_a_stop_by_hand_closes_its_sockets() -> None:
     assert world.state("web") is State.LISTENING
 
 
+@pytest.mark.parametrize("how", ["started", "restarted"])
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_stop_that_is_called_off_leaves_it_on_demand(how: str, needed: bool) -> None:
+    """Before the stop has begun (something that needs it goes first), and under way."""
+    world = booted(web(), service("front", requires=("web",)))
+    if not needed:
+        world.stop("front")
+        world.exit("front")
+        world.settle()
+    world.stop("web")
+    getattr(world, how.removesuffix("ed"))("web")
+    for name in ("front", "web"):
+        if world[name].leaving:
+            world.exit(name)
+            world.settle()
+    assert (world.state("web"), world.open) == (State.READY, {"web"})
+    world.exit("web", 0)
+    world.settle()
+    assert (world.state("web"), world.open, world.watched) == (State.LISTENING, {"web"}, {"web"})
+
+
+def test_room_that_is_not_needed_after_all_is_not_made() -> None:
+    """A declaration that has another restarted, which conflicts with it, and something started that needs it."""
+    world = booted(web(), service("other"))
+    world.start("web")
+    world.settle()
+    before = world["web"]
+    other = service("other", umask=0o22, conflicts=("web",))
+    world.reconfigure({"web": web(), "other": other, "front": service("front", requires=("web",))})
+    assert world["web"] == before and world["other"].leaving
+
+
 def test_it_ends_well_and_listens_whatever_the_policy() -> None:
     """A service that has served all ends by itself: nobody needs it now."""
     for policy in RestartPolicy:
