@@ -38,13 +38,14 @@ def run_where(pid: int, act: Callable[[], int], wanted: Collection[str] = namesp
         if not kinds:
             return act()
         step = f"join its namespaces ({', '.join(kind for kind in namespaces.FLAGS if kind in kinds)})"
+        first = user_namespaces.first_of(pid) if "user" in kinds else None
         # As root of the outside we have what those inside shall not read.
         process.set_dumpable(False)
         namespaces.join_process(pidfd, pid, kinds)
         os.close(pidfd)
-        if "user" in kinds:
+        if first is not None:
             step = "become the first user of its user namespace"
-            user_namespaces.become_first()
+            user_namespaces.become_first(first)
     except OSError as error:
         raise SpawnError(step, error.errno or 0, _explained(error.errno or 0)) from error
     return _in_a_child(act) if "pid" in kinds else act()

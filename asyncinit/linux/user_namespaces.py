@@ -153,27 +153,41 @@ def _map_by_program(pid: int, name: str, ranges: Sequence[Range]) -> None:
         raise OSError(errno.EPERM, text)
 
 
-def may_set_groups() -> bool:
-    """Tell whether setgroups(2) is allowed in our user namespace."""
-    try:
-        with open("/proc/self/setgroups", "rb") as file:
-            return file.read().strip() != b"deny"
-    except OSError:
-        return True
+class First(NamedTuple):
+    """The root of a user namespace, or its first user where it has none; `groups`: setgroups(2) is allowed there."""
+
+    uid: int
+    gid: int
+    groups: bool
 
 
-def become_first() -> None:
-    """After `enter`: be the namespace's root, or its first user where it has none, if we are nobody in there.
+def first_of(process: int | str = "self") -> First:
+    """Return the first user of the user namespace of a process. Raises OSError."""
+    folder = f"/proc/{process}"
+    return First(_first(f"{folder}/uid_map"), _first(f"{folder}/gid_map"), _may_set_groups(folder))
 
-    Our rights in the namespace stay. Of the groups from outside none is kept.
+
+def become_first(first: First | None = None) -> None:
+    """After `enter`: be the first user of our user namespace, if we are nobody in there.
+
+    `first` is who that is, found out before where /proc is not of our PID namespace any more. Our rights in the
+    namespace stay. Of the groups from outside none is kept.
     """
-    uid, gid = _first("/proc/self/uid_map"), _first("/proc/self/gid_map")
+    uid, gid, groups = first or first_of()
     if set(os.getresuid()) == {uid} and set(os.getresgid()) == {gid}:
         return
-    if may_set_groups():
+    if groups:
         os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+
+
+def _may_set_groups(folder: str) -> bool:
+    try:
+        with open(f"{folder}/setgroups", "rb") as file:
+            return file.read().strip() != b"deny"
+    except OSError:
+        return True
 
 
 def _first(path: str) -> int:

@@ -178,14 +178,17 @@ class TestEntering:
 
     @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nsenter") is None, reason="needs root and nsenter")
     @pytest.mark.parametrize("words", [("shop",), ()], ids=["enter", "exec"])
-    def test_a_command_as_a_member_has_no_more_rights_than_it(self, tmp_path: Path, words: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize("users", ["", ', "user"'], ids=["users outside", "own users"])
+    def test_a_command_as_a_member_has_no_more_rights_than_it(
+        self, tmp_path: Path, words: tuple[str, ...], users: str
+    ) -> None:
         """Its bound, what it holds within that, and that nothing gives it more."""
         services = {
             "web": SLEEP,
             "db": SLEEP + 'user = "12345"\nsecurity = { capabilities = ["CAP_KILL"], no_new_privileges = true }',
             "job": SLEEP + 'user = "12345"\n[security]\nambient_capabilities = ["CAP_KILL"]',
         }
-        with Init(tmp_path, services, pods={"shop": ""}) as init:
+        with Init(tmp_path, services, pods={"shop": f'share = ["pid", "ipc", "uts"{users}]'}) as init:
             for name in services:
                 init.wait_state(name, "ready")
                 pid = init.status()[name]["pid"]
