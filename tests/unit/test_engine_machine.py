@@ -130,10 +130,9 @@ class Lives(RuleBasedStateMachine):
         self.tolerated |= self.rivals_up()  # a declaration stops neither of two that are up already
         concerned = {*plan.added, *plan.removed, *plan.changed, *plan.restarted, *plan.affected, *plan.started}
         displaced = [name for name, service in world.engine.services.items() if was_displaced(service)]
-        concerned |= set(world.engine.graph.torn_down(displaced))  # what is bound to them waits for them to come back
+        # What is bound to them goes down with them; to what is new by files that named what there was not.
+        concerned |= set(world.engine.graph.torn_down([*displaced, *plan.added]))
         for name in set(before) - concerned:
-            if set(before[name].spec.binds_to) & set(plan.added):
-                continue  # files cannot name what there is not
             if before[name].phase in STOPPABLE and not before[name].leaving:
                 assert world[name] == before[name], f"{name} was touched"
         for name in plan.removed:
