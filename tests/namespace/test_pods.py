@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -344,23 +345,28 @@ def test_a_re_exec_keeps_pods_and_tells_exact_ends_afterwards(tmp_path: Path, ki
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
 def test_an_ordinary_user_makes_pods_with_users_of_their_own() -> None:
     """Where user namespaces are allowed; else the pod fails, and says by which step."""
-    python, version = "/usr/bin/python3", "import sys; print(*sys.version_info[:2])"
-    ours = f"{sys.version_info[0]} {sys.version_info[1]}\n"
-    if not os.path.exists(python) or subprocess.check_output([python, "-c", version], text=True) != ours:
-        pytest.skip("there is no python3 of this version that another user may run")
     uid = 12345
     with tempfile.TemporaryDirectory() as folder:
         os.chown(folder, uid, uid)
-        line = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
-        paths = f"{ROOT}:{Path(msgspec.__file__).parent.parent}"
+        # The interpreter (which knows its place), what is installed and the source may be where only root gets to.
+        seen = {"python": sys.base_prefix, "packages": Path(msgspec.__file__).parent.parent, "source": ROOT}
+        for name in seen:
+            Path(folder, name).mkdir()
+        binds = " && ".join(f"mount --bind '{path}' {folder}/{name}" for name, path in seen.items())
+        top = "/".join(sys.base_prefix.split("/")[:2])
+        if not os.stat(top).st_mode & stat.S_IXOTH:
+            place = f"mkdir -p {sys.base_prefix} && mount --bind {folder}/python {sys.base_prefix}"
+            binds += f" && mount -t tmpfs -o mode=755 none {top} && {place}"
+        user = f"setpriv --reuid {uid} --regid {uid} --clear-groups"
+        line = ["unshare", "--mount", "sh", "-c", f'{binds} && exec {user} "$@"', "sh"]
         with Init(
             Path(folder),
             {"web": SLEEP},
             pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
             pid1=False,
             prefix=line,
-            python=python,
-            environment={"PYTHONPATH": paths, "HOME": folder},
+            python=str(Path(sys.executable).resolve()),
+            environment={"PYTHONPATH": f"{folder}/source:{folder}/packages", "HOME": folder},
         ) as init:
             wait_until(lambda: init.states("pod:shop")[-1:] in [[("pod:shop", "ready")], [("pod:shop", "backoff")]])
             if ("pod:shop", "backoff") in init.states():
