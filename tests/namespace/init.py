@@ -20,7 +20,7 @@ if os.geteuid() != 0:
 class Init:
     """An asyncinit with its services in `folder`; `services` are names and TOML texts, `settings` the [init] table.
 
-    `pods` are pods, likewise. `python` is the interpreter that it is run by.
+    `pods` are pods, likewise. `python` is the interpreter that it is run by, `client` how one is run for its commands.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class Init:
         environment: Mapping[str, str] | None = None,
         pods: Mapping[str, str] | None = None,
         python: str = PYTHON,
+        client: Sequence[str] = (PYTHON,),
         pid1: bool = True,
         prefix: Sequence[str] = (),
         program: Sequence[str] = ("-m", "asyncinit"),
         **popen: Any,
     ) -> None:
         self.folder = folder
+        self._client = client
         self.socket = folder / "control.sock"
         (folder / "services.d").mkdir(parents=True, exist_ok=True)
         for name, text in services.items():
@@ -139,7 +141,7 @@ class Init:
     def call(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run the asyncinit command against it."""
         return subprocess.run(
-            [PYTHON, "-m", "asyncinit", "--socket", str(self.socket), *words],
+            [*self._client, "-m", "asyncinit", "--socket", str(self.socket), *words],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

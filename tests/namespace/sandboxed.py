@@ -101,9 +101,11 @@ def there(pid: int) -> Process:
 
 
 @contextmanager
-def world(folder: Path, model: Model, loop: str = "asyncio", **more: Any) -> Iterator[World]:
+def world(
+    folder: Path, model: Model, loop: str = "asyncio", programs: Path = PROGRAMS, **more: Any
+) -> Iterator[World]:
     python = more.get("python", PYTHON)
-    declared = f'command = ["{python}", "-I", "-S", "{PROGRAMS / "agent.py"}", "{folder}/%s.sock"]\n'
+    declared = f'command = ["{python}", "-I", "-S", "{programs / "agent.py"}", "{folder}/%s.sock"]\n'
     declared += f'restart = "never"\nready = {{ log = "listening" }}\n{model.service}\n'
     services = {name: declared % name for name in ("a", "b")} | {"late": declared % "late" + "enabled = false\n"}
     pods = None if model.pod is None else {"pod": model.pod}

@@ -10,13 +10,16 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import LOOPS
+from tests.namespace.ordinary import as_ordinary_user
 from tests.namespace.sandboxed import Model, World, look, namespace, there, world
 from tests.support import ROOT, wait_until
 
@@ -139,6 +142,30 @@ def test_claims(tmp_path: Path, model: str, kind: str) -> None:
     """Each model is and is not what the article says; the sixth is all of it."""
     with world(tmp_path, MODELS[model], kind) as made:
         found = {claim: check(made) for claim, check in CHECKS.items()}
+    assert found == dict(zip(CHECKS, EXPECTED[model], strict=True))
+
+
+WITH_USERS = {
+    "an application": Model('namespaces = { pid = "private", user = "private", init = false }'),
+    "an init for each": Model('namespaces = { pid = "private", user = "private" }'),
+    **{
+        name: model._replace(pod=f'share = ["pid", "ipc", "uts", "user"]\n{model.pod}')
+        for name, model in MODELS.items()
+        if model.pod is not None
+    },
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.parametrize("model", WITH_USERS)
+def test_claims_without_root(model: str) -> None:
+    """The same holds for an ordinary user, by user namespaces."""
+    # Not below pytest's own folder, which is root's alone.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        programs = folder / "source/tests/programs"
+        with world(folder, WITH_USERS[model], programs=programs, **as_ordinary_user(folder)) as made:
+            found = {claim: check(made) for claim, check in CHECKS.items()}
     assert found == dict(zip(CHECKS, EXPECTED[model], strict=True))
 
 

@@ -6,21 +6,19 @@ import json
 import os
 import shutil
 import signal
-import stat
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from asyncinit.linux import capabilities
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
-from tests.support import PYTHON, ROOT, descendants, wait_until
+from tests.namespace.ordinary import as_ordinary_user
+from tests.support import PYTHON, descendants, wait_until
 
 on_both_loops = pytest.mark.parametrize("kind", LOOPS)
 
@@ -345,34 +343,17 @@ def test_a_re_exec_keeps_pods_and_tells_exact_ends_afterwards(tmp_path: Path, ki
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
 def test_an_ordinary_user_makes_pods_with_users_of_their_own() -> None:
     """Where user namespaces are allowed; else the pod fails, and says by which step."""
-    uid = 12345
-    with tempfile.TemporaryDirectory() as folder:
-        os.chown(folder, uid, uid)
-        # The interpreter (which knows its place), what is installed and the source may be where only root gets to.
-        seen = {"python": sys.base_prefix, "packages": Path(msgspec.__file__).parent.parent, "source": ROOT}
-        for name in seen:
-            Path(folder, name).mkdir()
-        binds = " && ".join(f"mount --bind '{path}' {folder}/{name}" for name, path in seen.items())
-        top = "/".join(sys.base_prefix.split("/")[:2])
-        if not os.stat(top).st_mode & stat.S_IXOTH:
-            place = f"mkdir -p {sys.base_prefix} && mount --bind {folder}/python {sys.base_prefix}"
-            binds += f" && mount -t tmpfs -o mode=755 none {top} && {place}"
-        user = f"setpriv --reuid {uid} --regid {uid} --clear-groups"
-        line = ["unshare", "--mount", "sh", "-c", f'{binds} && exec {user} "$@"', "sh"]
-        with Init(
-            Path(folder),
-            {"web": SLEEP},
-            pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
-            pid1=False,
-            prefix=line,
-            python=str(Path(sys.executable).resolve()),
-            environment={"PYTHONPATH": f"{folder}/source:{folder}/packages", "HOME": folder},
-        ) as init:
-            wait_until(lambda: init.states("pod:shop")[-1:] in [[("pod:shop", "ready")], [("pod:shop", "backoff")]])
-            if ("pod:shop", "backoff") in init.states():
-                assert "cannot make a user namespace" in init.output
-                pytest.skip("user namespaces are not allowed here")
-            init.wait_state("web", "ready")
-            children = {pid: Path(f"/proc/{pid}/status").read_text() for pid in descendants(init.pid)}
-            inner = [text.split("NSpid:")[1].split("\n")[0].split() for text in children.values()]
-            assert sorted(numbers[-1] == "1" for numbers in inner if len(numbers) > 1) == [False, True]
+    with tempfile.TemporaryDirectory() as folder, Init(
+        Path(folder),
+        {"web": SLEEP},
+        pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
+        **as_ordinary_user(Path(folder)),
+    ) as init:
+        wait_until(lambda: init.states("pod:shop")[-1:] in [[("pod:shop", "ready")], [("pod:shop", "backoff")]])
+        if ("pod:shop", "backoff") in init.states():
+            assert "cannot make a user namespace" in init.output
+            pytest.skip("user namespaces are not allowed here")
+        init.wait_state("web", "ready")
+        children = {pid: Path(f"/proc/{pid}/status").read_text() for pid in descendants(init.pid)}
+        inner = [text.split("NSpid:")[1].split("\n")[0].split() for text in children.values()]
+        assert sorted(numbers[-1] == "1" for numbers in inner if len(numbers) > 1) == [False, True]
