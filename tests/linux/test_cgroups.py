@@ -263,14 +263,21 @@ class Stage:
         self.loop.run_until_complete(wait())
 
     def close(self) -> None:
-        for one in cgroups.all_processes(self.folder):
-            os.kill(one, signal.SIGKILL)
         for process in self.processes:
             process.kill()  # it may not have come that far
             process.wait()
-        wait_until(lambda: not cgroups.is_populated(self.folder))
+        wait_until(self._emptied)
         self.groups.end()
         cgroups.remove(self.folder)
+
+    def _emptied(self) -> bool:
+        """Kill who is in it: again and again, for they may be making children just now."""
+        for one in cgroups.all_processes(self.folder):
+            try:
+                os.kill(one, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return not cgroups.is_populated(self.folder)
 
 
 @pytest.fixture

@@ -79,7 +79,11 @@ class Init:
         if self.process.poll() is None:
             # PID 1 takes along what is below it, a subreaper does not.
             left = [] if self._pid1 else descendants(self.process.pid)
-            for pid in (self.pid, *left):
+            try:
+                left = [self.pid, *left]
+            except ProcessLookupError:
+                pass  # it was ending, and is gone just now
+            for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
