@@ -24,6 +24,7 @@ from asyncinit.runtime.sockets.holding import Sockets
 from asyncinit.runtime.sockets.passing import passed
 from asyncinit.runtime.sockets.watch import Watch
 from tests.linux.running import FORKING, Running, descriptors
+from tests.support import wait_until
 
 pytestmark = pytest.mark.filterwarnings(FORKING)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -68,7 +69,10 @@ class World(Running):
         self.quiet()
 
     def quiet(self) -> None:
-        self.until(lambda: not self.reaper.pids())
+        tidy: list[bool] = []
+        self.turn()
+        self.sockets.when_tidy(lambda: tidy.append(True))
+        self.until(lambda: tidy and not self.reaper.pids())
         self.turn()
 
     def turn(self) -> None:
@@ -277,6 +281,21 @@ def test_who_asks_while_it_is_opened_waits_for_the_same(world: World, tmp_path: 
     assert told == ["first []", "third []"]
     assert [one.wanted for one in world.held] == [two]
     assert os.listdir(tmp_path) == ["two"]
+
+
+def test_what_was_bound_for_nobody_is_removed(world: World, tmp_path: Path) -> None:
+    """A start that is called off between the bind and its answer leaves no file, and the next one waits for that."""
+    path = tmp_path / "web.sock"
+    spec = ServiceSpec("web", command=Command(("x",)), sockets=(unix(path),))
+    for close in (True, False):
+        world.sockets.open(spec, lambda _answer: None)
+        wait_until(path.exists)  # without a turn of the loop: the answer is not read
+        if close:
+            world.close()
+            assert (world.held, path.exists()) == ([], False)
+        else:
+            assert world.open(unix(tmp_path / "other")) == []
+            assert os.listdir(tmp_path) == ["other"]
 
 
 def test_closed_and_opened_again_at_once(world: World, tmp_path: Path) -> None:

@@ -75,9 +75,7 @@ class Sockets:
         What was asked to be opened and is not yet is called off: nobody waits for it any more.
         """
         self._removals.get(service, []).clear()
-        under_way = self._under_way.pop(service, None)
-        if under_way is not None:
-            under_way.cancel()
+        self._call_off(service)
         held = self._held.pop(service, [])
         self._close(service, held)
         self.remove_files(service, held)
@@ -111,14 +109,28 @@ class Sockets:
             under_way.requests.append(request)
             return
         if under_way is not None:
-            under_way.cancel()
-            under_way.requests.append(request)
-            request, waiting = under_way.requests.pop(), under_way.requests
-        else:
-            waiting = []
-        opening_now = Opening(self, spec, [*waiting, request])
+            self._call_off(name)
+            for one in (*under_way.requests, request):
+                self._begin(spec, one)
+            return
+        opening_now = Opening(self, spec, [request])
         self._under_way[name] = opening_now
         opening_now.begin()
+
+    def _call_off(self, service: str) -> None:
+        """Give up what is being opened; where a child binds just now, what comes next waits for it."""
+        under_way = self._under_way.pop(service, None)
+        if under_way is not None and under_way.cancel():
+            self._removals[service] = []
+
+    def called_off(self, service: str, made: Sequence[Held]) -> None:
+        """Take back the files that were made for nobody; called by an opening that was cancelled."""
+        waiting = self._removals.pop(service)
+        self.remove_files(service, made)
+        if service in self._removals:
+            self._removals[service] += waiting
+        else:
+            self._tidied(service, waiting)
 
     def opened(self, spec: ServiceSpec, held: list[Held], answer: list[NotApplied] | SpawnError) -> None:
         """Take over the sockets that an opening has made, and tell everybody who asked; called by the opening."""
@@ -161,17 +173,19 @@ class Sockets:
         def removed(result: object) -> None:
             if isinstance(result, SpawnError):
                 self._complain(service, str(result))
-            # One may begin another removal, for which the others wait.
-            waiting = self._removals.pop(service)
-            while waiting:
-                waiting.pop(0)()
-                if service in self._removals:
-                    self._removals[service] += waiting
-                    break
-            self._tell_tidy()
+            self._tidied(service, self._removals.pop(service))
 
         self._removals[service] = []
         self.offloader.run(remove, type(None), TIMEOUT, removed)
+
+    def _tidied(self, service: str, waiting: list[Callable[[], None]]) -> None:
+        """Go on with what has waited; one may begin another removal, for which the others wait."""
+        while waiting:
+            waiting.pop(0)()
+            if service in self._removals:
+                self._removals[service] += waiting
+                break
+        self._tell_tidy()
 
     def _tell_tidy(self) -> None:
         if not self._removals:

@@ -70,6 +70,8 @@ class Opening:
         self._made: list[Held] = []  # new, and ours to close until they are handed over
         self._all: list[Held | SpawnError] = []  # in the order of the declaration
         self._job: Cancellable | None = None
+        self._binding = False  # a child is at it
+        self._called_off = False
 
     def begin(self) -> None:
         """Make what is missing; the house is told in a later turn of the loop."""
@@ -92,11 +94,16 @@ class Opening:
         else:
             self._job = self._house.loop.call_soon(self._conclude)
 
-    def cancel(self) -> None:
-        """Give up, and close what was made; nobody is told."""
-        if self._job is not None:
+    def cancel(self) -> bool:
+        """Give up, and close what was made; nobody is told. Return whether the house is told when a child has ended.
+
+        A child that binds is not killed: nobody would know which files it has made.
+        """
+        self._called_off = True
+        if self._job is not None and not self._binding:
             self._job.cancel()
         self._close_made()
+        return self._binding
 
     def _close_made(self) -> None:
         for one in self._made:
@@ -148,8 +155,13 @@ class Opening:
 
         keep = tuple(one.fd for one in todo.values() if isinstance(one, Held))
         self._job = self._house.offloader.run(work, list[_Bound], TIMEOUT, self._bound, keep)
+        self._binding = True
 
     def _bound(self, answer: list[_Bound] | SpawnError) -> None:
+        self._binding = False
+        if self._called_off:
+            self._house.called_off(self.spec.name, [] if isinstance(answer, SpawnError) else self._new_files(answer))
+            return
         if isinstance(answer, SpawnError):
             self._finish([one for one in self._all if isinstance(one, Held) and one not in self._made], answer)
             return
@@ -160,6 +172,16 @@ class Opening:
             elif isinstance(held, Held) and one.file is not None:
                 held.file = one.file
         self._conclude()
+
+    def _new_files(self, answer: list[_Bound]) -> list[Held]:
+        """Return what a child has made files for, and nobody wants."""
+        made = []
+        for one in answer:
+            held = self._all[one.index]
+            if isinstance(held, Held) and held.file is None and one.file is not None:
+                held.file = one.file
+                made.append(held)
+        return made
 
     def _told(self, told: _Bound, held: Held | SpawnError) -> SpawnError:
         """Return what a child tells of a failure, with the service of who has the address."""
