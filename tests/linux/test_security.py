@@ -442,6 +442,13 @@ def test_what_is_preferred_is_tried(preferred: str) -> None:
     assert left_out == [("security.landlock", reason)]
 
 
+def test_what_fails_without_security_too_is_not_its_fault() -> None:
+    """A root that is not there fails the start by its own name; no key of security is left out for it."""
+    spec = preferring(Security(no_new_privileges=True, capabilities=("all",)), "security")
+    missing = Namespaces(root="/nowhere")
+    assert preferences.try_security(spec.security, spec.prefer, None, missing, "") == (spec.security, [])
+
+
 def test_what_is_not_preferred_is_not_tried() -> None:
     """It fails by name when it is spawned, not before."""
     spec = preferring(Security(landlock=Landlock(read=("/nowhere",))), "user")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import reduce
 
 from asyncinit.config.spec import Belonging, Limits, NamespaceKind, Namespaces, Security, ServiceSpec
 from asyncinit.errors import SpawnError, why
@@ -105,23 +106,26 @@ def try_security(
     """Return as much of `security` as the kernel grants, and what of `named` had to be left out, with why.
 
     Each key is tried alone, within `namespaces`; `secrets` is the folder for these. Of the filter of system calls it is
-    tried whether there can be one.
+    tried whether there can be one. Where it fails without any of them too, none is left out: the start will say of
+    what it is that fails.
     """
+    wanted = [one for one in securing.by_key(security) if named & {"security", f"security.{one[0]}"}]
+    failures = [(key, text) for key, alone in wanted if (text := _try_alone(alone, credentials, namespaces, secrets))]
+    if failures and _try_alone(NO_SECURITY, credentials, namespaces, secrets):
+        return security, []
+    granted = reduce(securing.without, (key for key, _ in failures), security)
+    return granted, [(f"security.{key}", text) for key, text in failures]
+
+
+def _try_alone(alone: Security, credentials: Credentials | None, namespaces: Namespaces, secrets: str) -> str:
     isolation = separation.isolation(namespaces, credentials)
     pids = namespaces.of(NamespaceKind.PID) is Belonging.PRIVATE
-    granted, left_out = security, []
-    for key, alone in securing.by_key(security):
-        if named & {"security", f"security.{key}"}:
-            inside = concealing.added(isolation, alone, secrets, credentials)
-            stays = not isolating.changes_users(inside) and securing.is_ours(credentials)
-            way = Securing(alone, None if stays else credentials)
-            isolated = [step for _, step in isolating.by_key(inside, pids=pids)]
-            filtered = [Step("set security.seccomp", securing.try_filter)] if alone.seccomp is not None else []
-            text = _try([*isolated, *way.become(), *way.close_off(), *filtered])
-            if text:
-                granted = securing.without(granted, key)
-                left_out.append((f"security.{key}", text))
-    return granted, left_out
+    inside = concealing.added(isolation, alone, secrets, credentials)
+    stays = not isolating.changes_users(inside) and securing.is_ours(credentials)
+    way = Securing(alone, None if stays else credentials)
+    isolated = [step for _, step in isolating.by_key(inside, pids=pids)]
+    filtered = [Step("set security.seccomp", securing.try_filter)] if alone.seccomp is not None else []
+    return _try([*isolated, *way.become(), *way.close_off(), *filtered])
 
 
 def try_directory(path: str, credentials: Credentials | None, namespaces: Namespaces) -> str:
