@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.support import PROGRAMS, PYTHON, wait_until
+from tests.support import PROGRAMS, PYTHON, ROOT, wait_until
 from tests.wrapping import RECORDER, as_pid1, children, descendants, is_gone, is_stopped, running, wrapped
 
 WRAP = [PYTHON, "-I", str(PROGRAMS / "wrap.py")]
@@ -134,6 +135,19 @@ def test_a_shell_gets_its_terminal_back() -> None:
         run.type("two\n")
         run.out.expect("script two\n")
         assert run.wait() == 5
+
+
+def test_a_terminal_that_goes_away_ends_all(tmp_path: Path) -> None:
+    """Also where the leader of its session, who alone is told, waits for us as make does."""
+    (tmp_path / "web.toml").write_text('command = ["sleep", "1000"]\n')
+    line = f"{PYTHON} -m asyncinit run --unshare --services {tmp_path}; exit 7"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with running(["sh", "-c", f"trap : HUP; {line}"], terminal=True, env=environment) as run:
+        run.out.expect("all services are ready")
+        inside = descendants(run.pid)
+        os.close(run.keyboard)
+        assert run.wait() == 7
+        assert all(map(is_gone, inside))
 
 
 def test_a_refusal_names_the_step_and_changes_nothing() -> None:
