@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from asyncinit.config.spec import LogLevel, ServiceType
+from asyncinit.config.spec import LogLevel, PowerAction, ServiceType
 from asyncinit.control.types import (
     ActionResult,
     EventEntry,
@@ -138,6 +138,8 @@ class FakeOperations:
     jobs: list[FakeJob] = field(default_factory=list)
     signals: list[tuple[int, Sequence[str]]] = field(default_factory=list)
     shutdowns: list[str] = field(default_factory=list)
+    ends: list[tuple[PowerAction | None, bool]] = field(default_factory=list)
+    machine: bool = False
     hold: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     affected: tuple[str, ...] = ()
@@ -254,10 +256,12 @@ class FakeOperations:
         self.listeners[id(callback)] = callback
         return lambda: self.listeners.pop(id(callback), None) and None
 
-    def shutdown(self, reason: str) -> None:
+    def shutdown(self, reason: str, action: PowerAction | None, at_once: bool) -> PowerAction | None:
         self.shutdowns.append(reason)
+        self.ends.append((action, at_once))
         if self.on_shutdown is not None:
             self.on_shutdown()
+        return action if self.machine else None
 
 
 class Running:

@@ -1,4 +1,4 @@
-"""The commands that change something: start, stop, restart, reload, signal, freeze, thaw, shutdown."""
+"""The commands that change something: start, stop, restart, reload, signal, freeze, thaw, reexec."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asyncinit.cli.names import resolve
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.server import connect
 from asyncinit.client import locate
-from asyncinit.client.errors import EXIT_FAILED, CallError, NotRunningError
+from asyncinit.client.errors import EXIT_FAILED, CallError
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -72,26 +72,6 @@ def thaw(invocation: Invocation) -> int:
 def _at_once(method: str, invocation: Invocation) -> int:
     with connect(invocation.socket) as server:
         server.call(method, {"names": resolve(server, invocation.values["names"])})
-    return 0
-
-
-def shutdown(invocation: Invocation) -> int:
-    """End asyncinit, and wait until it has ended."""
-    with connect(invocation.socket) as server:
-        # Followed before it is asked for, so that nothing of it is missed.
-        events = None
-        if not invocation.values["no_wait"]:
-            watcher = connect(server.address)
-            events = watcher.stream("Events", {"follow": True, "names": None})
-            next(events)
-        server.call("Shutdown")
-        if events is not None:
-            try:
-                tell_progress(event for reply in events for event in reply["events"])
-            except NotRunningError:
-                pass  # it has ended: what we waited for
-            finally:
-                watcher.close()
     return 0
 
 

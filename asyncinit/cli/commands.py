@@ -22,6 +22,11 @@ _ACT = (
     Option("--no-wait", "Do not wait until it is done."),
 )
 
+_END = (
+    Option("--no-wait", "Do not wait until it has ended."),
+    Option("-f --force", "Do not stop services in order: end everything at once."),
+)
+
 SOCKET = Option("--socket", "The control socket to use (a path, or @ and an abstract name).", "PATH")
 
 COMMANDS: tuple[Command, ...] = (
@@ -277,9 +282,35 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "shutdown",
-        "act:shutdown",
-        "Stop everything and end asyncinit; asked again, there is no more waiting.",
-        (Option("--no-wait", "Do not wait until it has ended."),),
+        "power:shutdown",
+        "Stop everything and end asyncinit; asked again, there is no more waiting. A machine is switched off then.",
+        _END,
+    ),
+    Command(
+        "poweroff",
+        "power:power",
+        "Stop everything, and switch the machine off. An asyncinit in a container, or beside another init, only ends.",
+        _END,
+    ),
+    Command(
+        "reboot",
+        "power:power",
+        "Stop everything, and start the machine anew. An asyncinit in a container, or beside another init, only ends.",
+        _END,
+    ),
+    Command(
+        "halt",
+        "power:power",
+        "Stop everything, and have the machine stand still, powered. "
+        "An asyncinit in a container, or beside another init, only ends.",
+        _END,
+    ),
+    Command(
+        "kexec",
+        "power:power",
+        "Stop everything, and start the kernel that kexec(8) has loaded; without one, reboot.\n\n"
+        "An asyncinit in a container, or beside another init, only ends.",
+        _END,
     ),
     Command(
         "reexec",

@@ -120,7 +120,7 @@ class Assembly:
         self._follow_changes()
         self.idle_stop = self._make_idle_stop()
         self._main = main_command(configuration)
-        self.shutdown = self._make_shutdown(init)
+        self.shutdown = self._make_shutdown(init, options.on_machine)
         self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self._warn)
         self.configured = self._make_configured(configuration, options)
         self.requests = self._make_requests()
@@ -216,20 +216,18 @@ class Assembly:
         self.workshop.triggers = lambda n: {**schedules.variables(n), **monitor_variables(services[n].follows)}
         return schedules
 
-    def _make_sweep(self) -> LastSweep:
+    def _make_shutdown(self, init: InitSpec, machine: bool) -> Shutdown:
         tidy = (self.performer.removals.when_tidy, self.workshop.sockets.when_tidy, self.afterwards.when_idle)
-        return LastSweep(self.workshop, tidy, self._warn)
-
-    def _make_shutdown(self, init: InitSpec) -> Shutdown:
         return Shutdown(
             self.supervisor,
             self.timers,
             announcer=self.announcer,
             init=init,
-            sweep=self._make_sweep().begin,
+            sweep=LastSweep(self.workshop, tidy, self._warn).begin,
             finish=self._finish,
             decisive=self._main,
             not_executed=self.performer.not_executed,
+            machine=machine,
         )
 
     def _make_idle_stop(self) -> IdleStop:

@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Scope
+from asyncinit.config.spec import PowerAction, Scope
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
 from asyncinit.core import rivals
 from asyncinit.core.phrases import few
@@ -264,9 +264,10 @@ class Requests:
 
         return cancel
 
-    def shutdown(self, reason: str) -> None:
-        """Begin the shutdown."""
-        self._shutdown.request(reason)
+    def shutdown(self, reason: str, action: PowerAction | None, at_once: bool) -> PowerAction | None:
+        """Begin the shutdown; return what is done with the machine then."""
+        self._shutdown.request(reason, action, at_once)
+        return self._shutdown.action
 
     def _known(self, names: Sequence[str]) -> list[str]:
         for name in names:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from asyncinit.config.spec import GiveUp, InitSpec, LogLevel
+from asyncinit.config.spec import GiveUp, InitSpec, LogLevel, PowerAction
 from asyncinit.control.types import EventKind
 from asyncinit.core.events import Effect
 from asyncinit.core.outcome import Facts, exit_code
@@ -41,6 +41,7 @@ class ShutdownState(Struct):
     reason: str = ""
     over: bool = False
     internal_error: bool = False
+    action: PowerAction | None = None
     report: ReportState = field(default_factory=ReportState)
 
 
@@ -50,7 +51,7 @@ class Shutdown:
     `init` is what [init] says now. `sweep(seconds, done)` ends every process that is left under us; `finish(code)`
     leaves the loop with the exit code. `decisive` is the service whose status is asyncinit's own (CMD), `not_executed`
     gives 126 or 127 where its program could not be executed. `reason` is why it was begun, `report` who used up the
-    time.
+    time. On a `machine` it is switched off at the end, or what else `action` says.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Shutdown:
         finish: Callable[[int], None],
         decisive: str | None = None,
         not_executed: Callable[[str], int | None] = lambda _name: None,
+        machine: bool = False,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -74,6 +76,8 @@ class Shutdown:
         self._finish = finish
         self._decisive = decisive
         self._not_executed = not_executed
+        self._machine = machine
+        self._action: PowerAction | None = None
         self.report = ShutdownReport(self._engine)
         self.reason = ""
         self._asked_at = math.inf
@@ -94,6 +98,7 @@ class Shutdown:
             self.reason,
             self._over,
             self.internal_error,
+            self._action,
             self.report.freeze(keep),
         )
 
@@ -101,21 +106,38 @@ class Shutdown:
         """Go on where the program before was; the engine is there by now."""
         self.started, self.internal_error = state.started, state.internal_error
         self._asked_at, self._requested, self._over = state.asked_at, state.requested, state.over
-        self.reason = state.reason
+        self.reason, self._action = state.reason, state.action
         self.report.thaw(state.report)
         if self._over:
             self._finish(self.exit_code())
         elif self._engine.shutting_down:
             self._arm()
 
-    def request(self, reason: str) -> None:
-        """Shut down because somebody asked; asked again, a second later or more: no more waiting."""
+    @property
+    def action(self) -> PowerAction | None:
+        """What is done with the machine once all is down; None where there is none, and asyncinit only ends."""
+        return (self._action or PowerAction.POWEROFF) if self._machine else None
+
+    def request(self, reason: str, action: PowerAction | None = None, at_once: bool = False) -> None:
+        """Shut down because somebody asked; asked again, a second later or more: no more waiting.
+
+        The last wish that names an `action` holds. `at_once`: services are not stopped in order but killed, on a
+        machine by what comes after us.
+        """
         now = self._timers.now()
+        before, self._action = self.action, action or self._action
         if not self._engine.shutting_down:
             self._requested = True
             self._begin(reason)
-        elif now - self._asked_at >= SECOND_WISH and not self._engine.overrun:
-            self._announcer.system(f"{reason}, again: no more waiting", LogLevel.WARNING)
+        else:
+            if self.action is not before:
+                self._announcer.system(f"{reason}: {self.action} in the place of {before}", LogLevel.WARNING)
+            if not at_once and now - self._asked_at >= SECOND_WISH and not self._engine.overrun:
+                self._announcer.system(f"{reason}, again: no more waiting", LogLevel.WARNING)
+                self._supervisor.request(self._engine.hurry)
+        if at_once and self._machine:
+            self._end()
+        elif at_once:
             self._supervisor.request(self._engine.hurry)
 
     def _begin(self, reason: str) -> None:
@@ -160,6 +182,8 @@ class Shutdown:
                 service = engine.services[engine.ended_essential]
                 self._begin(f"{service.name} is essential and {words.outcome(service)}")
             elif engine.gave_up is not GiveUp.NONE:
+                if engine.gave_up is GiveUp.REBOOT:
+                    self._action = PowerAction.REBOOT
                 self._begin(f"{engine.gave_up_on} has failed for good (its on_give_up is {engine.gave_up.value})")
             elif engine.idle and not self.init.keep_running:
                 self._begin("nothing is left to run")
@@ -216,5 +240,5 @@ class Shutdown:
             parts.append("had to be killed: " + ", ".join(self._engine.killed))
         if self._engine.failed:
             parts.append("failed: " + ", ".join(self._engine.failed))
-        parts.append(f"exit status {code}")
+        parts.append(f"exit status {code}" if self.action is None else f"then {self.action}")
         return "; ".join(parts)

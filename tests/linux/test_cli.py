@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncinit.config.spec import PowerAction
 from asyncinit.control.types import SystemState
 from asyncinit.core.status import State
 from tests.fake_operations import Running, running_server, service
@@ -416,6 +417,18 @@ def test_shutdown_waits_for_the_end(running: Running) -> None:
         assert process.poll() is None
         running.call(running.server.close)
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("action", list(PowerAction))
+def test_the_end_of_a_machine(running: Running, action: PowerAction) -> None:
+    """Each command asks for what it is called, at once with --force; where there is no machine, it says so."""
+    running.operations.on_shutdown = None
+    done = asyncinit(running, action, "--no-wait")
+    assert (done.returncode, "does not run the machine" in done.stderr) == (0, True)
+    running.operations.machine = True
+    done = asyncinit(running, action, "--no-wait", "-f")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert running.operations.ends == [(action, False), (action, True)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from asyncinit.config.spec import (
@@ -12,6 +13,7 @@ from asyncinit.config.spec import (
     Health,
     InitSpec,
     LogLevel,
+    PowerAction,
     ReadyKind,
     Restart,
     RestartPolicy,
@@ -23,7 +25,7 @@ from asyncinit.control.types import EventKind
 from asyncinit.core import events as ev
 from asyncinit.core.service import Phase
 from asyncinit.core.status import Code, Reason, State
-from asyncinit.runtime.shutdown import SECOND_WISH, Shutdown
+from asyncinit.runtime.shutdown import SECOND_WISH, Shutdown, ShutdownState
 from asyncinit.runtime.supervisor import Supervisor
 from tests.unit.world import World, service
 
@@ -34,7 +36,7 @@ STUBBORN = Stop(timeout=600.0)
 class House(World):
     """A world whose engine is a supervisor's, and what `Shutdown` needs: timers, an announcer, a sweep."""
 
-    def __init__(self, *specs: ServiceSpec, decisive: str | None = None, **init: Any) -> None:
+    def __init__(self, *specs: ServiceSpec, decisive: str | None = None, machine: bool = False, **init: Any) -> None:
         by_name = {spec.name: spec for spec in specs}
         super().__init__(by_name)
         self.timers = HandTimers(self)
@@ -54,6 +56,7 @@ class House(World):
             finish=self.codes.append,
             decisive=decisive,
             not_executed=self.not_executed.get,
+            machine=machine,
         )
         names = [name for name, spec in by_name.items() if spec.enabled]
         self.supervisor.request(lambda now: self.engine.start(names, now))
@@ -222,6 +225,65 @@ def test_a_second_wish() -> None:
     house.settle()
     assert house.code == 124
     assert house.now == SECOND_WISH
+
+
+def test_what_is_done_with_a_machine() -> None:
+    """It is switched off, or what was asked for last; a wish that names nothing changes nothing."""
+    house = House(service("a", stop=STUBBORN), machine=True)
+    assert house.shutdown.action is PowerAction.POWEROFF
+    house.shutdown.request("received SIGINT", PowerAction.REBOOT)
+    house.shutdown.request("received SIGQUIT")
+    assert house.shutdown.action is PowerAction.REBOOT
+    house.shutdown.request("requested", PowerAction.HALT)
+    assert house.shutdown.action is PowerAction.HALT
+    assert "halt in the place of reboot" in house.teller.lines[-1]
+
+
+def test_what_a_service_has_done_with_a_machine() -> None:
+    """Its on_give_up says: reboot; an essential one that ends has it switched off."""
+    for give_up, action in ((GiveUp.REBOOT, PowerAction.REBOOT), (GiveUp.SHUTDOWN, PowerAction.POWEROFF)):
+        house = House(service("a", restart=Restart(RestartPolicy.NEVER, on_give_up=give_up)), machine=True)
+        house.exit("a", 1)
+        house.settle()
+        assert house.code is not None
+        assert house.shutdown.action is action
+    house = House(service("a", essential=True, restart=NEVER), machine=True)
+    house.exit("a", 1)
+    house.settle()
+    assert house.shutdown.action is PowerAction.POWEROFF
+
+
+def test_where_there_is_no_machine() -> None:
+    """Nothing is done with it, whatever is asked for."""
+    house = House(service("a"))
+    house.shutdown.request("requested", PowerAction.REBOOT)
+    assert house.shutdown.action is None
+
+
+def test_at_once() -> None:
+    """Nothing is waited for: what is there is killed, on a machine by what comes after."""
+    house = House(service("a", stop=STUBBORN))
+    house.shutdown.request("requested", at_once=True)
+    house.settle()
+    assert house.engine.killed == ["a"]
+    assert (house.code, house.now) == (124, 0.0)
+    house = House(service("a", stop=STUBBORN), machine=True)
+    house.shutdown.request("requested", PowerAction.REBOOT)
+    house.shutdown.request("requested", PowerAction.REBOOT, at_once=True)
+    assert house.codes == [0]
+    assert house["a"].phase is Phase.STOPPING
+    house.shutdown.request("requested", PowerAction.REBOOT, at_once=True)
+    assert house.codes == [0]
+
+
+def test_the_action_is_carried_over_a_re_exec() -> None:
+    """And so is a shutdown that has it."""
+    house = House(service("a", stop=STUBBORN), machine=True)
+    house.shutdown.request("requested", PowerAction.KEXEC)
+    data = msgspec.msgpack.encode(house.shutdown.freeze(lambda _fd: None))
+    after = House(service("a", stop=STUBBORN), machine=True)
+    after.shutdown.thaw(msgspec.msgpack.decode(data, type=ShutdownState))
+    assert after.shutdown.action is PowerAction.KEXEC
 
 
 def test_a_third_wish_changes_nothing() -> None:

@@ -35,6 +35,15 @@ class GiveUp(StrEnum):
     REBOOT = "reboot"
 
 
+class PowerAction(StrEnum):
+    """What is done with a machine once all is down."""
+
+    HALT = "halt"
+    POWEROFF = "poweroff"
+    REBOOT = "reboot"
+    KEXEC = "kexec"
+
+
 class Cause(StrEnum):
     """Ends that have a name of their own in `restart.on` and `restart.never_on`."""
 

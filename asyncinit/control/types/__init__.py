@@ -6,7 +6,7 @@ Times are RFC 3339 in UTC with milliseconds, signals are numbers, pids are those
 client translates them).
 """
 
-from asyncinit.config.spec import PodInit, PodTree, ServiceType
+from asyncinit.config.spec import PodInit, PodTree, PowerAction, ServiceType
 from asyncinit.control.types.acts import (
     ActionResult,
     ActParameters,
@@ -15,6 +15,7 @@ from asyncinit.control.types.acts import (
     ReexecReply,
     RestartParameters,
     ShutdownParameters,
+    ShutdownReply,
     SignalParameters,
 )
 from asyncinit.control.types.configuring import (
@@ -95,7 +96,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Show": (ShowParameters, ShowReply),
     "ReloadConfig": (ReloadConfigParameters, ReloadConfigReply),
     "Scale": (ScaleParameters, ReloadConfigReply),
-    "Shutdown": (ShutdownParameters, Nothing),
+    "Shutdown": (ShutdownParameters, ShutdownReply),
     "Explain": (ExplainParameters, ExplainReply),
     "Crashes": (CrashesParameters, CrashesReply),
     "Startup": (Nothing, StartupReply),
@@ -137,6 +138,7 @@ TYPES: dict[str, type] = {
     "LogStatus": LogStatus,
     "CgroupStatus": CgroupStatus,
     "ServiceStatus": ServiceStatus,
+    "PowerAction": PowerAction,
     "PodInit": PodInit,
     "PodTree": PodTree,
     "PodNamespace": PodNamespace,
@@ -206,6 +208,7 @@ __all__ = [
     "ActReply",
     "SignalParameters",
     "ShutdownParameters",
+    "ShutdownReply",
     "ExplainParameters",
     "ExplainLink",
     "ExplainReply",

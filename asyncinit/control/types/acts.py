@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncinit.config.spec import PowerAction
 from asyncinit.control.types.records import EventEntry
 from asyncinit.control.types.wire import Wire
 from asyncinit.core.status import State
@@ -60,6 +61,14 @@ class ReexecReply(Wire, frozen=True):
 
 
 class ShutdownParameters(Wire, frozen=True):
-    """Parameters of Shutdown: `reason` is told in the log."""
+    """Parameters of Shutdown: `reason` is told in the log; `at_once`: nothing is stopped in order."""
 
     reason: str | None = None
+    action: PowerAction | None = None
+    at_once: bool | None = None
+
+
+class ShutdownReply(Wire, frozen=True):
+    """Reply of Shutdown: what is done with the machine once all is down; None where asyncinit only ends."""
+
+    action: PowerAction | None

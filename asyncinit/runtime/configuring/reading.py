@@ -41,6 +41,11 @@ class RunOptions(Struct, frozen=True):
     verbosity: int = 0
     handed: bool = False
 
+    @property
+    def on_machine(self) -> bool:
+        """Whether the end of all is the end of a machine."""
+        return self.mode is Mode.MACHINE
+
 
 class Reading(Struct, frozen=True):
     """What came of it: a configuration with its warnings, or (`configuration` None) all that is wrong, a line each.

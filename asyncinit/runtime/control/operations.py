@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from asyncinit.config.spec import PowerAction
 from asyncinit.control.types import (
     ActionResult,
     CrashesReply,
@@ -246,5 +247,9 @@ class Operations(ConfigurationOperations, Protocol):
     def recent_events(self) -> Sequence[EventEntry]:
         """Return the newest events, oldest first: a bounded number."""
 
-    def shutdown(self, reason: str) -> None:
-        """Begin the shutdown; `reason` says who asked, for the log. Asking again means no more waiting."""
+    def shutdown(self, reason: str, action: PowerAction | None, at_once: bool) -> PowerAction | None:
+        """Begin the shutdown; `reason` says who asked, for the log. Asking again means no more waiting.
+
+        Return what is done with the machine then, None where asyncinit runs none. `at_once`: nothing is stopped in
+        order.
+        """

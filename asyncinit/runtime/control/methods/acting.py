@@ -12,6 +12,7 @@ from asyncinit.control.types import (
     EventEntry,
     RestartParameters,
     ShutdownParameters,
+    ShutdownReply,
     SignalParameters,
 )
 from asyncinit.runtime.control.connection import Call
@@ -92,8 +93,9 @@ class ActingMethods:
         peer = call.connection.peer
         who = f"uid {peer.uid}, pid {peer.pid or 'of another namespace'}"
         reason = "".join(letter if letter.isprintable() else " " for letter in (given.reason or "")[:200])
-        self._operations.shutdown(f"{reason} ({who})" if reason else f"requested by {who}")
-        call.reply(types.Nothing())
+        why = f"{reason} ({who})" if reason else f"requested by {who}"
+        action = self._operations.shutdown(why, given.action, bool(given.at_once))
+        call.reply(ShutdownReply(action=action))
 
 
 class _Waiting:
