@@ -1,11 +1,12 @@
 """An ASGI application that counts its visits in redis: GET / counts one, GET /healthz tells whether redis answers."""
 
 import json
+import os
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-redis = Redis(unix_socket_path="/tmp/redis.sock", socket_timeout=5)
+redis = Redis.from_url(os.environ["REDIS_URL"], socket_timeout=5)
 
 
 async def application(scope, receive, send):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from asyncinit.core.status import ExitStatus
@@ -91,13 +92,15 @@ class Running:
         self.until(lambda: not self.reaper.known(outcome.pid))
         return outcome
 
-    def output(self, plan: ExecPlan) -> str:
-        """Spawn with a pipe as standard output, and return what is written to it."""
-        from dataclasses import replace
+    def said(self, plan: ExecPlan) -> str:
+        """Spawn, and return what is written to standard output and standard error, without blanks around it."""
+        return self.output(plan, errors=True).strip()
 
+    def output(self, plan: ExecPlan, *, errors: bool = False) -> str:
+        """Spawn with a pipe as standard output (`errors`: and standard error), and return what is written to it."""
         reader, writer = os.pipe()
         try:
-            outcome = self.run(replace(plan, stdout=writer))
+            outcome = self.run(replace(plan, stdout=writer, stderr=writer if errors else plan.stderr))
         finally:
             os.close(writer)
         with open(reader) as file:

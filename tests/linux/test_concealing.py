@@ -46,20 +46,13 @@ def running(loop: asyncio.AbstractEventLoop) -> Iterator[Running]:
 def plan(text: str, security: Security, credentials: Credentials | None = None, kept: tuple[str, ...] = ()) -> ExecPlan:
     isolation = concealing.added(Isolation(), security, PLACE, credentials, kept)
     return ExecPlan(
-        ("/bin/sh", "-c", text), ENVIRONMENT, credentials=credentials, security=security, isolation=isolation
+        ("/bin/sh", "-c", text),
+        ENVIRONMENT,
+        credentials=credentials,
+        working_directory="/",
+        security=security,
+        isolation=isolation,
     )
-
-
-def said(running: Running, wanted: ExecPlan) -> str:
-    """What a shell writes, without the names of its own lines."""
-    reader, writer = os.pipe()
-    try:
-        outcome = running.run(replace(wanted, stdout=writer, stderr=writer, working_directory="/"))
-        assert outcome.failure is None
-    finally:
-        os.close(writer)
-    with open(reader) as file:
-        return file.read().strip()
 
 
 def write(path: str) -> str:
@@ -72,7 +65,7 @@ def test_a_tmp_of_its_own(running: Running, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("outside")
     nobody = Credentials(65534, 65534, (65534,))
     text = "ls /tmp /var/tmp; stat -c %a /tmp; echo inside > /tmp/asyncinit-own && cat /tmp/asyncinit-own"
-    found = said(running, plan(text, Security(private_tmp=True), nobody)).split()
+    found = running.said(plan(text, Security(private_tmp=True), nobody)).split()
     assert found == ["/tmp:", "/var/tmp:", "1777", "inside"]
     assert not os.path.exists("/tmp/asyncinit-own")
 
@@ -80,7 +73,7 @@ def test_a_tmp_of_its_own(running: Running, tmp_path: Path) -> None:
 def test_a_dev_of_its_own(running: Running) -> None:
     """The harmless devices work; disks, memory and consoles are not there, and no others can be made."""
     text = "echo x > /dev/null && head -c 2 /dev/zero | wc -c; ls /dev; mknod /dev/mem c 1 1 || echo refused"
-    found = said(running, plan(text, Security(private_dev=True))).split()
+    found = running.said(plan(text, Security(private_dev=True))).split()
     assert found[0] == "2"
     assert found[-1] == "refused"
     assert {"null", "urandom", "shm", "pts"} <= set(found)
@@ -99,7 +92,7 @@ def test_a_dev_of_its_own(running: Running) -> None:
 def test_a_protected_system(running: Running, wanted: ProtectSystem, writable: dict[str, str]) -> None:
     """Root itself is refused where the system is protected, and nowhere else."""
     text = "".join(map(write, writable))
-    assert said(running, plan(text, Security(protect_system=wanted))).split() == list(writable.values())
+    assert running.said(plan(text, Security(protect_system=wanted))).split() == list(writable.values())
 
 
 def test_what_stays_writable_in_a_strict_system(running: Running, tmp_path: Path) -> None:
@@ -112,16 +105,16 @@ def test_what_stays_writable_in_a_strict_system(running: Running, tmp_path: Path
         read_only_paths=(f"{tmp_path}/listed/not",),
     )
     text = "".join(write(f"{tmp_path}/{name}") for name in ("kept", "listed", "listed/not", "other"))
-    assert said(running, plan(text, security, kept=(f"{tmp_path}/kept",))).split() == ["yes", "yes", "no", "no"]
+    assert running.said(plan(text, security, kept=(f"{tmp_path}/kept",))).split() == ["yes", "yes", "no", "no"]
     private = Security(protect_system=ProtectSystem.STRICT, private_tmp=True)
-    assert said(running, plan(write("/tmp") + write("/var/tmp"), private)).split() == ["yes", "yes"]
+    assert running.said(plan(write("/tmp") + write("/var/tmp"), private)).split() == ["yes", "yes"]
 
 
 def test_what_is_read_only_cannot_be_made_writable_again(running: Running) -> None:
     """Without CAP_SYS_ADMIN: with it a root can mount as it likes, which the guide says."""
     security = Security(protect_system=ProtectSystem.STRICT, capabilities=("~CAP_SYS_ADMIN",))
     text = "mount -o remount,rw / 2>/dev/null && echo mounted; umount /proc 2>/dev/null && echo unmounted; "
-    assert said(running, plan(text + write("/etc"), security)) == "no"
+    assert running.said(plan(text + write("/etc"), security)) == "no"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +124,7 @@ def test_what_is_read_only_cannot_be_made_writable_again(running: Running) -> No
 def test_protected_homes(running: Running, wanted: ProtectHome, found: str) -> None:
     """Nothing is seen in /root, or nothing can be written there."""
     text = 'if [ -n "$(ls -A /root 2>/dev/null)" ]; then echo seen; else echo hidden; fi; ' + write("/root")
-    assert said(running, plan(text, Security(protect_home=wanted))).split() == found.split()
+    assert running.said(plan(text, Security(protect_home=wanted))).split() == found.split()
 
 
 @pytest.mark.parametrize("system", [ProtectSystem.NO, ProtectSystem.STRICT])
@@ -148,7 +141,7 @@ def test_a_services_own_folder_in_a_home(
     isolation = concealing.added(Isolation(), security, f"{folder}/secrets", None, (own,))
     text = write(own) + write("/root") + f"cat {folder}/secrets/key; ls -A /root | wc -l"
     try:
-        found = said(running, replace(plan(text, Security()), isolation=isolation)).split()
+        found = running.said(replace(plan(text, Security()), isolation=isolation)).split()
     finally:
         shutil.rmtree(folder)
     assert found[0] == "yes"
@@ -167,7 +160,7 @@ def test_hidden_paths(running: Running, tmp_path: Path) -> None:
         hidden_paths=(f"{tmp_path}/folder", f"{tmp_path}/file", "-/nowhere"), capabilities=("~CAP_SYS_ADMIN",)
     )
     text = f"ls -A {tmp_path}/folder; cat {tmp_path}/folder/secret {tmp_path}/file; umount {tmp_path}/folder"
-    assert "secret\n" not in said(running, plan(text + "; exit 0", security)) + "\n"
+    assert "secret\n" not in running.said(plan(text + "; exit 0", security)) + "\n"
     assert (tmp_path / "file").read_text() == "secret"
     missing = Security(hidden_paths=("/nowhere",))
     assert str(running.run(plan(":", missing)).failure) == "cannot hide /nowhere: no such file or directory"
@@ -178,7 +171,7 @@ def test_a_protected_kernel(running: Running) -> None:
     text = "cat /proc/sys/kernel/ostype; (echo x > /proc/sys/kernel/domainname) 2>/dev/null || echo refused; "
     text += "head -c 1 /proc/kcore 2>/dev/null | wc -c; cat /proc/keys 2>/dev/null | wc -c"
     for more in (ProtectSystem.NO, ProtectSystem.STRICT):
-        found = said(running, plan(text, Security(protect_kernel=True, protect_system=more))).split()
+        found = running.said(plan(text, Security(protect_kernel=True, protect_system=more))).split()
         assert found == ["Linux", "refused", "0", "0"]
 
 
@@ -194,7 +187,7 @@ def test_credentials_are_the_services_alone(running: Running, tmp_path: Path) ->
     nobody = Credentials(65534, 65534, (65534,))
     security = Security(credentials={"db": str(source), "absent": "-/nowhere"})
     text = f"cd {PLACE}; ls -A; cat db; stat -c ' %a %u %g' db .; (: > db) 2>/dev/null || echo refused"
-    found = said(running, plan(text, security, nobody)).split()
+    found = running.said(plan(text, security, nobody)).split()
     assert found == ["db", "geheim", "400", "65534", "65534", "500", "65534", "65534", "refused"]
     assert os.listdir(PLACE) == []
     os.rmdir(PLACE)
@@ -204,7 +197,7 @@ def test_credentials_are_in_memory(running: Running, tmp_path: Path) -> None:
     """In a file system that is never swapped out, where that can be had, and that no program runs from."""
     (tmp_path / "source").write_text("x")
     security = Security(credentials={"db": f"{tmp_path}/source"})
-    found = said(running, plan(f"grep ' {PLACE} ' /proc/self/mountinfo", security))
+    found = running.said(plan(f"grep ' {PLACE} ' /proc/self/mountinfo", security))
     assert " ramfs " in found or " tmpfs " in found
     assert {"ro", "nosuid", "nodev", "noexec"} <= set(found.split()[5].split(","))
     os.rmdir(PLACE)

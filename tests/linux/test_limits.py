@@ -30,15 +30,7 @@ def running(loop: asyncio.AbstractEventLoop) -> Iterator[Running]:
 
 def said(running: Running, text: str, limits: Limits) -> str:
     """What a shell with these limits writes."""
-    reader, writer = os.pipe()
-    try:
-        plan = replace(ExecPlan(("/bin/sh", "-c", text), ENVIRONMENT), stdout=writer, limits=limits)
-        outcome = running.run(plan)
-        assert outcome.failure is None
-    finally:
-        os.close(writer)
-    with open(reader) as file:
-        return file.read().strip()
+    return running.said(replace(ExecPlan(("/bin/sh", "-c", text), ENVIRONMENT), limits=limits))
 
 
 def test_resource_limits(running: Running) -> None:

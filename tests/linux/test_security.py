@@ -56,29 +56,17 @@ def plan(*argv: str, security: Security, **changes: Any) -> ExecPlan:
     return replace(ExecPlan(argv, ENVIRONMENT), security=security, system_call_filter=program, **changes)
 
 
-def said(running: Running, wanted: ExecPlan) -> str:
-    """What a program writes."""
-    reader, writer = os.pipe()
-    try:
-        outcome = running.run(replace(wanted, stdout=writer, stderr=writer))
-        assert outcome.failure is None
-    finally:
-        os.close(writer)
-    with open(reader) as file:
-        return file.read().strip()
-
-
 def tried(running: Running, text: str, security: Security, **changes: Any) -> str:
     """What comes of some Python: its output, or the name of the errno that it fails with."""
     script = "import ctypes, errno, os, socket, sys\ntry:\n"
     script += textwrap.indent(textwrap.dedent(text), "    ")
     script += "\nexcept OSError as error:\n    print(errno.errorcode[error.errno])\nelse:\n    print('done')\n"
-    return said(running, plan(PYTHON, "-I", "-S", "-c", script, security=security, **changes))
+    return running.said(plan(PYTHON, "-I", "-S", "-c", script, security=security, **changes))
 
 
 def status(running: Running, security: Security, **changes: Any) -> dict[str, str]:
     """What /proc/self/status says of a program."""
-    text = said(running, plan("cat", "/proc/self/status", security=security, **changes))
+    text = running.said(plan("cat", "/proc/self/status", security=security, **changes))
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
@@ -102,8 +90,8 @@ def test_a_set_user_id_program_gains_nothing(running: Running, tmp_path: Path) -
     try:
         os.chmod(program, 0o755 | stat.S_ISUID)
         arguments: dict[str, Any] = {"credentials": NOBODY, "working_directory": "/"}
-        with_it = said(running, plan(program, security=Security(no_new_privileges=True), **arguments))
-        without = said(running, plan(program, security=Security(), **arguments))
+        with_it = running.said(plan(program, security=Security(no_new_privileges=True), **arguments))
+        without = running.said(plan(program, security=Security(), **arguments))
     finally:
         os.unlink(program)
     assert "euid=0" not in with_it
