@@ -13,6 +13,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `control`: the Varlink interface `io.asyncinit`: its text, its types, its framing.
 - `client`, `cli`: the command.
 - `reference`: the documentation that is made from the code.
+- `machine`: PID 1 of a machine around supervising: recognised, brought up, ended; no loop, no services.
 - `wrapper`: `asyncinit -- CMD` without services, without a loop.
 - `minimal`: the smallest loop that keeps PID 1's promises when nothing else does.
 - `simple_init`: PID 1 of a pod, or beside a service in its own PID namespace: the smallest loop, without power.

@@ -28,11 +28,13 @@ def run(invocation: Invocation) -> NoReturn:
         from asyncinit import wrapper
 
         wrapper.run(wrapped)
+    from asyncinit.config.resolve import Mode
     from asyncinit.runtime import entry
     from asyncinit.runtime.configuring.reading import RunOptions
 
     entry.run(
         RunOptions(
+            mode=Mode.CONTAINER if os.getpid() == 1 else Mode.DEV,
             config=values["config"],
             services=tuple(values["services"]),
             command=tuple(wrapped.command),

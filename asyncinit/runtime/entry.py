@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from asyncinit import fallback, minimal
 from asyncinit.config import places
-from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Configuration, LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
@@ -37,7 +36,6 @@ def run(options: RunOptions) -> NoReturn:
     """Supervise until the end. All signals but the faults must be blocked already."""
     try:
         descriptors.open_standard()
-        options = replace(options, mode=Mode.CONTAINER if os.getpid() == 1 else Mode.DEV)
         given = handed.taken()
         options = replace(options, handed=given is not None)
         configuration, warnings = (given, ()) if given is not None else _read(options)

@@ -101,9 +101,7 @@ def there(pid: int) -> Process:
 
 
 @contextmanager
-def world(
-    folder: Path, model: Model, loop: str = "asyncio", programs: Path = PROGRAMS, **more: Any
-) -> Iterator[World]:
+def world(folder: Path, model: Model, loop: str = "asyncio", programs: Path = PROGRAMS, **more: Any) -> Iterator[World]:
     python = more.get("python", PYTHON)
     declared = f'command = ["{python}", "-I", "-S", "{programs / "agent.py"}", "{folder}/%s.sock"]\n'
     declared += f'restart = "never"\nready = {{ log = "listening" }}\n{model.service}\n'

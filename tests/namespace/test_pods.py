@@ -343,12 +343,15 @@ def test_a_re_exec_keeps_pods_and_tells_exact_ends_afterwards(tmp_path: Path, ki
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
 def test_an_ordinary_user_makes_pods_with_users_of_their_own() -> None:
     """Where user namespaces are allowed; else the pod fails, and says by which step."""
-    with tempfile.TemporaryDirectory() as folder, Init(
-        Path(folder),
-        {"web": SLEEP},
-        pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
-        **as_ordinary_user(Path(folder)),
-    ) as init:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Init(
+            Path(folder),
+            {"web": SLEEP},
+            pods={"shop": 'share = ["pid", "ipc", "uts", "net", "user"]'},
+            **as_ordinary_user(Path(folder)),
+        ) as init,
+    ):
         wait_until(lambda: init.states("pod:shop")[-1:] in [[("pod:shop", "ready")], [("pod:shop", "backoff")]])
         if ("pod:shop", "backoff") in init.states():
             assert "cannot make a user namespace" in init.output

@@ -26,7 +26,8 @@ _LEVELS = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
 class RunOptions(Struct, frozen=True):
     """What `asyncinit run` was told; `verbosity` counts -v less -q, `log_format` None is the configuration's.
 
-    `mode` is what asyncinit runs: told by being PID 1 or not. `handed`: an asyncinit outside has declared all.
+    `mode` is what asyncinit runs; who starts it says so, and a re-exec carries it over. `handed`: an asyncinit outside
+    has declared all.
     """
 
     mode: Mode = Mode.CONTAINER
