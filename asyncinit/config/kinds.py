@@ -34,6 +34,9 @@ Finite = Annotated[str | int | float, _kind("duration", _DURATION, values.finite
 Idle = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.idle)]
 Positive = Annotated[str | int | float, _kind("duration", _DURATION, values.positive)]
 Limit = Annotated[str | int | float, _kind("duration", f'{_DURATION}, or "none"', values.over_zero)]
+Watchdog = Annotated[
+    str | int | float, _kind("duration", 'a duration from 10s on such as "30s" or "1m", or "none"', values.watchdog)
+]
 Signal = Annotated[
     str | int, _kind("signal", 'the name of a signal, such as "SIGTERM" or "RTMIN+3"', ends.signal_number)
 ]

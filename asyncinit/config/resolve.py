@@ -44,6 +44,11 @@ class Mode(Enum):
         return 30.0 if self is Mode.MACHINE else 5.0
 
     @property
+    def watchdog(self) -> float:
+        """Seconds without a sign of life after which the machine is reset, where it has a watchdog."""
+        return 30.0 if self is Mode.MACHINE else spec.NONE
+
+    @property
     def shutdown_timeout(self) -> float:
         """Seconds for the whole shutdown: inside `docker stop`'s 10 where that may be what asks."""
         return 90.0 if self is Mode.MACHINE else 9.0
@@ -123,8 +128,17 @@ def resolve_init(declared: settings.InitKeys, mode: Mode, folder: str = "") -> s
         crash_dir=_path(or_none(declared.crash_dir), folder),
         crash_keep=declared.crash_keep,
         termination_log=_termination_log(or_none(declared.termination_log), folder),
-        oom_score_adj=None if declared.oom_score_adj == "none" else int(declared.oom_score_adj),
+        oom_score_adj=_own_score(declared.oom_score_adj, mode),
+        watchdog=mode.watchdog if isinstance(declared.watchdog, UnsetType) else values.watchdog(declared.watchdog),
+        watchdog_device=os.path.join(folder, declared.watchdog_device),
     )
+
+
+def _own_score(declared: int | str | UnsetType, mode: Mode) -> int | None:
+    """Return asyncinit's place when memory runs out: a machine without it panics, so it is no candidate there."""
+    if isinstance(declared, UnsetType):
+        return -1000 if mode is Mode.MACHINE else -900
+    return None if declared == "none" else int(declared)
 
 
 def _own_log(declared: settings.InitKeys, folder: str) -> spec.Log:

@@ -114,12 +114,25 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         ),
     ] = UNSET
     oom_score_adj: Annotated[
-        Annotated[int, Meta(ge=-1000, le=0)] | kinds.NoLimit,
+        Annotated[int, Meta(ge=-1000, le=0)] | kinds.NoLimit | UnsetType,
         Meta(
             description="Its own place when memory runs out, where it may lower that; its services have the one that "
-            'it was given. `"none"`: it is left as it is.'
+            'it was given. `"none"`: it is left as it is.',
+            extra={"default": "-900; -1000 on a machine"},
         ),
-    ] = -900
+    ] = UNSET
+    watchdog: Annotated[
+        kinds.Watchdog | UnsetType,
+        Meta(
+            description="The [hardware watchdog](../guides/rescue.md#the-watchdog) resets the machine when "
+            'asyncinit does nothing for so long. `"none"`: it is not used.',
+            examples=["1m"],
+            extra={"default": "none; 30s on a machine that has one"},
+        ),
+    ] = UNSET
+    watchdog_device: Annotated[
+        kinds.File, Meta(description="Its device. One that is not there yet is looked for as services come up.")
+    ] = "/dev/watchdog0"
     spawn: Annotated[
         Literal["auto", "posix_spawn", "fork"],
         Meta(description="How processes are made; `auto` picks for each service."),

@@ -18,6 +18,9 @@ from asyncinit.config.spec import NONE
 LONGEST = 10 * 365 * 86400.0
 """Longest duration in seconds: beyond it timers of some loops overflow, and "none" is what is meant."""
 
+WATCHDOG_LEAST = 10.0
+"""Shortest time of a hardware watchdog in seconds: an exec must fit in, on a slow board too."""
+
 _LARGEST_ID = 2**32 - 2  # (uid_t) -1 means "leave as it is" to the kernel
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
@@ -127,6 +130,14 @@ def over_zero(value: str | float) -> float:
     seconds = duration(value)
     if seconds == 0:
         raise BadValueError("cannot be zero here")
+    return seconds
+
+
+def watchdog(value: str | float) -> float:
+    """Return the seconds after which a hardware watchdog resets the machine, or `NONE`."""
+    seconds = duration(value)
+    if seconds < WATCHDOG_LEAST:
+        raise BadValueError(f"is too short: a live re-exec takes some seconds, and at least {WATCHDOG_LEAST:g}s is")
     return seconds
 
 

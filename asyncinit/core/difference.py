@@ -197,6 +197,8 @@ INIT_IMPACTS: Mapping[str, Impact] = {
     "crash_keep": Impact.NOW,
     "termination_log": Impact.NOW,
     "oom_score_adj": Impact.NOW,
+    "watchdog": Impact.NOW,
+    "watchdog_device": Impact.NOW,
 }
 """The same for [init]: NOW, or RESTART: only another asyncinit has it."""
 

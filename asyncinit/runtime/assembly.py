@@ -25,6 +25,7 @@ from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.answering import make_orders
+from asyncinit.runtime.by_itself import make_idle_stop, make_schedules
 from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
@@ -32,6 +33,7 @@ from asyncinit.runtime.configuring.reading import RunOptions
 from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.crashes.afterwards import Afterwards
 from asyncinit.runtime.foreground import Foreground
+from asyncinit.runtime.hardware_watchdog import HardwareWatchdog
 from asyncinit.runtime.insight import Insight
 from asyncinit.runtime.last_sweep import LastSweep
 from asyncinit.runtime.main_command import main_command
@@ -41,7 +43,6 @@ from asyncinit.runtime.output.router import Router
 from asyncinit.runtime.patience import Patience
 from asyncinit.runtime.performer import Performer
 from asyncinit.runtime.pods import Pods
-from asyncinit.runtime.process.hooks import monitor_variables
 from asyncinit.runtime.process.offload import Offloader
 from asyncinit.runtime.process.prepare import Preparation
 from asyncinit.runtime.process.reaper import Reaper
@@ -55,13 +56,9 @@ from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import SignalSource
 from asyncinit.runtime.sockets.activation import Activation
 from asyncinit.runtime.sockets.holding import Sockets
-from asyncinit.runtime.sockets.idle import IdleStop
 from asyncinit.runtime.sockets.watch import Watch
 from asyncinit.runtime.supervisor import Supervisor
 from asyncinit.runtime.timers import Timers
-from asyncinit.runtime.timing.alarm import WallAlarm
-from asyncinit.runtime.timing.schedules import Schedules
-from asyncinit.runtime.timing.stamps import Stamps
 from asyncinit.runtime.tree.ending import Ending
 from asyncinit.runtime.tree.members import Members
 from asyncinit.runtime.upward import Upward
@@ -114,20 +111,21 @@ class Assembly:
         self._take_place(configuration)
         self.succession = self._make_succession(environment)
         self.performer = Performer(self.workshop, self.supervisor)
-        self.schedules = self._make_schedules(environment, self.settled.project)
+        self.schedules = make_schedules(self, loop, environment)
         self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
         self.patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
+        self.watchdog = HardwareWatchdog(self.timers, self.announcer.system, self.warn)
         self._follow_changes()
-        self.idle_stop = self._make_idle_stop()
+        self.idle_stop = make_idle_stop(self)
         self._main = main_command(configuration)
         self.shutdown = self._make_shutdown(init, options.on_machine)
-        self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self._warn)
+        self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self.warn)
         self.configured = self._make_configured(configuration, options)
         self.requests = self._make_requests()
         self.control = ControlServer(
             loop,
             self.requests,
-            say=self._warn,
+            say=self.warn,
             control_socket=init.control_socket,
             control_read=init.control_read,
             project=self.settled.project,
@@ -143,6 +141,7 @@ class Assembly:
         """Have everybody told of changes who writes something down, and of services that are forgotten."""
         performer = self.performer
         self.announcer.follow(self.patience.take)
+        self.announcer.follow(self.watchdog.take)
         self.announcer.on_change(self._write_down)
         performer.on_forgotten += (
             self.journal.forget,
@@ -156,14 +155,14 @@ class Assembly:
     def _make_workshop(self, environment: dict[str, str], spawn_method: SpawnMethod, mode: CgroupMode) -> Workshop:
         engine = self.supervisor.engine
         offloader = Offloader(self._loop, self.reaper, self.timers)
-        cgroups = Cgroups(self._loop, offloader, mode, self._warn_of)
-        members = Members(self._loop, self.reaper, self.timers, self._warn, cgroups)
+        cgroups = Cgroups(self._loop, offloader, mode, self.warn_of)
+        members = Members(self._loop, self.reaper, self.timers, self.warn, cgroups)
         cgroups.changed = members.look_soon
         cgroups.trouble.main_of = lambda key: life.main if (life := engine.lives.find(key)) is not None else None
         watch = Watch(self._loop)
-        sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self._warn_of)
+        sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self.warn_of)
         router = Router(self._loop, self.journal, environment, lambda n: n in engine.graph.written_to, offloader.run)
-        spawner = Spawner(self._loop, self.reaper, complain=self._warn)
+        spawner = Spawner(self._loop, self.reaper, complain=self.warn)
         chronicle, announcer = self.chronicle, self.announcer
         aftermath = Aftermath(engine, members, self.reaper, self.timers, announcer, chronicle, self.journal, cgroups)
         return Workshop(
@@ -178,7 +177,7 @@ class Assembly:
             activation=Activation(watch, sockets, self._connected, self._cannot_listen),
             members=members,
             cgroups=cgroups,
-            ending=Ending(self._loop, self.reaper, self.timers, members, self._warn_of),
+            ending=Ending(self._loop, self.reaper, self.timers, members, self.warn_of),
             capture=Capture(self._loop, self.journal),
             journal=self.journal,
             router=router,
@@ -201,21 +200,6 @@ class Assembly:
             leave=self._loop.stop,
         )
 
-    def _make_schedules(self, environment: dict[str, str], project: str | None) -> Schedules:
-        services = self.supervisor.engine.services
-
-        def complain(name: str, text: str) -> None:
-            service = services.get(name)  # it may be gone since
-            preferred = service is not None and "timer.persistent" in service.spec.prefer
-            level = LogLevel.INFO if preferred else LogLevel.WARNING
-            self.journal.event(name, f"its timer will not remember its last run: {text}", level)
-
-        stamps = Stamps(self.workshop.offloader, environment, complain, project)
-        alarm = WallAlarm(self._loop, self.timers, time.time, self._warn)
-        schedules = Schedules(self.supervisor, self.announcer, self.timers, alarm, stamps, environment)
-        self.workshop.triggers = lambda n: {**schedules.variables(n), **monitor_variables(services[n].follows)}
-        return schedules
-
     def _make_shutdown(self, init: InitSpec, machine: bool) -> Shutdown:
         tidy = (self.performer.removals.when_tidy, self.workshop.sockets.when_tidy, self.afterwards.when_idle)
         return Shutdown(
@@ -223,27 +207,12 @@ class Assembly:
             self.timers,
             announcer=self.announcer,
             init=init,
-            sweep=LastSweep(self.workshop, tidy, self._warn).begin,
+            sweep=LastSweep(self.workshop, tidy, self.warn).begin,
             finish=self._finish,
             decisive=self._main,
             not_executed=self.performer.not_executed,
             machine=machine,
         )
-
-    def _make_idle_stop(self) -> IdleStop:
-        engine = self.supervisor.engine
-        idle_stop = IdleStop(
-            self.workshop.watch,
-            self.timers,
-            self.workshop.offloader,
-            self.workshop.sockets,
-            engine,
-            stop=lambda name, reason: self.supervisor.request(lambda now: engine.idle_stop(name, reason, now)),
-            complain=self._warn_of,
-        )
-        self.announcer.follow(idle_stop.take)
-        self.performer.on_adopted.append(idle_stop.adopt)
-        return idle_stop
 
     def _make_configured(self, configuration: Configuration, options: RunOptions) -> Configured:
         configured = Configured(
@@ -270,7 +239,9 @@ class Assembly:
             self.schedules,
             now=self.timers.now,
             since=time.time(),
-            insight=Insight(engine, self.workshop, self.performer, crashes, self.configured, self.schedules.next),
+            insight=Insight(
+                engine, self.workshop, self.performer, crashes, self.configured, self.schedules.next, self.watchdog
+            ),
             show=lambda name: show(self.configured.configuration, name),
             configured=self.configured,
             succession=self.succession,
@@ -285,6 +256,7 @@ class Assembly:
         services, names = self.configured.configuration.services, at_start.started(self.configured.configuration)
         role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
         self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
+        self.watchdog.configure(self.configured.configuration.init)
         self._loop.call_soon(self._start, names)
 
     def go_on(self, state: State) -> None:
@@ -295,10 +267,11 @@ class Assembly:
 
     def escaped(self, error: BaseException) -> str:
         """Have another program go on after an exception that has ended the loop; return why that cannot be."""
+        self.watchdog.feed()
         try:
             self.supervisor.settle()
         except BaseException as another:
-            self._warn(f"internal error: {words.raised(another)}")
+            self.warn(f"internal error: {words.raised(another)}")
         return self.succession.escaped(error)
 
     def _start(self, names: tuple[str, ...]) -> None:
@@ -342,6 +315,7 @@ class Assembly:
         self.journal.set_level(init.log_level)
         self.workshop.router.own(init.log)
         self.shutdown.init = init
+        self.watchdog.configure(init)
         self.afterwards.configure(init)
         self.workshop.spawn_method = init.spawn
         self.control.let_read(init.control_read)
@@ -380,10 +354,12 @@ class Assembly:
             self.announcer.system("all services are ready")
             self.upward.ready()
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Tell that something about asyncinit itself is not as it should be."""
         self.journal.event(None, text, LogLevel.WARNING)
 
-    def _warn_of(self, service: str | None, text: str) -> None:
+    def warn_of(self, service: str | None, text: str) -> None:
+        """Tell it of a service."""
         self.journal.event(None if service is None else service_of(service), text, LogLevel.WARNING)
 
     def _internal_error(self) -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from asyncinit import fallback, minimal
 from asyncinit.config import places
+from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Configuration, LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
@@ -88,7 +89,10 @@ def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:
             except BaseException as error:
                 _replace(house, error)
             if not house.succession.due:
-                os._exit(house.end())
+                status = house.end()
+                if house.configured.options.mode is not Mode.MACHINE:
+                    house.watchdog.release()
+                os._exit(status)
             house.succession.hand_over()
     except BaseException as error:
         traceback.print_exc()

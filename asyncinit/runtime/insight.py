@@ -42,6 +42,7 @@ from asyncinit.runtime.control.operations import RefusedError
 from asyncinit.runtime.crashes.store import CrashStore
 from asyncinit.runtime.doctor.examination import TIMEOUT, Facts, Findings, examine
 from asyncinit.runtime.doctor.processes import Family
+from asyncinit.runtime.hardware_watchdog import HardwareWatchdog
 from asyncinit.runtime.process.environment import NOT_INHERITED
 from asyncinit.runtime.process.prepare import Cancellable
 from asyncinit.runtime.process.prepared import Prepared, Unmet
@@ -77,6 +78,7 @@ class Insight:
         crashes: CrashStore,
         configured: Declared,
         elapses: Callable[[str], float | None],
+        watchdog: HardwareWatchdog,
     ) -> None:
         self._engine = engine
         self._shop = workshop
@@ -84,6 +86,7 @@ class Insight:
         self._crashes = crashes
         self._configured = configured
         self._elapses = elapses
+        self._watchdog = watchdog
 
     @property
     def _chronicle(self) -> Chronicle:
@@ -246,6 +249,8 @@ class Insight:
             warnings=tuple(self._configured.warnings),
             not_applied={name: keys for name, keys in left_out.items() if keys},
             oom_refusal=own_score.refusal,
+            watchdog=self._watchdog.described,
+            watched=self._watchdog.dog is not None or not self._watchdog.wanted,
         )
 
 

@@ -28,6 +28,8 @@ def facts(**changes: object) -> Facts:
         "warnings": (),
         "not_applied": {},
         "oom_refusal": "",
+        "watchdog": "not used",
+        "watched": True,
     }
     return Facts(**(values | changes))  # type: ignore[arg-type]
 
@@ -35,6 +37,17 @@ def facts(**changes: object) -> Facts:
 def grades(given: Facts) -> Mapping[str, tuple[Grade, str, str]]:
     found = examine(given, lambda _step: None)
     return {check.name: (check.grade, check.found, check.means) for check in found.checks}
+
+
+def test_a_watchdog_that_is_wanted_and_not_there() -> None:
+    """It is told what that means; one that nobody wants is no fault."""
+    missing = "none: /dev/watchdog0: no such file or directory"
+    assert grades(facts(watchdog=missing, watched=False))["watchdog"] == (
+        Grade.LIMITED,
+        missing,
+        "an asyncinit that hangs is not noticed",
+    )
+    assert grades(facts())["watchdog"][0] is Grade.GOOD
 
 
 def test_what_is_good_needs_no_words() -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from asyncinit.config import places
 from asyncinit.config.load import ConfigErrors, Mode, load, read
 from asyncinit.config.spec import (
+    NONE,
     SUCCESS,
     Cause,
     Check,
@@ -326,6 +327,37 @@ def test_the_whole_shutdown_has_more_time_on_a_machine(tmp_path: Path) -> None:
     write(tmp_path, {"s/web.toml": COMMAND})
     times = {mode: load(None, [str(tmp_path / "s")], mode, root=NOWHERE).init.shutdown_timeout for mode in Mode}
     assert times == {Mode.CONTAINER: 9, Mode.DEV: 9, Mode.MACHINE: 90}
+
+
+def test_a_machine_is_watched_and_is_not_ended_for_want_of_memory(tmp_path: Path) -> None:
+    """Its watchdog is used where it has one; elsewhere it is another's. Without its init a machine panics."""
+    write(tmp_path, {"s/web.toml": COMMAND})
+    inits = {mode: load(None, [str(tmp_path / "s")], mode, root=NOWHERE).init for mode in Mode}
+    assert {mode: init.watchdog for mode, init in inits.items()} == {
+        Mode.CONTAINER: NONE,
+        Mode.DEV: NONE,
+        Mode.MACHINE: 30,
+    }
+    assert inits[Mode.MACHINE].oom_score_adj == -1000 and inits[Mode.CONTAINER].oom_score_adj == -900
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('watchdog = "1m30s"', 90), ("watchdog = 10", 10), ('watchdog = "none"', NONE), ('oom_score_adj = "none"', None)],
+)
+def test_what_is_declared_holds_on_a_machine_too(tmp_path: Path, text: str, expected: float | None) -> None:
+    """Over the defaults that are a machine's."""
+    write(tmp_path, {"asyncinit.toml": f"[init]\n{text}\nwatchdog_device = 'dog'", "services.d/web.toml": COMMAND})
+    init = load(str(tmp_path / "asyncinit.toml"), mode=Mode.MACHINE, root=NOWHERE).init
+    assert getattr(init, text.split(maxsplit=1)[0]) == expected
+    assert init.watchdog_device == str(tmp_path / "dog")
+
+
+def test_a_watchdog_leaves_time_for_an_exec(tmp_path: Path) -> None:
+    """One that is shorter would reset the machine at each upgrade."""
+    write(tmp_path, {"asyncinit.toml": '[init]\nwatchdog = "3s"', "services.d/web.toml": COMMAND})
+    with pytest.raises(ConfigErrors, match=r"asyncinit.toml:2: init.watchdog: is too short: a live re-exec takes"):
+        load(str(tmp_path / "asyncinit.toml"), root=NOWHERE)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

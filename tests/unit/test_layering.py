@@ -64,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 # A life of `asyncinit run` begins with files and words of the command line, and nothing else of the runtime knows them.
 ALLOWED_TO_ONE = {
-    "runtime.entry": {"config.places"},
+    "runtime.entry": {"config.places", "config.resolve"},
     "runtime.configuring.reading": {"config", "wrapper.options"},
     "runtime.assembly": {"config.show"},
 }

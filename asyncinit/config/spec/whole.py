@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from msgspec import Struct, field
 
 from asyncinit.config.spec.log import Log, LogFormat
+from asyncinit.config.spec.ready import NONE
 from asyncinit.config.spec.service import ServiceSpec
 
 
@@ -39,7 +40,7 @@ class InitSpec(Struct, frozen=True):
     """The [init] section. `control_read` is "owner", "all" or "group:NAME"; `shutdown_timeout` in seconds.
 
     `crash_dir` None: reports stay in memory. `termination_log` None: where Kubernetes expects it, "": nowhere.
-    `log` is where asyncinit's own events go. `oom_score_adj` None: as it is.
+    `log` is where asyncinit's own events go. `oom_score_adj` None: as it is. `watchdog` in seconds, `NONE`: not used.
     """
 
     start: tuple[str, ...] = ()
@@ -57,6 +58,8 @@ class InitSpec(Struct, frozen=True):
     crash_keep: int = 50
     termination_log: str | None = None
     oom_score_adj: int | None = None
+    watchdog: float = NONE
+    watchdog_device: str = "/dev/watchdog0"
 
 
 class Source(Struct, frozen=True):

@@ -21,7 +21,7 @@ class Facts(Struct, frozen=True):
 
     `subreaper`: orphans come to it. `control`: where its socket is, None: nowhere. `warnings` of its configuration;
     `not_applied`: keys of `prefer` that could not be had, by service; `oom_refusal`: why its place when memory runs out
-    could not be lowered, if so.
+    could not be lowered, if so. `watchdog` in words, and `watched` whether it is used, or not wanted.
     """
 
     family: Family
@@ -31,6 +31,8 @@ class Facts(Struct, frozen=True):
     warnings: tuple[str, ...]
     not_applied: dict[str, list[str]]
     oom_refusal: str
+    watchdog: str
+    watched: bool
 
 
 class Findings(Struct):
@@ -56,6 +58,7 @@ def _own(facts: Facts) -> list[Check]:
         _control(facts),
         _files(facts),
         _memory(facts),
+        _watchdog(facts),
         _warnings(facts),
         _preferences(facts),
     ]
@@ -102,6 +105,12 @@ def _memory(facts: Facts) -> Check:
             return good("out of memory", f"oom_score_adj is {file.read().strip()}")
     except OSError as error:
         return limited("out of memory", f"oom_score_adj cannot be read: {error.strerror}", "not known")
+
+
+def _watchdog(facts: Facts) -> Check:
+    if facts.watched:
+        return good("watchdog", facts.watchdog)
+    return limited("watchdog", facts.watchdog, "an asyncinit that hangs is not noticed")
 
 
 def _warnings(facts: Facts) -> Check:

@@ -14,6 +14,7 @@ from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
+from asyncinit.runtime.hardware_watchdog import WatchdogState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
 from asyncinit.runtime.output.router import RouterState
@@ -76,6 +77,7 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.schedules = of(house.schedules.freeze, SchedulesState)
     state.requests = of(house.requests.freeze, RequestsState)
     state.control = of(house.control.freeze, ControlState)
+    state.watchdog = of(house.watchdog.freeze, WatchdogState)
     state.journal = of(house.journal.freeze, JournalState)  # at last: the others may have something to say
     return state
 
@@ -83,11 +85,13 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
 def take_over(house: Assembly, state: State) -> None:
     """Give each part its state; nothing has happened to it yet. Raises what leaves nothing to go on with."""
     house.journal.thaw(state.journal)
+    house.watchdog.thaw(state.watchdog)  # first of all: its time runs
     house.workshop.router.thaw(state.router)
     house.reaper.thaw(state.reaper)
     # What the parts tell the engine meanwhile waits until all are there.
     house.supervisor.thaw(state.engine, lambda: _take_over_processes(house, state))
     house.succession.thaw(state.succession, state.program)
+    house.watchdog.configure(state.configuration.init)
 
 
 def _take_over_processes(house: Assembly, state: State) -> None:

@@ -14,6 +14,7 @@ from asyncinit.runtime.configuring.configured import ConfiguredState
 from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
+from asyncinit.runtime.hardware_watchdog import WatchdogState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
 from asyncinit.runtime.output.router import RouterState
@@ -78,3 +79,4 @@ class State(Struct):
     schedules: SchedulesState = field(default_factory=SchedulesState)
     requests: RequestsState = field(default_factory=RequestsState)
     control: ControlState = field(default_factory=ControlState)
+    watchdog: WatchdogState = field(default_factory=WatchdogState)

@@ -1,0 +1,53 @@
+"""What starts and stops services without being asked: their timers, and being idle; put together of the parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from asyncinit.config.spec import LogLevel
+from asyncinit.runtime.process.hooks import monitor_variables
+from asyncinit.runtime.sockets.idle import IdleStop
+from asyncinit.runtime.timing.alarm import WallAlarm
+from asyncinit.runtime.timing.schedules import Schedules
+from asyncinit.runtime.timing.stamps import Stamps
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from asyncinit.runtime.assembly import Assembly
+
+
+def make_schedules(house: Assembly, loop: asyncio.AbstractEventLoop, environment: Mapping[str, str]) -> Schedules:
+    """Return the timers of all services, none of them armed."""
+    services = house.supervisor.engine.services
+
+    def complain(name: str, text: str) -> None:
+        service = services.get(name)  # it may be gone since
+        preferred = service is not None and "timer.persistent" in service.spec.prefer
+        level = LogLevel.INFO if preferred else LogLevel.WARNING
+        house.journal.event(name, f"its timer will not remember its last run: {text}", level)
+
+    stamps = Stamps(house.workshop.offloader, environment, complain, house.settled.project)
+    alarm = WallAlarm(loop, house.timers, time.time, house.warn)
+    schedules = Schedules(house.supervisor, house.announcer, house.timers, alarm, stamps, environment)
+    house.workshop.triggers = lambda n: {**schedules.variables(n), **monitor_variables(services[n].follows)}
+    return schedules
+
+
+def make_idle_stop(house: Assembly) -> IdleStop:
+    """Return what stops services that nobody uses."""
+    engine, shop = house.supervisor.engine, house.workshop
+    idle_stop = IdleStop(
+        shop.watch,
+        house.timers,
+        shop.offloader,
+        shop.sockets,
+        engine,
+        stop=lambda name, reason: house.supervisor.request(lambda now: engine.idle_stop(name, reason, now)),
+        complain=house.warn_of,
+    )
+    house.announcer.follow(idle_stop.take)
+    house.performer.on_adopted.append(idle_stop.adopt)
+    return idle_stop
