@@ -41,6 +41,8 @@ def _load() -> Any:
         setns=(integer, integer),
         mount=(text, text, text, unsigned, pointer),
         umount2=(text, integer),
+        swapoff=(text,),
+        reboot=(ctypes.c_uint,),
         pivot_root=(text, text),
         sethostname=(text, ctypes.c_size_t),
         capget=(pointer, pointer),

@@ -46,15 +46,20 @@ def types(table: bytes) -> set[str]:
 
 
 class Mount(NamedTuple):
-    """One line of the mount table: where, what kind of file system, and which folder of that is seen there."""
+    """One line of the mount table: where, what kind of file system, and which folder of that is seen there.
+
+    `device` is the number of the file system (as "8:1"), `read_only` whether it is read-only as a whole.
+    """
 
     place: str
     kind: str
     root: str = "/"
+    device: str = ""
+    read_only: bool = False
 
 
 def table() -> list[Mount]:
-    """Return the mount table of our mount namespace; empty where it cannot be read."""
+    """Return the mount table of our mount namespace, the oldest first; empty where it cannot be read."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().splitlines()
@@ -66,11 +71,12 @@ def table() -> list[Mount]:
         fields = mount.split(b" ")
         if dash and len(fields) > 4:
             kind = rest.split(b" ", 1)[0].decode(errors="replace")
-            found.append(Mount(_unescaped(fields[4]), kind, _unescaped(fields[3])))
+            read_only = rest.split(b" ")[-1].split(b",")[0] == b"ro"
+            found.append(Mount(unescaped(fields[4]), kind, unescaped(fields[3]), fields[2].decode(), read_only))
     return found
 
 
-def _unescaped(field: bytes) -> str:
+def unescaped(field: bytes) -> str:
     """Return a field in which blanks, tabs, newlines and backslashes are written in octal."""
     for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
         field = field.replace(code, bytes((int(code[1:], 8),)))

@@ -290,7 +290,7 @@ def environ_has(pid: int, needle: bytes) -> bool | None:
     return b"\0" + needle + b"\0" in b"\0" + block + b"\0" if block else None
 
 
-_PF_EXITING, _PF_SIGNALED = 0x4, 0x400  # <linux/sched.h>
+_PF_EXITING, _PF_SIGNALED, _PF_KTHREAD = 0x4, 0x400, 0x200000  # <linux/sched.h>
 
 
 def is_dying(pid: int) -> bool:
@@ -303,6 +303,13 @@ def is_dying(pid: int) -> bool:
         return True
     pending = int(status_field(pid, "ShdPnd") or "0", 16) | int(status_field(pid, "SigPnd") or "0", 16)
     return bool(pending & 1 << signal.SIGKILL - 1)
+
+
+def is_kernel_thread(pid: int) -> bool:
+    """Tell whether a process has no program of its own and is part of the kernel; False also where it is gone."""
+    data = _read(f"/proc/{pid}/stat") or b""
+    fields = data[data.rfind(b")") + 2 :].split(None, 8)
+    return len(fields) > 6 and bool(int(fields[6]) & _PF_KTHREAD)
 
 
 def status_field(pid: int, name: str) -> str:

@@ -36,6 +36,8 @@ class Outcome(NamedTuple):
     failure: str = ""
     left: int | None = None
     """The pid of a child that not even SIGKILL has ended yet."""
+    late: bool = False
+    """Whether it was not done within its time."""
 
     @property
     def well(self) -> bool:
@@ -67,8 +69,8 @@ def within(
     if data is None:
         late = f"not done within {seconds:g} s"
         if _killed(pid):
-            return Outcome(failure=late)
-        return Outcome(failure=f"{late}, and pid {pid} cannot be killed", left=pid)
+            return Outcome(failure=late, late=True)
+        return Outcome(failure=f"{late}, and pid {pid} cannot be killed", left=pid, late=True)
     _kill(pid)  # it has said its last word; what it may have started lives on
     _, status = _reaped(pid)
     kind, text = data[:1], data[1:].decode(errors="replace")

@@ -17,11 +17,11 @@ from msgspec.structs import replace
 
 from asyncinit import fallback, minimal
 from asyncinit.config import places
-from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Configuration, LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
+from asyncinit.machine import last
 from asyncinit.runtime import handed
 from asyncinit.runtime.assembly import Assembly
 from asyncinit.runtime.configuring.reading import RunOptions, read_declared
@@ -89,14 +89,25 @@ def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:
             except BaseException as error:
                 _replace(house, error)
             if not house.succession.due:
-                status = house.end()
-                if house.configured.options.mode is not Mode.MACHINE:
-                    house.watchdog.release()
-                os._exit(status)
+                _leave(house)
             house.succession.hand_over()
     except BaseException as error:
         traceback.print_exc()
         fallback.run(f"internal error: {error!r}")
+
+
+def _leave(house: Assembly) -> NoReturn:
+    """End with the exit status; PID 1 of a machine ends that, whatever its own end meets with."""
+    action = house.shutdown.action
+    if action is None:
+        status = house.end()
+        house.watchdog.release()
+        os._exit(status)
+    try:
+        house.end()
+    except BaseException:
+        traceback.print_exc()
+    last.go(action, house.watchdog.hand_over())
 
 
 def _replace(house: Assembly, error: BaseException) -> NoReturn:
