@@ -210,6 +210,7 @@ def own_dev(log: SystemLog) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", script, str(log.path)]
 
 
+@pytest.mark.slow
 @on_both_loops
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 def test_a_system_log_that_stalls_and_is_replaced(tmp_path: Path, kind: str, system_log: SystemLog) -> None:
@@ -269,6 +270,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @on_both_loops
 @pytest.mark.parametrize("how", ["straight", "copied"])
 def test_a_logger_that_is_restarted_loses_nothing(tmp_path: Path, kind: str, how: str) -> None:

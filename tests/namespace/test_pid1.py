@@ -47,6 +47,7 @@ def test_a_chain_starts_in_order_and_stops_in_reverse(tmp_path: Path, kind: str)
     ]
 
 
+@pytest.mark.slow
 @on_both_loops
 def test_a_storm_of_orphans_leaves_no_zombie_and_a_flapping_service_goes_on(tmp_path: Path, kind: str) -> None:
     """20,000 processes are orphaned as fast as possible: all are reaped while a service is restarted over and over."""

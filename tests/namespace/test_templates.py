@@ -82,6 +82,7 @@ def test_an_instance_that_nobody_has_declared(tmp_path: Path, kind: str) -> None
         assert init.wait() == 0
 
 
+@pytest.mark.slow
 @on_both_loops
 def test_scaling_up_and_down_under_load(tmp_path: Path, kind: str) -> None:
     """Whatever is asked in whatever order, the last number holds; who needs them all is never touched."""
