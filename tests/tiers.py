@@ -60,7 +60,7 @@ def container_refusal() -> str:
 
 def boot_refusal() -> str:
     """Return why no machine can be booted here, or nothing where one can."""
-    from tests.boot.machine import refusal
+    from tests.boot.hardware import refusal
 
     return refusal()
 

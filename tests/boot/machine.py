@@ -1,24 +1,24 @@
-"""A virtual machine that boots a kernel with an initramfs, and what it writes to its serial line; knows no test."""
+"""A virtual machine that nobody talks to: what it wrote to its serial line until it switched itself off; knows no test.
+
+One to talk to is `guest.Guest`.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import functools
-import glob
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.boot import image
+from tests.boot.hardware import CONSOLE, Hardware, kernel
 
 PATIENCE = 240.0
 """Seconds for a whole boot: an emulated processor is slow, and other tests run beside it."""
 
-_QEMU = "qemu-system-x86_64"
 _INIT = f"""#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -27,29 +27,6 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 export PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 PATH=/bin:/usr/bin ASYNCINIT_LOOP=$asyncinit_loop HOME=/root
 exec {image.PYTHON} -m asyncinit run --config /asyncinit.toml --log-format json -v
 """
-
-
-@functools.cache
-def kernel() -> str | None:
-    """Return the kernel to boot: what ASYNCINIT_BOOT_KERNEL names, or the newest of Debian's in /boot."""
-    named = os.environ.get("ASYNCINIT_BOOT_KERNEL")
-    if named:
-        return named if os.access(named, os.R_OK) else None
-    found = [path for path in glob.glob("/boot/vmlinuz-*amd64") if os.access(path, os.R_OK)]
-    return max(found, key=os.path.getmtime, default=None)
-
-
-@functools.cache
-def refusal() -> str:
-    """Return why no machine can be booted here, or nothing where one can."""
-    if os.uname().machine != "x86_64":
-        return "the kernel that is booted is an amd64 one, and so has to be the Python in it"
-    for program in (_QEMU, "busybox"):
-        if shutil.which(program) is None:
-            return f"there is no {program}"
-    if kernel() is None:
-        return "there is no kernel: neither ASYNCINIT_BOOT_KERNEL nor /boot/vmlinuz-*amd64"
-    return ""
 
 
 class Machine:
@@ -70,15 +47,11 @@ class Machine:
     def _boot(self, folder: Path, files: Mapping[str, str], loop: str, memory: int) -> None:
         initramfs = folder / "initramfs.cpio"
         image.make(initramfs, {"/init": _INIT, **files})
+        hardware = Hardware(memory, f"{CONSOLE} asyncinit_loop={loop}")
         unfinished = folder / "unfinished"
         with unfinished.open("wb") as output:
             process = subprocess.Popen(
-                [
-                    *(_QEMU, "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory)),
-                    *("-kernel", str(kernel()), "-initrd", str(initramfs), "-nodefaults", "-no-user-config"),
-                    *("-display", "none", "-serial", "stdio", "-no-reboot"),
-                    *("-append", f"console=ttyS0 quiet loglevel=1 panic=-1 random.trust_cpu=on asyncinit_loop={loop}"),
-                ],
+                hardware.command(str(kernel()), initramfs),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,167 @@
+"""The virtual hardware: where qemu, a kernel and its modules are, and the command line for them; knows no image."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+CONSOLE = "console=ttyS0 quiet loglevel=1 panic=-1 random.trust_cpu=on"
+"""What each kernel is told: a panic resets, and `loglevel` hides all but that from the serial line."""
+
+_NEEDED = (
+    (QEMU, "qemu-system-x86 (and seabios)"),
+    ("busybox", "busybox-static"),
+    ("mke2fs", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
+)
+
+
+@functools.cache
+def kernel() -> str | None:
+    """Return the kernel to boot: what ASYNCINIT_BOOT_KERNEL names, or the newest of Debian's in /boot."""
+    named = os.environ.get("ASYNCINIT_BOOT_KERNEL")
+    if named:
+        return named if os.access(named, os.R_OK) else None
+    found = [path for path in glob.glob("/boot/vmlinuz-*amd64") if os.access(path, os.R_OK)]
+    return max(found, key=os.path.getmtime, default=None)
+
+
+@functools.cache
+def modules() -> Path | None:
+    """Return the folder of the kernel's modules, in the tree that the kernel's package was unpacked to."""
+    path = kernel()
+    if path is None:
+        return None
+    release = Path(path).name.removeprefix("vmlinuz-")
+    found = Path(os.path.abspath(path)).parent.parent / "lib/modules" / release
+    return found if (found / "kernel").is_dir() else None
+
+
+@functools.cache
+def refusal() -> str:
+    """Return why no machine can be booted here, or nothing where one can."""
+    if os.uname().machine != "x86_64":
+        return "the kernel that is booted is an amd64 one, and so has to be the Python in it"
+    for program, package in _NEEDED:
+        if program_path(program) is None:
+            return f"there is no {program} (Debian: {package})"
+    if kernel() is None:
+        return "there is no kernel: neither ASYNCINIT_BOOT_KERNEL nor /boot/vmlinuz-*amd64"
+    if modules() is None:
+        return f"there are no modules of the kernel {kernel()}: no ../lib/modules beside its folder"
+    return ""
+
+
+def program_path(name: str) -> str | None:
+    """Find a program, those of the administrator too: an ordinary user's PATH often lacks them."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+_NAME = re.compile(r"([^/]+)\.ko(?:\.\w+)?$")
+_DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
+_ALIAS = re.compile(rb"\0alias=([^\0]*)(?=\0)")
+
+
+class Modules:
+    """Modules of the kernel with what they depend on, and the index files that modprobe reads.
+
+    A package that was only unpacked has no modules.dep: what a module needs is said in itself.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        folder = modules()
+        assert folder is not None
+        self._folder = folder
+        self._paths = {
+            found[1].replace("-", "_"): path for path in folder.rglob("*.ko*") if (found := _NAME.search(path.name))
+        }
+        self._builtin = {
+            found[1].replace("-", "_")
+            for line in (folder / "modules.builtin").read_text().splitlines()
+            if (found := _NAME.search(line))
+        }
+        self._needs: dict[str, list[str]] = {}
+        for name in names:
+            self._add(name)
+
+    def _add(self, name: str) -> None:
+        name = name.replace("-", "_")
+        if name in self._needs or name in self._builtin:
+            return
+        if name not in self._paths:
+            raise LookupError(f"the kernel has no module {name} (in {self._folder})")
+        found = _DEPENDS.search(self._paths[name].read_bytes())
+        self._needs[name] = [one for one in (found[1].decode().split(",") if found else []) if one]
+        for needed in self._needs[name]:
+            self._add(needed)
+
+    def _order(self, name: str, found: list[str]) -> list[str]:
+        """Add a module to `found`, after all that it needs."""
+        for needed in self._needs[name]:
+            if needed in self._needs and needed not in found:
+                self._order(needed, found)
+        found.append(name)
+        return found
+
+    def files(self) -> dict[str, bytes]:
+        """Return each file by the path that it has in the machine."""
+        home = f"/lib/modules/{self._folder.name}"
+        places = {name: str(self._paths[name].relative_to(self._folder)) for name in self._needs}
+        found = {f"{home}/{place}": self._paths[name].read_bytes() for name, place in places.items()}
+        dependencies, aliases = [], []
+        for name, place in places.items():
+            needed = reversed(self._order(name, [])[:-1])  # modprobe loads the last one first
+            dependencies.append(f"{place}: {' '.join(places[one] for one in needed)}".rstrip())
+            data = found[f"{home}/{place}"]
+            aliases += [f"alias {one.decode()} {name}" for one in _ALIAS.findall(data)]
+        found[f"{home}/modules.dep"] = "".join(f"{line}\n" for line in dependencies).encode()
+        found[f"{home}/modules.alias"] = "".join(f"{line}\n" for line in aliases).encode()
+        found[f"{home}/modules.builtin"] = (self._folder / "modules.builtin").read_bytes()
+        return found
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a machine is made of."""
+
+    memory: int = 512
+    """MiB."""
+    append: str = CONSOLE
+    """The kernel's command line."""
+    disks: Sequence[Path] = ()
+    """Raw images; the first is /dev/vda (module virtio_blk, with virtio_pci)."""
+    ports: dict[int, int] = field(default_factory=dict)
+    """Ports of this machine's loopback, and the guest's that they are forwarded to (module virtio_net)."""
+    clock: str | None = None
+    """What the RTC says at first, as `2031-01-01T00:00:00`; else this machine's time."""
+    resets: bool = False
+    """A reset boots once more; else it ends qemu, as a power-off does."""
+    extra: Sequence[str] = ()
+    """Further arguments of qemu."""
+
+    def command(self, kernel: Path | str, initramfs: Path | str) -> list[str]:
+        """Return the command that runs it, its serial line on stdin and stdout."""
+        command = [
+            *(QEMU, "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(self.memory)),
+            *("-nodefaults", "-no-user-config", "-display", "none"),
+            *("-kernel", str(kernel), "-initrd", str(initramfs), "-append", self.append),
+            *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
+        ]
+        for number, disk in enumerate(self.disks):
+            command += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},cache=unsafe"]
+            command += ["-device", f"virtio-blk-pci,drive=disk{number}"]
+        if self.ports:
+            forwarded = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{theirs}" for ours, theirs in self.ports.items())
+            command += ["-netdev", f"user,id=net{forwarded}", "-device", "virtio-net-pci,netdev=net,romfile="]
+        if self.clock is not None:
+            command += ["-rtc", f"base={self.clock}"]
+        if not self.resets:
+            command.append("-no-reboot")
+        return [*command, *self.extra]
