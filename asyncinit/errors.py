@@ -68,3 +68,12 @@ class UnknownServiceError(AsyncinitError):
     def __str__(self) -> str:
         hint = f"; did you mean {self.suggestion}?" if self.suggestion else ""
         return f"no such service: {self.name}{hint}"
+
+
+class MissingCtypesError(AsyncinitError, ImportError):
+    """Python was installed without its ctypes module, so most of the kernel is out of reach."""
+
+    def __str__(self) -> str:
+        return (
+            "cannot import ctypes: this Python was installed without it (Debian: install python3, not python3-minimal)"
+        )

@@ -7,19 +7,10 @@ prototypes are those of the kernel's headers.
 from __future__ import annotations
 
 import os
-from typing import Any
 
-from asyncinit.errors import AsyncinitError
-
-
-class MissingCtypesError(AsyncinitError, ImportError):
-    """Python was installed without its ctypes module, so most of the kernel is out of reach."""
-
-    def __str__(self) -> str:
-        return (
-            "cannot import ctypes: this Python was installed without it (Debian: install python3, not python3-minimal)"
-        )
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import: each simple init loads this
+if TYPE_CHECKING:
+    from typing import Any
 
 _prototypes: dict[str, tuple[Any, ...]] = {}
 _functions: dict[str, Any] = {}
@@ -30,6 +21,8 @@ def _load() -> Any:
     try:
         import ctypes
     except ImportError as error:
+        from asyncinit.errors import MissingCtypesError
+
         raise MissingCtypesError from error
     integer, unsigned, pointer, text = ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_char_p
     _prototypes.update(

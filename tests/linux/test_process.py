@@ -208,10 +208,11 @@ def test_a_python_without_ctypes_is_told_so() -> None:
     code = """
 import sys
 sys.modules["ctypes"] = sys.modules["_ctypes"] = None
-from asyncinit.linux import libc, subreaper
+from asyncinit.errors import MissingCtypesError
+from asyncinit.linux import subreaper
 try:
     subreaper.set_subreaper()
-except libc.MissingCtypesError as error:
+except MissingCtypesError as error:
     print("ctypes" in str(error) and "python3-minimal" in str(error))
 """
     assert in_child(code) == "True\n"
