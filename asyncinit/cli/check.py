@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from asyncinit.cli import screen
+from asyncinit.cli.reading import mode_of, root_of
 from asyncinit.config.check import check as find_problems
 from asyncinit.config.problems import Severity
 
@@ -18,7 +19,13 @@ def check(invocation: Invocation) -> int:
     """Print all problems, and in the end on stderr how many; 0 if there is no error (`--strict`: nor a warning)."""
     screen.accept_any_text()
     values = invocation.values
-    checked = find_problems(values["paths"], config=values["config"], services=values["services"])
+    checked = find_problems(
+        values["paths"],
+        config=values["config"],
+        services=values["services"],
+        mode=mode_of(invocation),
+        root=root_of(invocation),
+    )
     colour = screen.wants_colour()
     for problem in checked.problems:
         shade = screen.RED if problem.severity is Severity.ERROR else screen.YELLOW

@@ -13,6 +13,8 @@ _CONFIG = Option("--config", "The file with [init], [defaults] and [services] (.
 
 _SERVICES = Option("--services", "A folder of service files; replaces all others. Repeatable.", "DIR", many=True)
 
+_ROOT = Option("--root", "The files are those of the machine whose root folder this is: an image.", "DIR")
+
 _NAMES = Argument("names", "NAME")
 
 _ONE_OR_MORE = Argument("names", "NAME", 1)
@@ -57,7 +59,7 @@ COMMANDS: tuple[Command, ...] = (
         "check:check",
         "Check service files and configuration, and print every problem as FILE:LINE: KEY: PROBLEM.\n\n"
         "Without PATH: what `run` would read here. The exit status is 1 if there is an error.",
-        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES),
+        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES, _ROOT),
         (Argument("paths", "PATH", services=False),),
     ),
     Command(
@@ -136,8 +138,8 @@ COMMANDS: tuple[Command, ...] = (
         "enabling:enable",
         "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"
         "That is NAME.d/90-enabled.toml. An asyncinit that runs reads its configuration again, and starts nothing "
-        "without --now. Works without one, too.",
-        (Option("--now", "Start them now."), _CONFIG, _SERVICES),
+        "without --now. Works without one, too; with --root for a system that does not run, as an image is built.",
+        (Option("--now", "Start them now."), _CONFIG, _SERVICES, _ROOT),
         (_ONE_OR_MORE,),
     ),
     Command(
@@ -145,7 +147,7 @@ COMMANDS: tuple[Command, ...] = (
         "enabling:disable",
         "Have services start no more when asyncinit does; by hand, and because others require them, they do.\n\n"
         "A drop-in says it, as for enable. Without --now what runs goes on.",
-        (Option("--now", "Stop them now."), _CONFIG, _SERVICES),
+        (Option("--now", "Stop them now."), _CONFIG, _SERVICES, _ROOT),
         (_ONE_OR_MORE,),
     ),
     Command(

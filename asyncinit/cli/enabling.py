@@ -7,6 +7,7 @@ import tomllib
 from asyncinit.cli import screen
 from asyncinit.cli.act import act
 from asyncinit.cli.outcome import complain
+from asyncinit.cli.reading import mode_of, root_of
 from asyncinit.cli.reload_config import take_over
 from asyncinit.cli.server import connect
 from asyncinit.client.errors import EXIT_FAILED, EXIT_NOT_THERE, CallError, NotRunningError
@@ -33,11 +34,13 @@ def disable(invocation: Invocation) -> int:
 def _set(invocation: Invocation, enabled: bool) -> int:
     screen.accept_any_text()
     values = invocation.values
+    files = {"config": values["config"], "services": values["services"]}
+    mode, root = mode_of(invocation), root_of(invocation)
     failed = 0
     done: list[str] = []
     for name in dict.fromkeys(values["names"]):
         try:
-            said = say_enabled(name, enabled, config=values["config"], services=values["services"])
+            said = say_enabled(name, enabled, **files, mode=mode, root=root)
         except UnknownServiceError as error:
             complain(str(error))
             failed = EXIT_NOT_THERE
@@ -47,7 +50,9 @@ def _set(invocation: Invocation, enabled: bool) -> int:
         else:
             _tell(name, enabled, said)
             done.append(name)
-    return (_tell_running(invocation, enabled, done) or failed) if done else failed
+    if not done or values["root"] is not None:
+        return failed
+    return _tell_running(invocation, enabled, done) or failed
 
 
 def _tell(name: str, enabled: bool, said: Said) -> None:

@@ -14,6 +14,7 @@ from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import Loaded, read
 from asyncinit.config.places import FILE, FOLDER, POD_FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
+from asyncinit.config.resolve import Mode
 from asyncinit.config.settings import FileKeys
 
 
@@ -38,16 +39,21 @@ class Checked(Struct, frozen=True):
 
 
 def check(
-    paths: Sequence[str] = (), *, config: str | None = None, services: Sequence[str] = (), root: str = "/"
+    paths: Sequence[str] = (),
+    *,
+    config: str | None = None,
+    services: Sequence[str] = (),
+    mode: Mode = Mode.CONTAINER,
+    root: str = "/",
 ) -> Checked:
-    """Check `paths`, or without any what `run` would read with these options; never raises for what is in a file.
+    """Check `paths`, or without any what would be run with these options; never raises for what is in a file.
 
     Folders among the paths are checked together, as `run --services` reads them. A configuration file is checked with
     the services it leads to. A service's file, or a drop-in, is read with its whole folder, for the names it gives, but
     only its own problems are told.
     """
     if not paths:
-        return _counted([read(config, services, root=root)])
+        return _counted([read(config, services, mode, root=root)])
     folders = [path for path in paths if os.path.isdir(path)]
     results = [read(config, folders, root=root)] if folders else []
     for path in paths:

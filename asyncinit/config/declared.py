@@ -15,7 +15,7 @@ from asyncinit.config.kinds import NAME
 from asyncinit.config.layers import Declared, Layer, Table, problems_of
 from asyncinit.config.listing import Listing, list_folders
 from asyncinit.config.names import is_plain_name, is_service_name, is_template, template_of
-from asyncinit.config.places import configuration_file, pod_folders, service_folders
+from asyncinit.config.places import SHIPPED, configuration_file, pod_folders, service_folders
 from asyncinit.config.pod_files import Pods
 from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
 from asyncinit.config.settings import FileKeys
@@ -45,10 +45,15 @@ class Declarations(Struct):
     listing: Listing = field(default_factory=Listing)
 
 
-def gather(config: str | None, services: Sequence[str], root: str, pods: Sequence[str] = ()) -> Declarations:
-    """Read every file that counts, and examine each on its own; `pods`: folders of pods in place of all others."""
+def gather(
+    config: str | None, services: Sequence[str], root: str, pods: Sequence[str] = (), *, machine: bool = False
+) -> Declarations:
+    """Read every file that counts, and examine each on its own.
+
+    `pods`: folders of pods in place of all others. `machine`: what comes with asyncinit for one counts too.
+    """
     result = Declarations()
-    path = configuration_file(config, root)
+    path = configuration_file(config, root, machine)
     if path is not None:
         result.files.append(path)
         document = read(path)
@@ -57,8 +62,9 @@ def gather(config: str | None, services: Sequence[str], root: str, pods: Sequenc
         else:
             _take_file(result, document)
     folders = result.settings.get("services")
-    result.folders = service_folders(path, folders, bool(result.services or result.tables), services, root)
+    result.folders = service_folders(path, folders, bool(result.services or result.tables), services, root, machine)
     result.listing = list_folders(result.folders)
+    _replace_shipped(result)
     _report_listing(result)
     for name, file in sorted(result.listing.files.items()):
         _take_service_file(result, name, file)
@@ -70,6 +76,13 @@ def gather(config: str | None, services: Sequence[str], root: str, pods: Sequenc
     result.files += result.pods.files
     result.problems += result.pods.problems
     return result
+
+
+def _replace_shipped(result: Declarations) -> None:
+    """Leave out what comes with asyncinit where asyncinit.toml declares it: as a file of this name would, it wins."""
+    for name in (*result.services, *result.tables):
+        if os.path.dirname(result.listing.files.get(name, "")) == SHIPPED:
+            del result.listing.files[name]
 
 
 def _misplaced_instances(result: Declarations) -> Iterator[Problem]:

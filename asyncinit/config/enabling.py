@@ -17,8 +17,9 @@ from asyncinit.config.declared import gather
 from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import read
 from asyncinit.config.origins import origins_of
-from asyncinit.config.places import FOLDER, SYSTEM_FILE, SYSTEM_FOLDERS, configuration_file
+from asyncinit.config.places import FOLDER, SHIPPED, SYSTEM_FILE, SYSTEM_FOLDERS, configuration_file
 from asyncinit.config.problems import printable
+from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import Instances
 from asyncinit.config.write import dumps
 from asyncinit.errors import AsyncinitError, UnknownServiceError, why
@@ -55,12 +56,13 @@ class _Places(Struct, frozen=True):
     config: str | None
     services: Sequence[str]
     root: str
+    mode: Mode
     name: str
     candidates: tuple[str, ...]
 
     def enabled(self) -> tuple[bool, str]:
         """Return whether the service is enabled by what the files say now, and where that stands."""
-        loaded = read(self.config, self.services, root=self.root, instances=Instances((self.name,)))
+        loaded = read(self.config, self.services, self.mode, root=self.root, instances=Instances((self.name,)))
         spec = loaded.configuration.services.get(self.name)
         if spec is None:
             about = [str(problem) for problem in loaded.errors if problem.service in {self.name, None}]
@@ -71,15 +73,23 @@ class _Places(Struct, frozen=True):
 
 
 def say_enabled(
-    name: str, enabled: bool, *, config: str | None = None, services: Sequence[str] = (), root: str = "/"
+    name: str,
+    enabled: bool,
+    *,
+    config: str | None = None,
+    services: Sequence[str] = (),
+    mode: Mode = Mode.CONTAINER,
+    root: str = "/",
 ) -> Said:
-    """Have the files say that `name` is enabled, or not; `config`, `services` and `root` as for `config.load.read`.
+    """Have the files say that `name` is enabled, or not; the other arguments as for `config.load.read`.
+
+    Nothing outside `root` is written, wherever the links in it lead.
 
     Raises UnknownServiceError, EnablingError.
     """
-    places = _places(name, config, services, root)
+    places = _places(name, config, services, mode, root)
     before, _ = places.enabled()
-    contents = {path: content for path in places.candidates if (content := _content(path)) is not None}
+    contents = {path: content for path in places.candidates if (content := _content(path, root)) is not None}
     if before is enabled and set(contents) <= set(places.candidates[:1]):
         return Said(before)  # it is said already, in the best place
     try:
@@ -90,23 +100,26 @@ def say_enabled(
         raise
 
 
-def _places(name: str, config: str | None, services: Sequence[str], root: str) -> _Places:
-    found = gather(config, services, root)
-    loaded = read(config, services, root=root, instances=Instances((name,)))
+def _places(name: str, config: str | None, services: Sequence[str], mode: Mode, root: str) -> _Places:
+    machine = mode is Mode.MACHINE
+    found = gather(config, services, root, machine=machine)
+    loaded = read(config, services, mode, root=root, instances=Instances((name,)))
     if name not in loaded.configuration.services and name not in found.known:
         from asyncinit.config.values import close_to
 
         raise UnknownServiceError(name, close_to(name, loaded.configuration.services))
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
-    file = configuration_file(config, root)
+    file = configuration_file(config, root, machine)
     own = os.path.dirname(found.listing.files.get(name, ""))
     folders = [own, *reversed(found.folders)] if own else list(reversed(found.folders))
-    if services or (file is not None and file != os.path.join(root, SYSTEM_FILE)) or not set(folders) & set(system):
-        folders += [] if found.folders else [os.path.join(os.path.dirname(file or ""), FOLDER)]
+    packaged = {SHIPPED, *system}
+    if services or (file is not None and file != os.path.join(root, SYSTEM_FILE)) or not set(folders) & packaged:
+        folders = [folder for folder in folders if folder != SHIPPED]
+        folders += [] if folders else [os.path.join(os.path.dirname(file or ""), FOLDER)]
     else:
-        folders = [*(folder for folder in folders if folder not in system), system[1], system[2]]
+        folders = [*(folder for folder in folders if folder not in packaged), system[1], system[2]]
     paths = (os.path.join(folder, name + DROP_INS, FILE) for folder in dict.fromkeys(folders))
-    return _Places(config, services, root, name, tuple(paths))
+    return _Places(config, services, root, mode, name, tuple(paths))
 
 
 def _say(places: _Places, enabled: bool, before: bool, there: tuple[str, ...]) -> Said:
@@ -115,6 +128,9 @@ def _say(places: _Places, enabled: bool, before: bool, there: tuple[str, ...]) -
         return Said(before, removed=removed)
     failed: list[tuple[str, str]] = []
     for path in places.candidates:
+        if not _is_below(path, places.root):
+            failed.append((path, f"a link leads out of {printable(places.root)}"))
+            continue
         try:
             _write(path, enabled)
         except OSError as error:
@@ -154,7 +170,17 @@ def _write(path: str, enabled: bool) -> None:
         raise
 
 
-def _content(path: str) -> bytes | None:
+def _is_below(path: str, root: str) -> bool:
+    """Tell whether a path that is given below `root` is there, with all links followed."""
+    if os.path.commonpath([os.path.abspath(path), os.path.abspath(root)]) != os.path.abspath(root):
+        return True  # it was not given so
+    whole = os.path.realpath(root)
+    return os.path.commonpath([os.path.realpath(path), whole]) == whole
+
+
+def _content(path: str, root: str) -> bytes | None:
+    if not _is_below(path, root):
+        return None
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -175,7 +201,7 @@ def _remove(path: str) -> bool:
 def _restore(path: str, content: bytes | None) -> None:
     if content is None:
         _remove(path)
-    if content is None or _content(path) == content:
+    if content is None or _content(path, "/") == content:
         return
     try:
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)

@@ -56,6 +56,7 @@ def read(
     A service with an error is left out, with those that would take an error from [defaults] and those that require one
     of these, and none of them is in `start`; the rest is a consistent whole.
     """
-    found = gather(config, services, root, pods)
-    folder = os.path.dirname(configuration_file(config, root) or "")
+    machine = mode is Mode.MACHINE
+    found = gather(config, services, root, pods, machine=machine)
+    folder = os.path.dirname(configuration_file(config, root, machine) or "")
     return assemble(found, mode, folder, may_be_empty, instances)

@@ -16,27 +16,47 @@ POD_FOLDER = "pods.d"
 SYSTEM_FILE = "etc/asyncinit/asyncinit.toml"
 SYSTEM_FOLDERS = ("usr/lib/asyncinit/services.d", "etc/asyncinit/services.d", "run/asyncinit/services.d")
 """Below the root folder; of two files with the same name the later folder's wins."""
+SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "machine", FOLDER)
+"""The services of a machine that come with asyncinit: below all other folders, and read on a machine only."""
 
 
-def configuration_file(config: str | None, root: str = "/") -> str | None:
-    """Return the file that `--config` names, else ./asyncinit.toml or the system's, whichever exists."""
+def configuration_file(config: str | None, root: str = "/", machine: bool = False) -> str | None:
+    """Return the file that `--config` names, else ./asyncinit.toml or the system's, whichever exists.
+
+    A machine has the system's alone: where its PID 1 happens to stand is nobody's project.
+    """
     if config is not None:
         return config
-    return next((path for path in (FILE, os.path.join(root, SYSTEM_FILE)) if os.path.lexists(path)), None)
+    candidates = (*(() if machine else (FILE,)), os.path.join(root, SYSTEM_FILE))
+    return next((path for path in candidates if os.path.lexists(path)), None)
 
 
 def service_folders(
-    file: str | None, declared: Sequence[str] | None, has_services: bool, services: Sequence[str], root: str = "/"
+    file: str | None,
+    declared: Sequence[str] | None,
+    has_services: bool,
+    services: Sequence[str],
+    root: str = "/",
+    machine: bool = False,
 ) -> tuple[str, ...]:
     """Return the folders to read, in order.
 
     `services` (`--services`) replaces all. Then `declared` ([init] services) counts, seen from the folder of `file`.
     Else a project's own file has the services.d beside it if there is one, and no other folder if it declares services
     itself (`has_services`). Else it is the system's folders that exist, or, without such a file, ./services.d where
-    none does.
+    none does. A machine has what is `SHIPPED` below all but `--services`, and never ./services.d.
     """
     if services:
         return tuple(services)
+    found = _folders(file, declared, has_services, root)
+    if machine:
+        return (SHIPPED, *found)
+    project = file is not None and file != os.path.join(root, SYSTEM_FILE)
+    return (FOLDER,) if not found and declared is None and not project and os.path.isdir(FOLDER) else found
+
+
+def _folders(file: str | None, declared: Sequence[str] | None, has_services: bool, root: str) -> tuple[str, ...]:
+    """Return the folders that are declared, or a project's own, or the system's as far as they exist."""
     beside = os.path.dirname(file) if file is not None else ""
     if declared is not None:
         return tuple(os.path.normpath(os.path.join(beside, folder)) for folder in declared)
@@ -47,8 +67,7 @@ def service_folders(
     if project and has_services:
         return ()
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
-    found = tuple(folder for folder in system if os.path.isdir(folder))
-    return (FOLDER,) if not found and not project and os.path.isdir(FOLDER) else found
+    return tuple(folder for folder in system if os.path.isdir(folder))
 
 
 def pod_folders(

@@ -113,6 +113,8 @@ WAITERS = {
     "wrapper.loop": "runs alone, without services and without the runtime",
     "cli.unshare": "runs outside, in front of the PID namespace",
     "machine.remaining": "runs after the loop, when the machine goes down, and reaps all",
+    "machine.programs.child": "runs in programs of their own, never in PID 1",
+    "machine.programs.network": "the same",
     "machine.child": "runs before the loop and after it, where nobody else waits",
     "cli.joining": "runs outside, in front of a PID namespace that it has joined",
     "runtime.sandbox.placing": "runs in a forked helper, and waits for a child of that",
