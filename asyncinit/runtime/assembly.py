@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from asyncinit.config.show import show
@@ -21,10 +22,11 @@ from asyncinit.linux.environment import original_environment
 from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.linux.oom_score import own_score
+from asyncinit.linux.signals import SignalInfo
 from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
-from asyncinit.runtime.answering import make_orders
+from asyncinit.runtime.answering import make_machine_orders, make_orders
 from asyncinit.runtime.by_itself import make_idle_stop, make_schedules
 from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
@@ -34,6 +36,7 @@ from asyncinit.runtime.control.server import ControlServer
 from asyncinit.runtime.crashes.afterwards import Afterwards
 from asyncinit.runtime.foreground import Foreground
 from asyncinit.runtime.hardware_watchdog import HardwareWatchdog
+from asyncinit.runtime.initctl import Initctl
 from asyncinit.runtime.insight import Insight
 from asyncinit.runtime.last_sweep import LastSweep
 from asyncinit.runtime.main_command import main_command
@@ -135,7 +138,8 @@ class Assembly:
         self.shutdown.on_begin = self._shutdown_begins
         self.performer.on_internal_error = self._internal_error
         self.supervisor.watch(self._tell_upward)
-        self.signals = SignalSource(loop, make_orders(self, self._main).handle, self.reaper.reap)
+        self.initctl: Initctl | None = None
+        self.signals = self._make_signals(options.on_machine)
 
     def _follow_changes(self) -> None:
         """Have everybody told of changes who writes something down, and of services that are forgotten."""
@@ -248,6 +252,13 @@ class Assembly:
             pods=self.workshop.pods,
         )
 
+    def _make_signals(self, machine: bool) -> SignalSource:
+        orders = make_orders(self, self._main)
+        handle: Callable[[SignalInfo], None] = orders.handle
+        if machine:
+            handle, self.initctl = make_machine_orders(self, self._loop, orders)
+        return SignalSource(self._loop, handle, self.reaper.reap)
+
     # -----------------------------------------------------------------------------------------------------------------
     # A life
 
@@ -257,6 +268,8 @@ class Assembly:
         role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
         self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
         self.watchdog.configure(self.configured.configuration.init)
+        if self.initctl is not None:
+            self.initctl.open()
         self._loop.call_soon(self._start, names)
 
     def go_on(self, state: State) -> None:

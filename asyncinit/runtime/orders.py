@@ -60,12 +60,9 @@ class Orders:
         elif number == signal.SIGHUP:
             self._reload(text)
         elif number == signal.SIGUSR1:
-            count = self._reopen()
-            files = "1 log file is" if count == 1 else f"{count or 'no'} log files are"
-            self._announcer.system(f"{text}: {files} opened anew")
+            self.reopen_logs(text)
         elif number == signal.SIGUSR2:
-            self._announcer.system(text)
-            self._overview()
+            self.tell_all(text)
         elif number == signal.SIGTSTP:
             self._suspend(info)
         elif number == signal.SIGCONT:
@@ -74,6 +71,17 @@ class Orders:
             self._announcer.system(text, LogLevel.DEBUG)
             if not info.from_kernel:
                 self._forward(number)
+
+    def reopen_logs(self, text: str) -> None:
+        """Have log files opened by their names again; `text` says why."""
+        count = self._reopen()
+        files = "1 log file is" if count == 1 else f"{count or 'no'} log files are"
+        self._announcer.system(f"{text}: {files} opened anew")
+
+    def tell_all(self, text: str) -> None:
+        """Write the state of everything to the log; `text` says why."""
+        self._announcer.system(text)
+        self._overview()
 
     def _suspend(self, info: SignalInfo) -> None:
         """^Z: the shell that started us can resume us; the services are not in its foreground and go on."""

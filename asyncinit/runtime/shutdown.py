@@ -118,6 +118,11 @@ class Shutdown:
         """What is done with the machine once all is down; None where there is none, and asyncinit only ends."""
         return (self._action or PowerAction.POWEROFF) if self._machine else None
 
+    @property
+    def begun(self) -> bool:
+        """Whether it is under way."""
+        return self._engine.shutting_down or self._over
+
     def request(self, reason: str, action: PowerAction | None = None, at_once: bool = False) -> None:
         """Shut down because somebody asked; asked again, a second later or more: no more waiting.
 

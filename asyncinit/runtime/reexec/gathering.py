@@ -15,6 +15,7 @@ from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.hardware_watchdog import WatchdogState
+from asyncinit.runtime.initctl import InitctlState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
 from asyncinit.runtime.output.router import RouterState
@@ -78,6 +79,8 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.requests = of(house.requests.freeze, RequestsState)
     state.control = of(house.control.freeze, ControlState)
     state.watchdog = of(house.watchdog.freeze, WatchdogState)
+    if house.initctl is not None:
+        state.initctl = of(house.initctl.freeze, InitctlState)
     state.journal = of(house.journal.freeze, JournalState)  # at last: the others may have something to say
     return state
 
@@ -126,3 +129,6 @@ def _take_over_processes(house: Assembly, state: State) -> None:
     to(house.configured.thaw, state.configured)
     to(house.requests.thaw, state.requests)
     to(house.control.thaw, state.control)
+    if house.initctl is not None:
+        to(house.initctl.thaw, state.initctl)
+        house.initctl.open()

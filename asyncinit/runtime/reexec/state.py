@@ -15,6 +15,7 @@ from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.hardware_watchdog import WatchdogState
+from asyncinit.runtime.initctl import InitctlState
 from asyncinit.runtime.output.capture import CaptureState
 from asyncinit.runtime.output.journal import JournalState
 from asyncinit.runtime.output.router import RouterState
@@ -80,3 +81,4 @@ class State(Struct):
     requests: RequestsState = field(default_factory=RequestsState)
     control: ControlState = field(default_factory=ControlState)
     watchdog: WatchdogState = field(default_factory=WatchdogState)
+    initctl: InitctlState = field(default_factory=InitctlState)
