@@ -53,6 +53,7 @@ def start() -> None:
     say("calm_at_first", services()["calm"])
     say("controllers", Path("/sys/fs/cgroup/cgroup.subtree_control").read_text().split())
     say("written", texts("calm", "memory.high", "memory.max", "pids.max"))
+    say("disk_limits", texts("calm", "io.max", "io.weight"))
 
 
 def memory() -> None:
@@ -82,6 +83,11 @@ def change() -> None:
     server.call("ReloadConfig")
     until(lambda _found: texts("calm", "pids.max")["pids.max"] == "max")
     say("rewritten", texts("calm", "memory.high", "memory.max", "memory.swap.max", "pids.max"))
+
+
+def disks() -> None:
+    """One that writes past the cache is held to its rate."""
+    say("writer", until(lambda found: found["writer"]["state"] == "completed")["writer"])
 
 
 def processors() -> None:
@@ -120,7 +126,7 @@ def below(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for step in (start, memory, processes, change, processors, pod):
+    for step in (start, memory, processes, change, disks, processors, pod):
         step()
     below("inner")
     below("container")

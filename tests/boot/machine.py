@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.boot import image
+from tests.boot import disk, image
 from tests.boot.hardware import CONSOLE, Hardware, kernel
 
 PATIENCE = 240.0
@@ -24,6 +24,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t cgroup2 cgroup /sys/fs/cgroup
+modprobe -a virtio_pci virtio_blk
 export PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1 PATH=/bin:/usr/bin ASYNCINIT_LOOP=$asyncinit_loop HOME=/root
 exec {image.PYTHON} -m asyncinit run --config /asyncinit.toml --log-format json -v
 """
@@ -32,7 +33,7 @@ exec {image.PYTHON} -m asyncinit run --config /asyncinit.toml --log-format json 
 class Machine:
     """A machine that was booted with `files` in its initramfs, and has switched itself off.
 
-    Of one `name` there is one in a test run: pytest's processes share what it wrote.
+    Of one `name` there is one in a test run: pytest's processes share what it wrote. It has one disk, /dev/vda.
     """
 
     def __init__(self, name: str, files: Mapping[str, str], loop: str, memory: int = 512) -> None:
@@ -46,8 +47,8 @@ class Machine:
 
     def _boot(self, folder: Path, files: Mapping[str, str], loop: str, memory: int) -> None:
         initramfs = folder / "initramfs.cpio"
-        image.make(initramfs, {"/init": _INIT, **files})
-        hardware = Hardware(memory, f"{CONSOLE} asyncinit_loop={loop}")
+        image.make(initramfs, {"/init": _INIT, **files}, modules=("virtio_pci", "virtio_blk"))
+        hardware = Hardware(memory, f"{CONSOLE} asyncinit_loop={loop}", [disk.make(folder / "disk.ext4")])
         unfinished = folder / "unfinished"
         with unfinished.open("wb") as output:
             process = subprocess.Popen(

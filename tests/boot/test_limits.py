@@ -6,6 +6,7 @@ One boot; a service, `check`, asks asyncinit and writes what it was told.
 from __future__ import annotations
 
 import textwrap
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,21 @@ SERVICES = {
     """,
     "bomb": 'command = ["python3", "/programs/bomb.py"]\nlimits = { pids_max = 20 }\n',
     "spin": 'command = ["python3", "/programs/spin.py"]\nlimits = { cpu_max = "10%" }\n',
+    # Two mebibytes at half a one a second: O_DIRECT, past the cache.
+    "writer": """
+        command = ["dd", "if=/dev/zero", "of=/dev/vda", "bs=64k", "count=32", "oflag=direct"]
+        type = "oneshot"
+        limits = { io_max = { "/dev/vda" = { write = "512K" } } }
+    """,
     "calm": """
         command = ["sleep", "1000"]
-        limits = { memory_high = "32M", memory_max = "64M", pids_max = 10, cpu_weight = 500 }
+        [limits]
+        memory_high = "32M"
+        memory_max = "64M"
+        pids_max = 10
+        cpu_weight = 500
+        io_weight = 500
+        io_max = { "/dev/vda" = { write = "512K", read_ops = 10 } }
     """,
     # An asyncinit that is not PID 1, in a cgroup that is not the root: it has to make way for its own services.
     "inner": """
@@ -152,7 +165,7 @@ def said(machine: Machine) -> dict[str, Any]:
 def test_limits_are_what_the_kernel_has(said: dict[str, Any]) -> None:
     """Each key is written, and only the controllers that are used are enabled."""
     assert said["written"] == {"memory.high": str(32 << 20), "memory.max": str(64 << 20), "pids.max": "10"}
-    assert set(said["controllers"]) == {"cpu", "memory", "pids"} | ({"io"} & set(said["controllers"]))
+    assert set(said["controllers"]) == {"cpu", "io", "memory", "pids"}
 
 
 def test_a_memory_hog_is_ended_and_named(machine: Machine, said: dict[str, Any]) -> None:
@@ -199,6 +212,17 @@ def test_a_fork_bomb_hurts_nobody_else_and_is_named(machine: Machine, said: dict
 def test_a_share_of_the_processors_is_kept_to(said: dict[str, Any]) -> None:
     """Who may have a tenth of one has to wait."""
     assert said["spin"]["cgroup"]["throttled_seconds"] > 0
+
+
+def test_the_use_of_a_disk_is_limited(machine: Machine, said: dict[str, Any]) -> None:
+    """Its rate is the kernel's to keep, so the writing took its time; its weight is set."""
+    (line,) = said["disk_limits"]["io.max"].splitlines()
+    assert line.split()[1:] == ["rbps=max", "wbps=524288", "riops=10", "wiops=max"]
+    assert "default 500" in said["disk_limits"]["io.weight"]
+    assert said["writer"]["state"] == "completed"
+    changes = [record for record in machine.records if record.get("service") == "writer" and record.get("state")]
+    times = {change["state"]: datetime.fromisoformat(change["time"]) for change in changes}
+    assert (times["completed"] - times["starting"]).total_seconds() > 2
 
 
 def test_a_changed_limit_holds_at_once(said: dict[str, Any]) -> None:
