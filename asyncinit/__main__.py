@@ -28,6 +28,8 @@ def main() -> int:
     if state:
         _take_over(state)
     words = sys.argv[1:]
+    if os.getpid() == 1:
+        _bring_up_machine(words)
     _run_alone(words[1:] if words[:1] == ["run"] else words)
     if not _becomes_init(words):
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _MASK_BEFORE)
@@ -55,6 +57,16 @@ def _take_over(state: str) -> NoReturn:
         fallback.run(f"cannot go on after the re-exec: {type(error).__name__}: {error}")
 
 
+def _bring_up_machine(words: list[str]) -> None:
+    """Be PID 1 of this machine, if it is one; never returns then."""
+    from asyncinit.machine.recognition import is_machine
+
+    if is_machine(words, sys.argv[0]):
+        from asyncinit.cli.boot import boot_machine
+
+        boot_machine(words)
+
+
 def _run_alone(words: list[str]) -> None:
     """Run `-- CMD` as its wrapper, if it is nothing else and there are no services; never returns then."""
     if "--" not in words:
@@ -72,7 +84,7 @@ def _run_alone(words: list[str]) -> None:
 
 def _becomes_init(words: list[str]) -> bool:
     """Tell whether this process is going to supervise: then its signals stay blocked."""
-    return os.getpid() == 1 or words[:1] in (["run"], ["--"])
+    return os.getpid() == 1 or words[:1] in (["run"], ["boot"], ["--"])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ def analyze(invocation: Invocation) -> int:
         sys.stdout.write(shutdown_plan(answer))
     elif view == "blame":
         sys.stdout.write(blame(answer))
+    elif view == "early":
+        sys.stdout.write(early_steps(answer))
     elif view == "critical-chain":
         sys.stdout.write(critical_chain(answer, words[0] if words else None))
     elif view == "plot":
@@ -64,14 +66,42 @@ def summary(answer: dict[str, Any]) -> str:
         head = f"still starting: {ready} of {count} ready, {', '.join(open_ones[:5])}"
         head += f" and {len(open_ones) - 5} more open" if len(open_ones) > 5 else " open"
     else:
-        head = f"started in {duration(answer['finished'])}: {ready} of {count} ready"
+        early = answer.get("early")
+        whole = answer["finished"] + (0.0 if early is None else early["loaded"])
+        since = " after the kernel's hand-over" if early is not None and early["kernel"] is not None else ""
+        head = f"started in {duration(whole)}{since}: {ready} of {count} ready"
     failed = [one["name"] for one in services if one["ready"] is None and one["ended"] is not None]
     if failed:
         head += f"; not up at first: {', '.join(failed[:5])}" + (f" and {len(failed) - 5} more" if failed[5:] else "")
+    head += "\n" + ("" if answer.get("early") is None else _parts(answer))
     chain = chain_to(services, None)
     if not chain:
-        return f"{head}\n"
-    return f"{head}\n\nwhat it waited for:\n{_chain_lines(chain)}"
+        return head
+    return f"{head}\nwhat it waited for:\n{_chain_lines(chain)}"
+
+
+def _parts(answer: dict[str, Any]) -> str:
+    """Return what the time of a machine's start consists of, before the services and with them."""
+    early, finished = answer["early"], answer["finished"]
+    kernel = [] if early["kernel"] is None else [f"kernel {duration(early['kernel'])} before that"]
+    parts = [f"{duration(early['begun'])} until asyncinit began"] if early["begun"] else []
+    parts += [f"{duration(early['done'] - early['begun'])} early steps"]
+    parts += [f"{duration(early['loaded'] - early['done'])} reading the program and the configuration"]
+    parts += [] if finished is None else [f"{duration(finished)} services"]
+    failed = [step["name"] for step in early["steps"] if step["failure"] is not None]
+    wrong = f"could not {', '.join(failed)}: see analyze early\n" if failed else ""
+    return f"{', '.join(parts)}{''.join(f' ({text})' for text in kernel)}\n{wrong}"
+
+
+def early_steps(answer: dict[str, Any]) -> str:
+    """Return what a machine did before its services, in order."""
+    early = answer.get("early")
+    if early is None:
+        return "asyncinit did not bring up this machine: there were no early steps\n"
+    rows = [("STEP", "BEGAN AFTER", "TOOK", "")]
+    for step in early["steps"]:
+        rows.append((step["name"], duration(step["began"]), duration(step["took"]), step["failure"] or ""))
+    return screen.table(rows)
 
 
 def blame(answer: dict[str, Any]) -> str:

@@ -29,29 +29,45 @@ _END = (
     Option("-f --force", "Do not stop services in order: end everything at once."),
 )
 
+_LOG_FORMAT = Option("--log-format", "How output is written.", "FORMAT", choices=("auto", "text", "json", "raw"))
+
+_HOW_MUCH = (
+    Option("-q --quiet", "Say less of what asyncinit does. Repeatable.", many=True),
+    Option("-v --verbose", "Say more of what asyncinit does.", many=True),
+)
+
 SOCKET = Option("--socket", "The control socket to use (a path, or @ and an abstract name).", "PATH")
 
+RUN = Command(
+    "run",
+    "run:run",
+    "Start the services and supervise them; with CMD, run CMD beside them or, without services, alone.\n\n"
+    "As PID 1 of a container, or anywhere else. Ends when nothing runs any more, on SIGTERM, or when CMD ends. "
+    '"asyncinit -- CMD" is the same as "asyncinit run -- CMD".',
+    (
+        _CONFIG,
+        _SERVICES,
+        Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
+        Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
+        _LOG_FORMAT,
+        *_HOW_MUCH,
+        Option("--scope", "Who of CMD's gets forwarded signals.", "WHO", choices=("process", "group", "tree")),
+        Option("--rewrite", "Send CMD signal TO when FROM arrives (TO 0: nothing). Repeatable.", "FROM:TO", many=True),
+        Option("--exit-code", "End with TO where the exit status would be FROM. Repeatable.", "FROM:TO", many=True),
+    ),
+    takes_command=True,
+)
+"""`asyncinit run`, which others of asyncinit's lives fall back on."""
+
 COMMANDS: tuple[Command, ...] = (
+    RUN,
     Command(
-        "run",
-        "run:run",
-        "Start the services and supervise them; with CMD, run CMD beside them or, without services, alone.\n\n"
-        "As PID 1 of a container, or anywhere else. Ends when nothing runs any more, on SIGTERM, or when CMD ends. "
-        '"asyncinit -- CMD" is the same as "asyncinit run -- CMD".',
-        (
-            _CONFIG,
-            _SERVICES,
-            Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
-            Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
-            Option("--log-format", "How output is written.", "FORMAT", choices=("auto", "text", "json", "raw")),
-            Option("-q --quiet", "Say less of what asyncinit does. Repeatable.", many=True),
-            Option("-v --verbose", "Say more of what asyncinit does.", many=True),
-            Option("--scope", "Who of CMD's gets forwarded signals.", "WHO", choices=("process", "group", "tree")),
-            Option(
-                "--rewrite", "Send CMD signal TO when FROM arrives (TO 0: nothing). Repeatable.", "FROM:TO", many=True
-            ),
-            Option("--exit-code", "End with TO where the exit status would be FROM. Repeatable.", "FROM:TO", many=True),
-        ),
+        "boot",
+        "boot:boot",
+        "Be PID 1 of a machine: make it ready, then start its services and supervise them for good.\n\n"
+        "The same as being called as /sbin/init by the kernel. Anywhere else (in a container, or not as PID 1) nothing "
+        "is mounted or set up, and it is what `run` is.",
+        (_CONFIG, _SERVICES, _LOG_FORMAT, *_HOW_MUCH),
         takes_command=True,
     ),
     Command(
@@ -254,10 +270,13 @@ COMMANDS: tuple[Command, ...] = (
         "analyze:analyze",
         "Tell how long the start took and who took it; how the time of a shutdown would be shared out.\n\n"
         "blame: services by the time that they took. critical-chain [NAME]: what the start, or NAME, waited for. "
-        "plot FILE: the start as a picture (SVG). shutdown: the plan of a shutdown that begins now.",
+        "early: what a machine did before its services. plot FILE: the start as a picture (SVG). "
+        "shutdown: the plan of a shutdown that begins now.",
         (_JSON,),
         (
-            Argument("view", "VIEW", 0, 1, services=False, choices=("blame", "critical-chain", "plot", "shutdown")),
+            Argument(
+                "view", "VIEW", 0, 1, services=False, choices=("blame", "critical-chain", "early", "plot", "shutdown")
+            ),
             Argument("words", "NAME|FILE"),
         ),
     ),

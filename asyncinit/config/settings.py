@@ -65,7 +65,10 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         dict[kinds.CodeKey, kinds.ExitCode],
         Meta(description="Maps asyncinit's own exit status, whatever its cause.", examples=[{"143": 0}]),
     ] = {}
-    keep_running: Annotated[bool, Meta(description="Stay when nothing is left to do.")] = False
+    keep_running: Annotated[
+        bool | UnsetType,
+        Meta(description="Stay when nothing is left to do.", extra={"default": "false; true on a machine"}),
+    ] = UNSET
     log_format: Annotated[
         Literal["auto", "text", "json", "raw"],
         Meta(description="How output is written; `auto`: coloured text on a terminal, text elsewhere."),

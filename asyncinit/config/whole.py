@@ -33,12 +33,20 @@ from asyncinit.config.spec import (
 )
 from asyncinit.config.templates import Services, expanded, filled_in, instantiate
 
+_UNUSABLE = "what is declared for it cannot be used"
+
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What came of reading: a configuration of all that is sound, and all problems, in order."""
+    """What came of reading: a configuration of all that is sound, and all problems, in order.
+
+    `left_out`: the services that are not sound, each with the reason. `start_lost`: nothing that [init] `start` names
+    is sound.
+    """
 
     configuration: Configuration
     problems: tuple[Problem, ...]
+    left_out: dict[str, str] = {}
+    start_lost: bool = False
 
     @property
     def errors(self) -> list[Problem]:
@@ -83,7 +91,8 @@ def assemble(
         files=tuple(found.files),
         templates=_usable(services, bad),
     )
-    return Loaded(configuration, in_order(_once(problems)))
+    start_lost = bool(found.settings.get("start")) and not configuration.init.start
+    return Loaded(configuration, in_order(_once(problems)), _left_out(specs, sound, bad), start_lost)
 
 
 def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
@@ -156,6 +165,20 @@ def _sound(specs: dict[str, ServiceSpec], bad: set[str | None]) -> dict[str, Ser
             return sound
         for name in lacking:
             del sound[name]
+
+
+def _left_out(specs: dict[str, ServiceSpec], sound: Collection[str], bad: set[str | None]) -> dict[str, str]:
+    """Return why each service that is not sound is left out."""
+    reasons = {name: _UNUSABLE for name in sorted(filter(None, bad)) if name not in specs}
+    for name, spec in sorted(specs.items()):
+        if name in sound:
+            continue
+        needs = [need for need in spec.requires + spec.binds_to + spec.log.loggers if need not in sound]
+        if name in bad or template_of(name) in bad or not needs:
+            reasons[name] = _UNUSABLE
+        else:
+            reasons[name] = f"it needs {needs[0]}, which is left out"
+    return reasons
 
 
 def _usable(services: Services, bad: Collection[str | None]) -> dict[str, tuple[str, ...]]:

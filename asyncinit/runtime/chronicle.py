@@ -13,6 +13,7 @@ from asyncinit.control.types import CgroupStatus
 from asyncinit.core.events import Announce
 from asyncinit.core.status import Code, State
 from asyncinit.linux.process import Usage
+from asyncinit.runtime.early_times import Early
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.tree.listing import Member
 
@@ -69,7 +70,7 @@ class Record(Struct):
     """What is remembered, as plain data: it is carried over a re-exec as it is.
 
     `begun` is when asyncinit began, `wall` the same by the wall clock, `finished` when nothing of its first start was
-    open any more.
+    open any more. `early`: the early steps of a machine, before that.
     """
 
     begun: float = 0.0
@@ -79,6 +80,7 @@ class Record(Struct):
     starts: dict[str, FirstStart] = field(default_factory=dict)
     outlived: dict[str, int] = field(default_factory=dict)
     strays_ended: int = 0
+    early: Early | None = None
 
 
 class Chronicle:

@@ -17,14 +17,15 @@ from msgspec.structs import replace
 
 from asyncinit import fallback, minimal
 from asyncinit.config import places
-from asyncinit.config.spec import Configuration, LogLevel
+from asyncinit.config.spec import LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
 from asyncinit.machine import last
-from asyncinit.runtime import handed
+from asyncinit.machine.boot import BroughtUp
+from asyncinit.runtime import early_times, handed
 from asyncinit.runtime.assembly import Assembly
-from asyncinit.runtime.configuring.reading import RunOptions, read_declared
+from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared, read_sound_part
 from asyncinit.runtime.reexec.state import State
 
 # Which loop is used where uvloop is installed; the tests run on both.
@@ -33,15 +34,18 @@ _LOOP_VARIABLE = "ASYNCINIT_LOOP"
 _LAST_WORDS = 0.5
 
 
-def run(options: RunOptions) -> NoReturn:
-    """Supervise until the end. All signals but the faults must be blocked already."""
+def run(options: RunOptions, brought_up: BroughtUp | None = None) -> NoReturn:
+    """Supervise until the end. All signals but the faults must be blocked already.
+
+    `brought_up`: how the early steps of a machine went.
+    """
     try:
         descriptors.open_standard()
         given = handed.taken()
         options = replace(options, handed=given is not None)
-        configuration, warnings = (given, ()) if given is not None else _read(options)
+        reading = Reading(given) if given is not None else _read(options)
         loop = _new_loop()
-        house = _begin(loop, options, configuration, warnings)
+        house = _begin(loop, options, reading, brought_up)
     except BaseException:
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
@@ -59,23 +63,35 @@ def go_on(state: State) -> NoReturn:
     _live(loop, house)
 
 
-def _read(options: RunOptions) -> tuple[Configuration, tuple[str, ...]]:
-    """Return the configuration and its warnings; where it cannot be used, say why and end."""
+def _read(options: RunOptions) -> Reading:
+    """Return the configuration and its warnings; where it cannot be used, say why and end.
+
+    A machine does not end: it comes up with what is sound.
+    """
+    if options.on_machine:
+        return read_sound_part(options)
     reading = read_declared(options)
     if reading.configuration is None:
         print("\n".join(reading.errors), file=sys.stderr, flush=True)
         os._exit(reading.status)
-    return reading.configuration, reading.warnings
+    return reading
 
 
 def _begin(
-    loop: asyncio.AbstractEventLoop, options: RunOptions, configuration: Configuration, warnings: tuple[str, ...]
+    loop: asyncio.AbstractEventLoop, options: RunOptions, reading: Reading, brought_up: BroughtUp | None
 ) -> Assembly:
     subreaper_problem = _become_subreaper()
-    house = Assembly(loop, configuration, options, project=_project(options))
-    house.settled.warnings = house.configured.warnings = warnings
-    for text in filter(None, (*warnings, subreaper_problem)):
+    assert reading.configuration is not None
+    house = Assembly(loop, reading.configuration, options, project=_project(options))
+    failures: tuple[str, ...] = ()
+    if brought_up is not None:
+        failures = brought_up.failures
+        house.chronicle.record.early = early_times.remembered(brought_up)
+    for text in filter(None, (*reading.errors, reading.astray)):
+        house.announcer.system(text, LogLevel.ERROR)
+    for text in filter(None, (*failures, *reading.warnings, subreaper_problem)):
         house.announcer.system(text, LogLevel.WARNING)
+    house.settled.warnings = house.configured.warnings = (*reading.errors, *reading.warnings)
     house.begin()
     return house
 

@@ -37,6 +37,7 @@ from asyncinit.core.shutdown_plan import plan
 from asyncinit.errors import SpawnError
 from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.process import is_subreaper
+from asyncinit.runtime import early_times
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.control.operations import RefusedError
 from asyncinit.runtime.crashes.store import CrashStore
@@ -142,7 +143,10 @@ class Insight:
             for name, start in record.starts.items()
             if name in self._engine.services
         ]
-        return StartupReply(begun=timestamp(record.wall), finished=since(record.finished), services=services)
+        early = None if record.early is None else early_times.told(record.early, record.begun)
+        return StartupReply(
+            begun=timestamp(record.wall), finished=since(record.finished), early=early, services=services
+        )
 
     def shutdown_plan(self) -> ShutdownPlanReply:
         """Return how the time would be shared out if a shutdown began now."""

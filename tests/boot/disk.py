@@ -25,9 +25,7 @@ def make(path: Path, mebibytes: int = 32, files: Mapping[str, str] | None = None
 
 def complaint(path: Path) -> str:
     """Return what `e2fsck` finds wrong, a journal that was not played back too: that disk was not unmounted."""
-    done = subprocess.run(
-        [str(program_path("e2fsck")), "-fn", str(path)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(program_path("e2fsck")), "-fn", str(path)], capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
     dirty = "skipping journal recovery" in text or "was not cleanly unmounted" in text
     return text if done.returncode or dirty else ""

@@ -80,6 +80,11 @@ class Archive:
         """Add a folder."""
         self._parents(f"{name}/x")
 
+    def device(self, name: str, major: int, minor: int) -> None:
+        """Add the node of a character device, for all."""
+        self._parents(name)
+        self._entry(name, stat.S_IFCHR | 0o666, b"", 0, (major, minor))
+
     def copy(self, path: Path | str, name: str) -> None:
         """Add a file of this machine, with its time: Python compares that with its compiled form's."""
         found = os.stat(path)
@@ -91,10 +96,10 @@ class Archive:
                 self._made.add(parent)
                 self._entry(parent, stat.S_IFDIR | 0o755, b"", 0)
 
-    def _entry(self, name: str, mode: int, data: bytes, changed: int) -> None:
+    def _entry(self, name: str, mode: int, data: bytes, changed: int, device: tuple[int, int] = (0, 0)) -> None:
         self._number += 1
         text = name.lstrip("/").encode() + b"\0"
-        fields = (self._number, mode, 0, 0, 1, changed, len(data), 0, 0, 0, 0, len(text), 0)
+        fields = (self._number, mode, 0, 0, 1, changed, len(data), 0, 0, *device, len(text), 0)
         self._file.write(b"070701" + b"".join(b"%08X" % field for field in fields) + text)
         self._pad()
         self._file.write(data)
@@ -135,6 +140,8 @@ def _fill(archive: Archive, program: str) -> None:
         if applet not in ("busybox", "init"):
             archive.link(f"/bin/{applet}", "busybox")
     archive.link("/sbin", "bin")
+    # Python reads this before its first line where the kernel has no good random numbers yet; without it, it ends.
+    archive.device("/dev/urandom", 1, 9)
     for folder in _FOLDERS:
         archive.folder(f"/{folder}")
     archive.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")

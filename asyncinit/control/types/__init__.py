@@ -37,6 +37,8 @@ from asyncinit.control.types.errors import (
     Refused,
 )
 from asyncinit.control.types.insight import (
+    EarlyStep,
+    EarlyTimes,
     ExecPlanParameters,
     ExecPlanReply,
     ExplainLink,
@@ -153,6 +155,8 @@ TYPES: dict[str, type] = {
     "ResourceUse": ResourceUse,
     "LeftOver": LeftOver,
     "CrashReport": CrashReport,
+    "EarlyStep": EarlyStep,
+    "EarlyTimes": EarlyTimes,
     "StartTimes": StartTimes,
     "StopShare": StopShare,
     "GraphNode": GraphNode,
@@ -217,6 +221,8 @@ __all__ = [
     "CrashReport",
     "LeftOver",
     "ResourceUse",
+    "EarlyStep",
+    "EarlyTimes",
     "StartTimes",
     "StartupReply",
     "StopShare",

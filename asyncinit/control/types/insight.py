@@ -48,11 +48,36 @@ class StartTimes(Wire, frozen=True):
     after: list[str]
 
 
+class EarlyStep(Wire, frozen=True):
+    """One early step of a machine, in seconds as in EarlyTimes; `failure` null: it went well."""
+
+    name: str
+    began: float
+    took: float
+    failure: str | None
+
+
+class EarlyTimes(Wire, frozen=True):
+    """What a machine did before its services, in seconds since the kernel handed over to user space.
+
+    `kernel`: what the kernel itself took until then, null where it has not told: then all is since the early steps
+    began. `begun`: they began; until then an initramfs may have run, and the interpreter started. `done`: they were
+    over. `loaded`: the program and the configuration were read, and the services' turn came (`begun` of Startup).
+    """
+
+    kernel: float | None
+    begun: float
+    done: float
+    loaded: float
+    steps: list[EarlyStep]
+
+
 class StartupReply(Wire, frozen=True):
-    """Reply of Startup: `finished` null while the first start goes on."""
+    """Reply of Startup: `finished` null while the first start goes on; `early` null where there is no machine."""
 
     begun: str
     finished: float | None
+    early: EarlyTimes | None
     services: list[StartTimes]
 
 

@@ -16,6 +16,7 @@ from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import NO_INSTANCES, NONE, Configuration, InitSpec, Instances, LogFormat, LogLevel
 from asyncinit.core.outcome import BAD_CONFIGURATION, USAGE
 from asyncinit.errors import AsyncinitError
+from asyncinit.runtime.at_start import chosen
 from asyncinit.runtime.main_command import with_command
 from asyncinit.wrapper.options import UsageError, parse_grace
 
@@ -26,11 +27,12 @@ _LEVELS = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
 class RunOptions(Struct, frozen=True):
     """What `asyncinit run` was told; `verbosity` counts -v less -q, `log_format` None is the configuration's.
 
-    `mode` is what asyncinit runs; who starts it says so, and a re-exec carries it over. `handed`: an asyncinit outside
-    has declared all.
+    `mode` is what asyncinit runs; who starts it says so, and a re-exec carries it over. `target` is started in
+    the place of what [init] start names. `handed`: an asyncinit outside has declared all.
     """
 
     mode: Mode = Mode.CONTAINER
+    target: str | None = None
     config: str | None = None
     services: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -51,13 +53,38 @@ class RunOptions(Struct, frozen=True):
 class Reading(Struct, frozen=True):
     """What came of it: a configuration with its warnings, or (`configuration` None) all that is wrong, a line each.
 
-    `status` is the exit status of a start that is refused for it.
+    `status` is the exit status of a start that is refused for it. With `sound_part` there is always a configuration, of
+    what is sound, and beside it what is wrong; `astray` says why what should be started is not known then.
     """
 
     configuration: Configuration | None = None
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     status: int = BAD_CONFIGURATION
+    astray: str = ""
+
+
+def read_sound_part(options: RunOptions) -> Reading:
+    """Read the files of a machine, which has to come up with what is sound; never raises for what is in them."""
+    try:
+        loaded = read(options.config, options.services, options.mode)
+    except AsyncinitError as error:
+        return Reading(Configuration(InitSpec(keep_running=True), {}), errors=(str(error),), astray=str(error))
+    errors = tuple(map(str, loaded.errors))
+    errors += tuple(f"{name} is left out: {reason}" for name, reason in loaded.left_out.items())
+    warnings = tuple(str(one) for one in loaded.problems if one not in loaded.errors)
+    configuration, astray = loaded.configuration, ""
+    try:
+        configuration = replace(configuration, init=_settings(configuration, options))
+    except UsageError as error:
+        errors += (str(error),)
+    if options.target is not None and options.target not in configuration.services:
+        astray = f"there is no {options.target} to start, as the kernel command line wants it"
+    elif options.target is None and loaded.start_lost:
+        astray = "nothing of what [init] start names can be used"
+    elif not chosen(configuration):
+        astray = "there is no service to start: none is declared, or none of them is enabled"
+    return Reading(configuration, warnings, errors, astray=astray)
 
 
 def read_declared(options: RunOptions, main: str | None = None, instances: Instances = NO_INSTANCES) -> Reading:
@@ -79,7 +106,7 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
         origin = configuration.services[main].origin
         return Reading(errors=(f"{origin}: {main} cannot be added: it is the name of the command that runs",))
     try:
-        configuration = replace(configuration, init=_settings(configuration.init, options))
+        configuration = replace(configuration, init=_settings(configuration, options))
     except UsageError as error:
         return Reading(errors=(f"asyncinit: {error}",), status=USAGE)
     if options.command:
@@ -87,13 +114,15 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
     return Reading(configuration, tuple(str(problem) for problem in loaded.problems))
 
 
-def _settings(init: InitSpec, options: RunOptions) -> InitSpec:
+def _settings(configuration: Configuration, options: RunOptions) -> InitSpec:
     """Lay the command line and the environment over [init]; raises UsageError."""
+    init = configuration.init
     text = os.environ.get(_GRACE_VARIABLE, "")
     grace = NONE if text == "none" else parse_grace(text)
     level = _LEVELS.index(init.log_level) + options.verbosity
     return replace(
         init,
+        start=(options.target,) if options.target in configuration.services else init.start,
         shutdown_timeout=init.shutdown_timeout if grace is None else grace,
         log_format=LogFormat(options.log_format) if options.log_format else init.log_format,
         log_level=_LEVELS[max(0, min(level, len(_LEVELS) - 1))],

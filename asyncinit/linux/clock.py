@@ -1,0 +1,28 @@
+"""The machine's clocks: the real-time clock that runs without power, and setting the system's; knows no policy."""
+
+from __future__ import annotations
+
+import calendar
+import fcntl
+import os
+import struct
+import time
+
+_RTC_RD_TIME = 0x80247009  # <linux/rtc.h>
+_RTC_TIME = struct.Struct("=9i")  # struct rtc_time: seconds to the year, as struct tm
+
+
+def read_rtc(path: str = "/dev/rtc0") -> float:
+    """Return what the hardware clock says, taken as UTC; raises OSError (EINVAL: it has lost its time)."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        answer = fcntl.ioctl(fd, _RTC_RD_TIME, bytes(_RTC_TIME.size))
+    finally:
+        os.close(fd)
+    second, minute, hour, day, month, year, *_ = _RTC_TIME.unpack(answer)
+    return float(calendar.timegm((1900 + year, 1 + month, day, hour, minute, second)))
+
+
+def set_clock(moment: float) -> None:
+    """Set the system's clock; raises OSError. Monotonic clocks go on."""
+    time.clock_settime(time.CLOCK_REALTIME, moment)

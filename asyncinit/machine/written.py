@@ -1,0 +1,29 @@
+"""A small file that is whole after any crash: the old content or the new one; knows none of them."""
+
+from __future__ import annotations
+
+import os
+
+
+def replace_file(path: str, data: bytes, mode: int) -> None:
+    """Write a file anew, to the disk, with `mode`; raises OSError, and the old file is there then as it was."""
+    unfinished = f"{path}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(unfinished, flags, 0o600)
+    try:
+        try:
+            os.fchmod(fd, mode)
+            while data:
+                data = data[os.write(fd, data) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(unfinished, path)
+    except OSError:
+        os.unlink(unfinished)
+        raise
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
