@@ -25,7 +25,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "minimal": set(),
-    "fallback": {"linux", "minimal"},
+    "fallback": {"linux", "machine", "minimal"},
     "simple_init": {"linux", "minimal"},
     "linux": {"errors"},
     "config": {"errors"},
@@ -116,6 +116,7 @@ WAITERS = {
     "machine.programs.child": "runs in programs of their own, never in PID 1",
     "machine.programs.network": "the same",
     "machine.child": "runs before the loop and after it, where nobody else waits",
+    "machine.stand_in": "is PID 1 where asyncinit is not, and reaps for it",
     "cli.joining": "runs outside, in front of a PID namespace that it has joined",
     "runtime.sandbox.placing": "runs in a forked helper, and waits for a child of that",
     "linux.user_namespaces": "runs in a forked child, and waits for a child of that",
@@ -124,6 +125,7 @@ WAITERS = {
 }
 MAY_SLEEP = {
     "minimal": "the reaper of last resort, when even waiting for a signal fails",
+    "machine.stand_in": "a pause between two tries, where nothing runs but a shell",
     "runtime.output.buffer": "the last flush, after the loop, to a reader that is slow",
 }
 LONG_FUNCTIONS: dict[str, str] = {}

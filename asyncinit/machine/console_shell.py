@@ -1,0 +1,157 @@
+"""A shell on the machine's consoles for a person who has to look after it; decides neither when nor for how long.
+
+Each console gets a process with a session of its own and the console as its controlling terminal, so that ^C and job
+control work. It is `sulogin` where there is one and root has a password to ask for, else root's shell. Whoever does not
+want that (a console that strangers reach) says `rescue_shell = false` in [init]; that line is looked for in the text,
+because the file may be what is broken.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import signal
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from asyncinit.linux import signals, terminal
+from asyncinit.linux.close_range import close_all_but
+from asyncinit.linux.oom_score import own_score
+
+_SULOGIN = ("/sbin/sulogin", "/usr/sbin/sulogin", "/bin/sulogin", "/usr/bin/sulogin")
+_SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CONFIGURATION = "etc/asyncinit/asyncinit.toml"
+_REFUSED = re.compile(r"^\s*(?:init\s*\.\s*)?rescue_shell\s*=\s*false\b", re.M)
+_LOCKED = ("!", "*")
+
+
+class Program(NamedTuple):
+    """What is executed: `path` with `words`."""
+
+    path: str
+    words: tuple[str, ...]
+
+
+def consoles(active: str = "/sys/class/tty/console/active") -> list[str]:
+    """Return the devices of the consoles that the kernel writes to, the first of them the last of `console=`."""
+    try:
+        with open(active, encoding="ascii") as file:
+            names = file.read().split()
+    except (OSError, ValueError):
+        names = []
+    places = [f"/dev/{name}" for name in reversed(names)]
+    return [place for place in places if os.path.exists(place)] or ["/dev/console"]
+
+
+def program(root: str = "/") -> Program | None:
+    """Return what lets a person in; None: the configuration says that nobody is, or there is no shell."""
+    if _REFUSED.search(_text(root, _CONFIGURATION)):
+        return None
+    name, password, shell = _root(root)
+    if name and password and not password.startswith(_LOCKED):
+        for path in _SULOGIN:
+            if os.access(root + path, os.X_OK):
+                return Program(path, (path,))
+    for path in (shell, *_SHELLS):
+        if path and os.access(root + path, os.X_OK):
+            return Program(path, (f"-{os.path.basename(path)}",))  # a login shell: it reads /etc/profile
+    return None
+
+
+def start(device: str, what: Program, text: str) -> int:
+    """Run a program on a console, below a text that says why; return its pid. Raises OSError."""
+    with own_score.given_back():
+        pid = os.fork()
+    if pid == 0:
+        _become(device, what, text)
+    return pid
+
+
+def hang_up(pids: Sequence[int]) -> None:
+    """End the sessions of such programs, which are our children."""
+    for number in (signal.SIGHUP, signal.SIGCONT, signal.SIGKILL):
+        for pid in pids:
+            try:
+                os.killpg(pid, number)
+            except OSError:
+                pass
+
+
+def _become(device: str, what: Program, text: str) -> NoReturn:
+    try:
+        gc.disable()  # no destructor of what our parent has open may run here
+        os.setsid()
+        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # a serial line would wait for its carrier
+        os.set_blocking(fd, True)
+        terminal.make_controlling(fd, steal=os.geteuid() == 0)
+        _make_sane(fd)
+        for number in (0, 1, 2):
+            os.dup2(fd, number)
+        close_all_but()
+        os.write(1, text.encode(errors="replace"))
+        os.chdir("/root" if os.path.isdir("/root") else "/")
+        signals.reset_in_child()
+        os.execve(what.path, what.words, _environment(device, what))
+    except BaseException as error:
+        try:
+            os.write(2, f"asyncinit: cannot run {what.path} on {device}: {error}\n".encode(errors="replace"))
+        except OSError:
+            pass
+    finally:
+        os._exit(127)
+
+
+def _environment(device: str, what: Program) -> dict[str, str]:
+    screen = re.fullmatch(r"/dev/(tty\d+|console)", device)
+    return {
+        "HOME": "/root",
+        "LOGNAME": "root",
+        "USER": "root",
+        "PATH": _PATH,
+        "SHELL": what.path,
+        "TERM": os.environ.get("TERM") or ("linux" if screen else "vt220"),
+    }
+
+
+def _make_sane(fd: int) -> None:
+    """Have the terminal show what is typed, whatever was there before has made of it."""
+    import termios
+
+    try:
+        flags = termios.tcgetattr(fd)
+        flags[0] = (flags[0] | termios.ICRNL | termios.IXON) & ~(termios.INLCR | termios.IGNCR)
+        flags[1] |= termios.OPOST | termios.ONLCR
+        flags[2] |= termios.CREAD
+        flags[3] |= termios.ISIG | termios.ICANON | termios.ECHO | termios.ECHOE | termios.ECHOK | termios.IEXTEN
+        termios.tcsetattr(fd, termios.TCSANOW, flags)
+    except termios.error:
+        pass  # it is no terminal in the full sense; the shell may do all the same
+
+
+def _root(root: str) -> tuple[str, str, str]:
+    """Return root's name, password and shell, as far as they are known."""
+    fields = _line(root, "etc/passwd")
+    if len(fields) < 7:
+        return "", "", ""
+    password = fields[1]
+    if password == "x":
+        shadow = _line(root, "etc/shadow")
+        password = shadow[1] if len(shadow) > 1 else ""
+    return fields[0], password, fields[6]
+
+
+def _line(root: str, path: str) -> list[str]:
+    for line in _text(root, path).splitlines():
+        if line.startswith("root:"):
+            return line.split(":")
+    return []
+
+
+def _text(root: str, path: str) -> str:
+    try:
+        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

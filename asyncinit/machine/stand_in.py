@@ -1,0 +1,228 @@
+"""PID 1 of a machine where asyncinit cannot be it: reap, keep a shell on the consoles, and end the machine when asked.
+
+It needs neither a loop nor a configuration, and is imported before what may be broken. Two lives: `run` for good, after
+asyncinit has failed once too often, and `attend` for as long as somebody looks after a boot that failed. What the usual
+commands send ends the machine here too, by the shortest way that keeps its files: TERM, KILL, sync, reboot(2).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from asyncinit import minimal
+from asyncinit.linux import reboot
+from asyncinit.linux.reboot import How
+from asyncinit.machine import console_shell
+from asyncinit.machine.child import within
+from asyncinit.machine.console_shell import Program
+
+ORDERS: dict[int, How] = {
+    signal.SIGINT: How.RESTART,  # ctrl-alt-del
+    signal.SIGTERM: How.RESTART,  # busybox
+    signal.SIGUSR1: How.HALT,
+    signal.SIGUSR2: How.POWER_OFF,
+    signal.SIGPWR: How.POWER_OFF,
+    # systemd's, each in order and at once: here they are the same.
+    **{signal.SIGRTMIN + base + 3: How.HALT for base in (0, 10)},
+    **{signal.SIGRTMIN + base + 4: How.POWER_OFF for base in (0, 10)},
+    **{signal.SIGRTMIN + base + 5: How.RESTART for base in (0, 10)},
+    **{signal.SIGRTMIN + base + 6: How.RESTART for base in (0, 10)},
+}
+"""What asks for the machine's end."""
+
+_GRACE = 5.0  # from TERM to KILL
+_KILLED = 1.0  # for what was killed to go
+_SYNC = 15.0  # for what is written to be on the disks
+_LAST = 10.0  # for reboot(2) to be done; then the kernel is asked in another way
+_AGAIN = 2.0  # from the start of a shell to that of the next: one that cannot run must not spin
+_REAP_AT_ONCE = 256  # then a look at the signals
+_WORDS = {How.RESTART: "rebooting", How.POWER_OFF: "switching off", How.HALT: "halting"}
+_KEYS = {How.RESTART: "sub", How.POWER_OFF: "suo", How.HALT: "su"}
+
+
+def run(reason: str) -> NoReturn:
+    """Say why, and be PID 1 of this machine until somebody ends it; never returns, never raises."""
+    say(f"asyncinit: {reason}")
+    say("asyncinit: nothing is supervised any more; what runs goes on. A shell is on the console: reboot when done")
+    text = (
+        f"\nasyncinit has failed and supervises nothing any more: {reason}\n"
+        "What ran goes on running. `reboot` (or ctrl-alt-del) ends this machine in good order.\n\n"
+    )
+    while True:
+        try:
+            attend(text, respawn=True)
+        except BaseException as error:
+            say(f"asyncinit: {type(error).__name__}: {error}")
+        pause(_AGAIN)
+
+
+def attend(
+    text: str,
+    *,
+    respawn: bool = False,
+    seconds: float = math.inf,
+    devices: Sequence[str] | None = None,
+    what: Program | None = None,
+    order: Callable[[How], None] | None = None,
+) -> None:
+    """Have a shell on each console, below `text`, and reap all, until one of them has ended; with `respawn` for ever.
+
+    Returns after `seconds` in any case, and at once where nobody may be let in and no time is given. `devices`, `what`
+    and `order` (what is done when somebody asks for the machine's end, in the place of `end`) are for the tests.
+    """
+    until = time.monotonic() + seconds
+    shells = _Shells(devices, what, text)
+    while True:
+        _block()
+        due = shells.start()
+        ended, more = shells.take(reap())
+        over = time.monotonic() >= until or (not respawn and (ended or (not shells and until == math.inf)))
+        if over:
+            shells.hang_up()
+            return
+        number = _next_signal(0.0 if ended or more else min(due, until) - time.monotonic())
+        if number in ORDERS:
+            shells.hang_up()
+            (order or end)(ORDERS[number])
+
+
+class _Shells:
+    """The shells on all consoles: which run, and when each that has ended is started again."""
+
+    def __init__(self, devices: Sequence[str] | None, what: Program | None, text: str) -> None:
+        self._what = what or console_shell.program()
+        self._text = text
+        wanted = () if self._what is None else devices or console_shell.consoles()
+        self._due = dict.fromkeys(wanted, -math.inf)
+        self._running: dict[int, str] = {}
+        self._begun: dict[int, float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._due or self._running)
+
+    def start(self) -> float:
+        """Start those that are due; return when the next one is."""
+        now = time.monotonic()
+        for device in [device for device, due in self._due.items() if due <= now]:
+            assert self._what is not None
+            try:
+                pid = console_shell.start(device, self._what, self._text)
+            except OSError:
+                self._due[device] = now + _AGAIN  # no process: perhaps later
+                continue
+            del self._due[device]
+            self._running[pid], self._begun[pid] = device, now
+        return min(self._due.values(), default=math.inf)
+
+    def take(self, reaped: tuple[list[int], bool]) -> tuple[bool, bool]:
+        """Take who has ended; return whether a shell was among them, and whether there may be more to reap."""
+        pids, more = reaped
+        ended = [pid for pid in pids if pid in self._running]
+        for pid in ended:
+            self._due[self._running.pop(pid)] = self._begun.pop(pid) + _AGAIN
+        return bool(ended), more
+
+    def hang_up(self) -> None:
+        """End those that run."""
+        console_shell.hang_up(list(self._running))
+
+
+def reap() -> tuple[list[int], bool]:
+    """Reap those that have ended, not all of a storm of them; return their pids, and whether there may be more."""
+    pids: list[int] = []
+    while len(pids) < _REAP_AT_ONCE:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | minimal.WALL)
+        except ChildProcessError:
+            return pids, False
+        if ended is None:
+            return pids, False
+        pids.append(ended.si_pid)
+    return pids, True
+
+
+def end(how: How) -> NoReturn:
+    """End this machine: TERM, KILL, sync, reboot(2); never returns, never raises."""
+    say(f"asyncinit: {_WORDS[how]}")
+    for step in (_stop_all, _kill_all, _sync, lambda: _leave(how)):
+        try:
+            step()
+        except BaseException as error:
+            say(f"asyncinit: {type(error).__name__}: {error}")
+    while True:
+        pause(_AGAIN)
+        reap()
+
+
+def _stop_all() -> None:
+    minimal.signal_all(signal.SIGTERM)
+    minimal.signal_all(signal.SIGCONT)
+    _await_all(_GRACE)
+
+
+def _kill_all() -> None:
+    minimal.kill_all()
+    _await_all(_KILLED)
+
+
+def _sync() -> None:
+    if not within(_SYNC, os.sync).well:
+        say(f"asyncinit: a disk does not answer within {_SYNC:g} s")
+
+
+def _leave(how: How) -> None:
+    # The kernel ends who asks for what this machine cannot do, and PID 1 must not end.
+    within(_LAST, lambda: reboot.reboot(how))
+    for key in _KEYS[how]:
+        reboot.press(reboot.open_sysrq(), key)
+        pause(_AGAIN)
+
+
+def _await_all(seconds: float) -> None:
+    """Reap until nothing is left below us, for so long at most."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and minimal.descendants():
+        _next_signal(min(0.2, until - time.monotonic()))
+        reap()
+
+
+def _block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, minimal.CATCHABLE)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored it would swallow each end
+
+
+def _next_signal(seconds: float) -> int:
+    """Return the next signal, or 0 after so many seconds."""
+    if seconds == math.inf:
+        return signal.sigwaitinfo(minimal.CATCHABLE).si_signo
+    info = signal.sigtimedwait(minimal.CATCHABLE, max(0.0, seconds))
+    return 0 if info is None else info.si_signo
+
+
+def pause(seconds: float) -> None:
+    """Let time go by; whatever comes meanwhile waits."""
+    try:
+        time.sleep(seconds)
+    except BaseException:
+        pass
+
+
+def say(text: str) -> None:
+    """Write a line where our errors go, without waiting for a console that stands still; never raises."""
+    for path in ("/proc/self/fd/2", "/dev/console"):
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            os.write(fd, f"{text}\n".encode(errors="replace"))
+        except OSError:
+            pass  # nobody takes it
+        finally:
+            os.close(fd)
+        return
