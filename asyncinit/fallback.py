@@ -11,6 +11,7 @@ import sys
 
 from asyncinit import minimal
 from asyncinit.linux import descriptors
+from asyncinit.machine import recognition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ STATUS = 70  # core.outcome.INTERNAL_ERROR, which is out of reach here
 _TIOCGPTN = 0x80045430  # asm-generic/ioctls.h; only the master of a pseudo-terminal knows its number
 _CHUNK = 64 * 1024
 
+if recognition.is_first():  # now, before what may be broken; elsewhere nobody needs it
+    from asyncinit.machine import stand_in
+
 
 def run(reason: str) -> "NoReturn":
-    """Say why, and be the smallest loop until all is over; never raises."""
+    """Say why, and be the smallest loop until all is over, on a machine with a shell; never raises."""
+    if recognition.is_first():
+        _read_on()
+        stand_in.run(reason)
     try:
         print(f"asyncinit: {reason}", file=sys.stderr)
         print(
@@ -32,15 +39,19 @@ def run(reason: str) -> "NoReturn":
         )
     except BaseException:
         pass  # nobody hears it
-    try:
-        _read_on()
-    except BaseException:
-        pass
+    _read_on()
     minimal.run(status=STATUS)
 
 
 def _read_on() -> None:
-    """Close all that is of no use to anybody now, and have a child copy what services write to our output."""
+    """Close all that is of no use to anybody now, and have a child copy what services write; never raises."""
+    try:
+        _hand_outputs_on()
+    except BaseException:
+        pass
+
+
+def _hand_outputs_on() -> None:
     ours = descriptors.inherited()
     outputs = find_outputs(ours)
     for fd in set(ours).difference(outputs):

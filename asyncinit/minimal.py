@@ -46,7 +46,7 @@ def run(
     when no child is left (`status` is ours then).
     What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
     descriptor `report` before its pid is free again: "PID CODE 0 0" or "PID 0 SIGNAL CORE" (1: dumped) and a newline.
-    PID 1 of a machine never leaves: that would be a kernel panic.
+    PID 1 of a machine never leaves, for that would be a kernel panic: it has the kernel reboot when it was told to end.
     """
     state = {"status": status, "ending": end or (main is not None and not _is_child(main)), "unheard": False}
     kill_at: float | None = None
@@ -57,7 +57,7 @@ def run(
             childless, more = _reap(main, report, state)
             state["ending"] |= state["unheard"]
             if (childless and (state["ending"] or not stay)) or (kill_at and time.monotonic() > kill_at + _LAST_WAIT):
-                _leave(int(state["status"]))
+                _leave(int(state["status"]), bool(state["ending"]))
             if state["ending"] and kill_at is None:
                 signal_all(_signal.SIGTERM)
                 signal_all(_signal.SIGCONT)
@@ -136,10 +136,15 @@ def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> "t
     return False, True
 
 
-def _leave(status: int) -> None:
-    """End this process, but never the machine."""
+def _leave(status: int, ending: bool) -> None:
+    """End this process, or what is a machine's: that is rebooted, with what was written on its disks."""
     if os.getpid() != 1 or owns_pid_namespace():
         os._exit(status & 0xFF)
+    if ending:
+        fd = os.open("/proc/sysrq-trigger", os.O_WRONLY | os.O_CLOEXEC)
+        for key in (b"s", b"u", b"b"):  # sync, all read-only, boot
+            os.write(fd, key)
+            time.sleep(_LAST_WAIT)
     _signal.sigwaitinfo(CATCHABLE)
 
 

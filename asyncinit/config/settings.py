@@ -136,6 +136,13 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     watchdog_device: Annotated[
         kinds.File, Meta(description="Its device. One that is not there yet is looked for as services come up.")
     ] = "/dev/watchdog0"
+    rescue_shell: Annotated[
+        bool,
+        Meta(
+            description="Whether a [machine in trouble](../guides/rescue.md#who-is-let-in) lets in whoever is at its "
+            "console."
+        ),
+    ] = True
     spawn: Annotated[
         Literal["auto", "posix_spawn", "fork"],
         Meta(description="How processes are made; `auto` picks for each service."),

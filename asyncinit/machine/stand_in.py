@@ -2,7 +2,7 @@
 
 It needs neither a loop nor a configuration, and is imported before what may be broken. Two lives: `run` for good, after
 asyncinit has failed once too often, and `attend` for as long as somebody looks after a boot that failed. What the usual
-commands send ends the machine here too, by the shortest way that keeps its files: TERM, KILL, sync, reboot(2).
+commands send ends the machine here too, by the last steps, or where these are broken by the shortest way.
 """
 
 from __future__ import annotations
@@ -31,18 +31,16 @@ ORDERS: dict[int, How] = {
     **{signal.SIGRTMIN + base + 3: How.HALT for base in (0, 10)},
     **{signal.SIGRTMIN + base + 4: How.POWER_OFF for base in (0, 10)},
     **{signal.SIGRTMIN + base + 5: How.RESTART for base in (0, 10)},
-    **{signal.SIGRTMIN + base + 6: How.RESTART for base in (0, 10)},
+    **{signal.SIGRTMIN + base + 6: How.KEXEC for base in (0, 10)},
 }
 """What asks for the machine's end."""
 
-_GRACE = 5.0  # from TERM to KILL
-_KILLED = 1.0  # for what was killed to go
 _SYNC = 15.0  # for what is written to be on the disks
 _LAST = 10.0  # for reboot(2) to be done; then the kernel is asked in another way
 _AGAIN = 2.0  # from the start of a shell to that of the next: one that cannot run must not spin
 _REAP_AT_ONCE = 256  # then a look at the signals
-_WORDS = {How.RESTART: "rebooting", How.POWER_OFF: "switching off", How.HALT: "halting"}
-_KEYS = {How.RESTART: "sub", How.POWER_OFF: "suo", How.HALT: "su"}
+_ACTIONS = {How.RESTART: "reboot", How.POWER_OFF: "poweroff", How.HALT: "halt", How.KEXEC: "kexec"}
+_KEYS = {How.RESTART: "sub", How.POWER_OFF: "suo", How.HALT: "su", How.KEXEC: "sub"}
 
 
 def run(reason: str) -> NoReturn:
@@ -147,27 +145,21 @@ def reap() -> tuple[list[int], bool]:
 
 
 def end(how: How) -> NoReturn:
-    """End this machine: TERM, KILL, sync, reboot(2); never returns, never raises."""
-    say(f"asyncinit: {_WORDS[how]}")
-    for step in (_stop_all, _kill_all, _sync, lambda: _leave(how)):
+    """End this machine by the last steps, or where these cannot be taken by the shortest way; never returns."""
+    try:
+        from asyncinit.config.spec import PowerAction  # not before: this may be what is broken
+        from asyncinit.machine import last
+
+        last.go(PowerAction(_ACTIONS[how]))
+    except BaseException as error:
+        say(f"asyncinit: cannot take the last steps: {type(error).__name__}: {error}")
+    for step in (minimal.kill_all, _sync, lambda: _leave(how)):
         try:
             step()
         except BaseException as error:
             say(f"asyncinit: {type(error).__name__}: {error}")
     while True:
         pause(_AGAIN)
-        reap()
-
-
-def _stop_all() -> None:
-    minimal.signal_all(signal.SIGTERM)
-    minimal.signal_all(signal.SIGCONT)
-    _await_all(_GRACE)
-
-
-def _kill_all() -> None:
-    minimal.kill_all()
-    _await_all(_KILLED)
 
 
 def _sync() -> None:
@@ -177,18 +169,10 @@ def _sync() -> None:
 
 def _leave(how: How) -> None:
     # The kernel ends who asks for what this machine cannot do, and PID 1 must not end.
-    within(_LAST, lambda: reboot.reboot(how))
+    within(_LAST, reboot.reboot, how)
     for key in _KEYS[how]:
         reboot.press(reboot.open_sysrq(), key)
         pause(_AGAIN)
-
-
-def _await_all(seconds: float) -> None:
-    """Reap until nothing is left below us, for so long at most."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and minimal.descendants():
-        _next_signal(min(0.2, until - time.monotonic()))
-        reap()
 
 
 def _block() -> None:
