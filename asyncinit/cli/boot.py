@@ -41,12 +41,15 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
     os.environ.setdefault("PATH", _PATH)
     from asyncinit.machine.boot import bring_up
     from asyncinit.machine.boot_log import BootLog
+    from asyncinit.machine.emergency import emergency
     from asyncinit.machine.system import System
 
     system = System(arguments=words[1:] if words[:1] == ["boot"] else words, unopened=unopened)
     log = BootLog()
-    brought_up = bring_up(system, log, lambda _reason: None)
+    brought_up = bring_up(system, log, emergency)
     log.close()
+    if system.words.emergency:
+        emergency("the kernel command line asks for it")
     from asyncinit.config.resolve import Mode
     from asyncinit.runtime import entry
     from asyncinit.runtime.configuring.reading import RunOptions
