@@ -83,7 +83,8 @@ def _become(device: str, what: Program, text: str) -> NoReturn:
     try:
         gc.disable()  # no destructor of what our parent has open may run here
         os.setsid()
-        fd = _open(device)
+        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # a serial line would wait for its carrier
+        os.set_blocking(fd, True)
         terminal.make_controlling(fd, steal=os.geteuid() == 0)
         _make_sane(fd)
         for number in (0, 1, 2):
@@ -100,18 +101,6 @@ def _become(device: str, what: Program, text: str) -> NoReturn:
             pass
     finally:
         os._exit(127)
-
-
-def _open(device: str) -> int:
-    """Open a console; where that cannot be, because /dev is not there yet, take the one that the kernel gave us."""
-    try:
-        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # a serial line would wait for its carrier
-    except OSError:
-        if not os.isatty(0):
-            raise
-        return 0
-    os.set_blocking(fd, True)
-    return fd
 
 
 def _environment(device: str, what: Program) -> dict[str, str]:

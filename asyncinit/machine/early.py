@@ -10,6 +10,7 @@ from asyncinit.linux.network import bring_up
 from asyncinit.linux.reboot import take_ctrl_alt_del
 from asyncinit.machine import clock, console, devices, naming, seed, sysctl
 from asyncinit.machine.api_file_systems import mounting_steps
+from asyncinit.machine.booted import say_booted
 from asyncinit.machine.step import Step
 from asyncinit.machine.system import System
 
@@ -26,6 +27,10 @@ def _take_console(system: System) -> str:
 
 def _loopback(_system: System) -> None:
     bring_up("lo")
+
+
+def _leave_sign(system: System) -> None:
+    say_booted(system.root)
 
 
 def _ctrl_alt_del(_system: System) -> None:
@@ -45,6 +50,7 @@ EARLY: tuple[Step[System], ...] = (
     Step("make the links of /dev", "`/dev/stdin`, `/dev/fd` and the like.", devices.make_links),
     Step("open the console", "Standard input and output, where the kernel gave none.", _take_console),
     Step("make the folders of /run", "`/run/lock`, open to all.", devices.make_folders),
+    Step("leave the sign of the boot", "Commands read files as PID 1 of this machine does.", _leave_sign),
     Step("set kernel.panic", "A machine that nobody watches restarts 10 s after a kernel panic.", _after_a_panic),
     Step("take ctrl-alt-del", "It is a reboot in order (SIGINT for PID 1), not one on the spot.", _ctrl_alt_del),
     Step(

@@ -23,6 +23,7 @@ from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
 from asyncinit.machine import last
 from asyncinit.machine.boot import BroughtUp
+from asyncinit.machine.emergency import emergency
 from asyncinit.runtime import early_times, handed
 from asyncinit.runtime.assembly import Assembly
 from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared, read_sound_part
@@ -47,8 +48,6 @@ def run(options: RunOptions, brought_up: BroughtUp | None = None) -> NoReturn:
         loop = _new_loop()
         house = _begin(loop, options, reading, brought_up)
     except BaseException:
-        if options.on_machine:
-            raise  # PID 1 of a machine has another way out than its end
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
         minimal.run(status=INTERNAL_ERROR, end=True)
@@ -68,10 +67,14 @@ def go_on(state: State) -> NoReturn:
 def _read(options: RunOptions) -> Reading:
     """Return the configuration and its warnings; where it cannot be used, say why and end.
 
-    A machine does not end: it comes up with what is sound.
+    A machine does not end: it comes up with what is sound, and where that is nothing somebody is asked to help first.
     """
     if options.on_machine:
-        return read_sound_part(options)
+        reading = read_sound_part(options)
+        if reading.astray:
+            emergency("\n".join((reading.astray, *reading.errors)))
+            reading = read_sound_part(options)
+        return reading
     reading = read_declared(options)
     if reading.configuration is None:
         print("\n".join(reading.errors), file=sys.stderr, flush=True)
