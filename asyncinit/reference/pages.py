@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.reference import cells, changes, commands, interface, keys, limits, markdown
+from asyncinit.reference import cells, changes, commands, interface, keys, limits, machine, markdown
 from asyncinit.reference.blocks import Block
 
 _PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -23,6 +23,9 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "changes of init": changes.describe_init,
     "limits of output": limits.describe_output,
     "limits of control": limits.describe_control,
+    "early steps": machine.describe_early,
+    "api file systems": machine.describe_file_systems,
+    "kernel words": machine.describe_words,
 }
 """What makes each part, by its name."""
 

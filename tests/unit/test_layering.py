@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "wrapper",
         "__version__",
     },
-    "reference": {"cli", "config", "control", "core", "machine", "runtime", "__version__"},
+    "reference": {"cli", "config", "control", "core", "linux", "machine", "runtime", "__version__"},
     "__main__": {"cli", "config.places", "fallback", "linux.descriptors", "machine", "runtime.reexec", "wrapper"},
 }
 # A life of `asyncinit run` begins with files and words of the command line, and nothing else of the runtime knows them.
