@@ -40,10 +40,12 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
     open_missing()
     os.environ.setdefault("PATH", _PATH)
     from asyncinit.machine.boot import bring_up
+    from asyncinit.machine.booted import tell_python
     from asyncinit.machine.boot_log import BootLog
     from asyncinit.machine.emergency import emergency
     from asyncinit.machine.system import System
 
+    tell_python(os.environ)
     system = System(arguments=words[1:] if words[:1] == ["boot"] else words, unopened=unopened)
     log = BootLog()
     brought_up = bring_up(system, log, emergency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from asyncinit.config.enabling import EnablingError, say_enabled
 from asyncinit.config.load import Loaded, Mode, read
 from asyncinit.config.places import SHIPPED
 from asyncinit.errors import UnknownServiceError
-from asyncinit.machine.booted import is_booted, say_booted
+from asyncinit.machine.booted import is_booted, say_booted, tell_python
 from tests.support import ROOT
 from tests.unit.config_world import NOWHERE, write
 
@@ -116,6 +117,16 @@ def test_they_are_beneath_the_folders_of_init(tmp_path: Path) -> None:
     said = say_enabled("sshd", True, mode=Mode.MACHINE, root=str(tmp_path))
     assert said.written is not None and Path(said.written).is_relative_to(tmp_path)
     assert machine(tmp_path).configuration.services["sshd"].enabled
+
+
+def test_their_programs_run_by_our_own_python(tmp_path: Path) -> None:
+    """Whichever that is: it can import them."""
+    environment: dict[str, str] = {}
+    tell_python(environment)
+    assert environment == {"ASYNCINIT_PYTHON": sys.executable}
+    for spec in machine(tmp_path).configuration.services.values():
+        if spec.command is not None and "-m" in spec.command.argv:
+            assert spec.command.argv[0] == "${ASYNCINIT_PYTHON:-python3}"
 
 
 def test_a_machine_has_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
