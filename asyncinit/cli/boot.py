@@ -40,8 +40,8 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
     open_missing()
     os.environ.setdefault("PATH", _PATH)
     from asyncinit.machine.boot import bring_up
-    from asyncinit.machine.booted import tell_python
     from asyncinit.machine.boot_log import BootLog
+    from asyncinit.machine.booted import tell_python
     from asyncinit.machine.emergency import emergency
     from asyncinit.machine.system import System
 
