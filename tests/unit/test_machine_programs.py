@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncinit.linux.rtnetlink import Found
 from asyncinit.machine.programs import (
     coldplug,
     console_getty,
@@ -350,6 +351,15 @@ def test_a_machine_of_which_nothing_is_said(tmp_path: Path) -> None:
         write(tmp_path, {f"sys/class/net/{name}/{file}": f"{kind}\n" for file in ("type", *more)})
     found = network.found_by_itself(str(tmp_path))
     assert found.links == (Link("eth0", dhcp=True),) and found.any_of_them
+
+
+def test_what_is_waited_for() -> None:
+    """Any address of a declared interface; where DHCP asks for one, that one."""
+    sixth = Found(2, ip_interface("fd00::1/64"), False)
+    fourth = Found(2, ip_interface("10.0.0.1/24"), False)
+    asked, declared = Link("eth0", dhcp=True), Link("eth0", addresses=(ip_interface("fd00::1/64"),))
+    assert not network.has_address(asked, 2, [sixth]) and network.has_address(asked, 2, [sixth, fourth])
+    assert network.has_address(declared, 2, [sixth]) and not network.has_address(declared, 3, [sixth, fourth])
 
 
 def test_a_lease() -> None:

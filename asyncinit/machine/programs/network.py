@@ -16,6 +16,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
+from ipaddress import IPv4Interface
 from typing import NoReturn
 
 from asyncinit.linux import rtnetlink
@@ -114,9 +116,9 @@ class Links:
 
     def lacking(self) -> list[str]:
         """Return the interfaces that are waited for and have no address yet."""
-        have = {found.link for found in rtnetlink.addresses() if _counts(found)}
-        awaited = [link.name for link in self.network.links if not link.optional]
-        lacking = [name for name in awaited if _index(name) not in have]
+        have = [found for found in rtnetlink.addresses() if _counts(found)]
+        awaited = [link for link in self.network.links if not link.optional]
+        lacking = [link.name for link in awaited if not has_address(link, _index(link.name), have)]
         return [] if self.network.any_of_them and len(lacking) < len(awaited) else lacking
 
     def take_down(self) -> None:
@@ -130,6 +132,15 @@ class Links:
                 pass  # somebody else has, or the interface is gone
         for link in self.network.links:
             resolving.say(f"{link.name}.declared", (), ())
+
+
+def has_address(link: Link, number: int, have: Sequence[rtnetlink.Found]) -> bool:
+    """Tell whether an interface has what is waited for: any address, or by DHCP one of IPv4.
+
+    IPv6 comes by itself, and sooner.
+    """
+    own = [found.interface for found in have if found.link == number]
+    return any(not link.dhcp or isinstance(address, IPv4Interface) for address in own)
 
 
 def _counts(found: rtnetlink.Found) -> bool:
