@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMPLETION_VARIABLE = "_ASYNCINIT_COMPLETE"
+SYSVINIT_NAMES = frozenset({"init", "telinit", "halt", "poweroff", "reboot", "shutdown"})
+"""Of programs that asyncinit is too, where links of these names lead to it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from asyncinit.cli.completion import answer
 
         return guard(lambda: answer(os.environ[COMPLETION_VARIABLE], words))
+    name = os.path.basename(sys.argv[0])
+    if name in SYSVINIT_NAMES and os.getpid() != 1:
+        from asyncinit.cli import called_as
+
+        return guard(lambda: called_as.main(name, words))
     if os.getpid() == 1:
         if not words:
             words = ["run"]
