@@ -9,6 +9,7 @@ import struct
 import time
 
 _RTC_RD_TIME = 0x80247009  # <linux/rtc.h>
+_RTC_SET_TIME = 0x4024700A
 _RTC_TIME = struct.Struct("=9i")  # struct rtc_time: seconds to the year, as struct tm
 
 
@@ -21,6 +22,17 @@ def read_rtc(path: str = "/dev/rtc0") -> float:
         os.close(fd)
     second, minute, hour, day, month, year, *_ = _RTC_TIME.unpack(answer)
     return float(calendar.timegm((1900 + year, 1 + month, day, hour, minute, second)))
+
+
+def write_rtc(moment: float, path: str = "/dev/rtc0") -> None:
+    """Have the hardware clock say this time, as UTC; raises OSError."""
+    then = time.gmtime(moment)
+    data = (then.tm_sec, then.tm_min, then.tm_hour, then.tm_mday, then.tm_mon - 1, then.tm_year - 1900, 0, 0, 0)
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, _RTC_SET_TIME, _RTC_TIME.pack(*data))
+    finally:
+        os.close(fd)
 
 
 def set_clock(moment: float) -> None:

@@ -7,23 +7,27 @@ be done is named on the console. `go` never returns.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from asyncinit.config.spec import PowerAction
 from asyncinit.errors import AsyncinitError
-from asyncinit.linux import reboot, unmount
+from asyncinit.linux import proc, reboot, unmount
+from asyncinit.linux.clock import read_rtc, write_rtc
 from asyncinit.linux.close_range import close_all_but
+from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.watchdog import Watchdog
-from asyncinit.machine import recognition, remaining, unmounting
+from asyncinit.machine import clock, recognition, remaining, seed, unmounting
 from asyncinit.machine.child import within
 from asyncinit.machine.last_resort import LastResort, pause, press
 from asyncinit.machine.last_words import LastWords
 from asyncinit.machine.step import Step, carry_out
+from asyncinit.machine.system import System
 from asyncinit.machine.writing import unwritten, write_out
 
 _WHOLE = 300.0
@@ -32,6 +36,8 @@ _LEAST = 2.0  # for a step that has its turn when they are over
 _SLACK = 20.0  # from our last sign of life until the last resort
 _ACT = 30.0  # for reboot(2), which has every driver stop its device
 _LOOK = 0.25
+_AGREE = 1.5  # seconds; a hardware clock knows whole ones
+_DISK = 10.0  # for writing a small file
 
 _HOW = {
     PowerAction.HALT: reboot.How.HALT,
@@ -95,6 +101,34 @@ def _end_processes(ending: Ending) -> str | None:
     return "; ".join(remaining.end_all(system, ending.say))
 
 
+def _keep_seed(_ending: Ending) -> str | None:
+    return _unless_read_only(seed.save)
+
+
+def _keep_time(_ending: Ending) -> str | None:
+    return _unless_read_only(clock.save)
+
+
+def _set_rtc(_ending: Ending) -> str | None:
+    """Give the hardware clock the system's time, unless they agree: the kernel does it only where NTP runs."""
+    try:
+        if abs(read_rtc() - time.time()) > _AGREE:
+            write_rtc(time.time())
+    except FileNotFoundError:
+        pass  # there is none: the stamp is what is kept
+    return None
+
+
+def _unless_read_only(save: Callable[[System], str]) -> str | None:
+    """Save something for the next boot, where that is possible: a machine whose /var is read-only is meant so."""
+    try:
+        return save(System())
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return None
+        raise
+
+
 def _sync(_ending: Ending) -> str | None:
     write_out(os.sync, unwritten)
     return None
@@ -146,6 +180,9 @@ LAST: tuple[Step[Ending], ...] = (
         "Who is left when all services are down gets SIGTERM, 5 s later SIGKILL; names are told.",
         _end_processes,
     ),
+    Step("keep a random seed", "For the next boot, while /var is still there.", _keep_seed, seconds=_DISK),
+    Step("keep the time", "For a machine whose clock has no battery.", _keep_time, seconds=_DISK),
+    Step("set the hardware clock", "It may be the worse one of the two.", _set_rtc, seconds=_DISK),
     Step("write what is buffered", "The disks have all of it before they are taken out of use.", _sync, seconds=180.0),
     Step("switch off swapping", "A swap file keeps its file system from being unmounted.", _swap_off, seconds=30.0),
     Step("unmount file systems", "In reverse order; who keeps one busy is named.", _unmount),
@@ -173,11 +210,18 @@ def go(action: PowerAction, watchdog: Watchdog | None = None) -> NoReturn:
     keep = (*words.descriptors, *ending.resort.descriptors, *(() if watchdog is None else (watchdog.fd,)))
     try:
         os.chdir("/")
-        close_all_but(*keep)
+        _let_go(keep)
         carry(ending, LAST)
     except BaseException:
         ending.say(f"internal error: {traceback.format_exc(limit=-1)}")
     _act(ending)
+
+
+def _let_go(keep: tuple[int, ...]) -> None:
+    """Close all files but those, so that what they lie on can be unmounted; whoever holds one for itself is told."""
+    own_score.close()
+    proc.drop_spare()
+    close_all_but(*keep)
 
 
 def carry(ending: Ending, steps: tuple[Step[Ending], ...]) -> None:
