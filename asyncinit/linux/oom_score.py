@@ -52,6 +52,11 @@ class OwnScore:
             if target == given:
                 self.close()
 
+    @property
+    def lowered(self) -> int | None:
+        """What it was lowered to; None: it was not."""
+        return None if self.original is None else self._lowered
+
     @contextmanager
     def given_back(self) -> Iterator[None]:
         """Have the original score for as long as a process is made; a forked child keeps it."""

@@ -237,7 +237,7 @@ def test_a_thousand_members_lose_no_status(running: Running) -> None:
         running.start(ExecPlan(("/bin/sh", "-c", f"exit {code}"), ENVIRONMENT, placement=JoinedPids(home.pid)))
         for code in codes
     ]
-    running.until(lambda: all(one.status is not None for one in outcomes), timeout=60)
+    running.until(lambda: all(one.status is not None for one in outcomes), timeout=300)
     assert [told(one) for one in outcomes] == [(code, None) for code in codes]
     sandbox = running.spawner.sandboxes.of(home.pid)
     assert sandbox is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.namespace.init import Init
+from tests.support import descendants
 
 # Who begins with a raised score may lower it again, without any right.
 RAISED = ["sh", "-c", 'echo 500 > /proc/self/oom_score_adj && exec "$@"', "sh"]
@@ -47,6 +48,22 @@ def test_only_asyncinit_is_protected(tmp_path: Path, kind: str, spawn: str) -> N
             for path in (*tmp_path.glob("web.*"), *tmp_path.glob("low.*")):
                 path.unlink()
             assert init.call("start", "web", "low").returncode == 0
+
+
+def test_the_init_of_a_pid_namespace_is_protected_too(tmp_path: Path) -> None:
+    """All in its namespace would go with it; they themselves have the score that asyncinit was given."""
+    private = 'command = ["sleep", "1000"]\nnamespaces.pid = "private"\n'
+    member = 'command = ["sleep", "1000"]\npod = "shop"\n'
+    services = {"web": private, "one": member}
+    with Init(tmp_path, services, pods={"shop": ""}, settings="oom_score_adj = 0", prefix=RAISED) as init:
+        init.wait_state("web", "ready")
+        init.wait_state("one", "ready")
+        scores: dict[str, list[int]] = {}
+        for pid in descendants(init.pid):
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            scores.setdefault(name, []).append(int(Path(f"/proc/{pid}/oom_score_adj").read_text()))
+        assert scores.pop("simple-init") == [0, 0]
+        assert scores.pop("sleep") == [500, 500]
 
 
 def test_it_can_be_left_as_it_is(tmp_path: Path) -> None:

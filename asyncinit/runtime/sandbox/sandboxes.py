@@ -16,6 +16,7 @@ from msgspec import Struct
 from asyncinit import simple_init
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import SpawnError
+from asyncinit.linux.oom_score import own_score
 from asyncinit.runtime.process import child
 from asyncinit.runtime.process.plan import JoinedPids, NewPids, Pid1, Placement
 from asyncinit.runtime.process.reaper import Reaper
@@ -100,8 +101,10 @@ class Sandboxes:
                     raise SpawnError("make a pipe", error.errno or 0) from error
             mode = simple_init.POD if placement.pid1 is Pid1.POD else simple_init.SERVICE
 
+            score = own_score.lowered
+
             def become_init(gate: int) -> NoReturn:
-                init.become(mode, writer, birth, gate)
+                init.become(mode, writer, birth, gate, score)
 
             self._fork(lambda: placing.make(placement, There(here), program, become_init, cgroup))
             both = placement.pid1 is Pid1.INIT
