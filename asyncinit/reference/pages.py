@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.reference import cells, changes, commands, interface, keys, limits, machine, markdown
+from asyncinit.reference import cells, changes, commands, interface, keys, limits, machine, machine_services, markdown
 from asyncinit.reference.blocks import Block
 
 _PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "early steps": machine.describe_early,
     "api file systems": machine.describe_file_systems,
     "kernel words": machine.describe_words,
+    "machine services": machine_services.describe,
 }
 """What makes each part, by its name."""
 
