@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +35,22 @@ def complaint(path: Path) -> str:
 
 def read(path: Path, name: str) -> str:
     """Return the text of a file in an image."""
-    done = subprocess.run(
-        [str(program_path("debugfs")), "-R", f"cat {name}", str(path)], capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    return read_bytes(path, name).decode()
+
+
+def read_bytes(path: Path, name: str) -> bytes:
+    """Return what is in a file in an image."""
+    return _debugfs(path, f"cat {name}")
+
+
+def changed(path: Path, name: str) -> str:
+    """Return when a file in an image was changed, as `2040-01-01T00:00:00`."""
+    text = _debugfs(path, f"stat {name}").decode()
+    found = re.search(r"mtime: 0x([0-9a-f]+)", text)
+    assert found is not None, text
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(found[1], 16)))
+
+
+def _debugfs(path: Path, request: str) -> bytes:
+    command = [str(program_path("debugfs")), "-R", request, str(path)]
+    return subprocess.run(command, capture_output=True, check=True).stdout

@@ -29,7 +29,7 @@ _FILES = {
     f"{_FOLDER}/on-bad.toml": 'command = ["sleep", "1000"]\nrequires = ["bad"]\n',
     "/etc/hostname": "alpha\n",
     "/etc/sysctl.d/50-test.conf": "kernel.threads-max = 4242\nno.such.setting = 1\n",
-    "/elsewhere/shell.toml": _SHELL,
+    "/elsewhere/shell": _SHELL,
 }
 # What an initramfs of somebody's own may do: mount some of it without care, and hand over without descriptors.
 _SCRIPT = """#!/bin/sh
@@ -90,6 +90,9 @@ def _story() -> dict[str, Any]:
         guest.send("asyncinit poweroff\n")
         facts["end"] = guest.wait_ended()
         facts["transcript"] = guest.transcript
+    facts["kept seed"] = len(disk.read_bytes(data, seed.SEED.removeprefix("/var/lib")))
+    facts["kept time"] = disk.changed(data, clock.STAMP.removeprefix("/var/lib"))
+    facts["disk"] = disk.complaint(data)
     return facts
 
 
@@ -97,9 +100,15 @@ def _scripted_story() -> dict[str, Any]:
     initramfs = image.make(run_folder() / "scripted.cpio", {**_FILES, "/init": _SCRIPT})
     words = CONSOLE.replace("quiet ", "")
     with Guest("scripted", initramfs, Hardware(append=f"{words} asyncinit.debug asyncinit.hostname=beta")) as guest:
+        guest.expect("emergency shell")
         guest.expect("# ")
+        emergency = guest.transcript
+        guest.run("mv /elsewhere/shell /elsewhere/shell.toml")
+        guest.send("exit\n")
+        guest.expect("all services are ready")
         return _facts(guest) | {
             "kept": guest.run("cat /run/kept").strip(),
+            "emergency": emergency,
             "transcript": guest.transcript,
         }
 
@@ -183,9 +192,11 @@ def test_the_kernel_is_set_up(facts: dict[str, Any]) -> None:
 
 
 def test_a_seed_is_used_once(facts: dict[str, Any]) -> None:
-    """It counts, as the kernel was told, and another one has its place."""
+    """It counts, as the kernel was told, and another one has its place; a shutdown leaves one, and the time."""
     assert "load the random seed: credited" in facts["log"]
     assert facts["seed"] != _OLD_SEED
+    assert facts["kept seed"] == 64
+    assert facts["kept time"].startswith("2040-01-01")
 
 
 def test_words_of_the_kernel_command_line(facts: dict[str, Any]) -> None:
@@ -235,3 +246,10 @@ def test_a_reexec_stays_a_machine(facts: dict[str, Any]) -> None:
     pids = [{one["name"]: one["pid"] for one in facts[when]["services"]}["shell"] for when in ("status", "after")]
     assert pids[0] == pids[1]
     assert facts["end"] == "guest-shutdown"
+    assert facts["disk"] == ""
+
+
+def test_where_nothing_is_to_be_started_somebody_has_to_look(scripted: dict[str, Any]) -> None:
+    """The emergency shell says why; when it ends the files are read again, and what they have now is started."""
+    assert "no service is declared" in scripted["emergency"]
+    assert [one["name"] for one in scripted["status"]["services"] if one["state"] == "ready"] == ["shell"]

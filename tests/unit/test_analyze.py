@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncinit.cli.analyze import analyze, blame, chain_to, critical_chain, shutdown_plan, summary
+from asyncinit.cli.analyze import analyze, blame, chain_to, critical_chain, early_steps, shutdown_plan, summary
 from asyncinit.cli.commands import find_command
 from asyncinit.cli.declaring import Invocation
 from asyncinit.cli.names import NothingMatchesError
@@ -178,3 +178,37 @@ def test_any_start_can_be_drawn(services: list[Times], finished: float | None) -
     picture(answer)
     assert summary(answer)
     assert blame(answer)
+
+
+def early(kernel: float | None = 1.5) -> Times:
+    steps = [
+        {"name": "mount /proc", "began": 0.5, "took": 0.001, "failure": None},
+        {"name": "apply sysctl.d", "began": 0.501, "took": 0.099, "failure": "cannot apply sysctl.d: no"},
+    ]
+    return {"kernel": kernel, "begun": 0.5, "done": 0.6, "loaded": 1.0, "steps": steps}
+
+
+def test_the_summary_of_a_machine() -> None:
+    """The time counts from the kernel's hand-over, and its parts are told; what failed before the services, too."""
+    lines = summary(start(DB, finished=1.0) | {"early": early()}).splitlines()
+    assert lines[:3] == [
+        "started in 2 s after the kernel's hand-over: 1 of 1 service ready",
+        "500 ms until asyncinit began, 100 ms early steps, 400 ms reading the program and the configuration, "
+        "1 s services (kernel 1.5 s before that)",
+        "could not apply sysctl.d: see analyze early",
+    ]
+    lines = summary(start(DB, finished=1.0) | {"early": early(None)}).splitlines()
+    assert lines[0] == "started in 2 s: 1 of 1 service ready"
+    assert "kernel" not in lines[1]
+    assert "services" not in summary(start(DB, finished=None) | {"early": early()}).splitlines()[1]
+
+
+def test_the_early_steps() -> None:
+    """In order, each with its time and what came of it; elsewhere there are none."""
+    assert early_steps(start(DB) | {"early": early()}).splitlines() == [
+        "STEP            BEGAN AFTER  TOOK",
+        "mount /proc     500 ms       1 ms",
+        "apply sysctl.d  501 ms       99 ms  cannot apply sysctl.d: no",
+    ]
+    for answer in (start(DB), start(DB) | {"early": None}):
+        assert "did not bring up this machine" in early_steps(answer)

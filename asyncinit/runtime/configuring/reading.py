@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from asyncinit.config import places
 from asyncinit.config.load import read
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import NO_INSTANCES, NONE, Configuration, InitSpec, Instances, LogFormat, LogLevel
@@ -82,9 +83,15 @@ def read_sound_part(options: RunOptions) -> Reading:
         astray = f"there is no {options.target} to start, as the kernel command line wants it"
     elif options.target is None and loaded.start_lost:
         astray = "nothing of what [init] start names can be used"
-    elif not chosen(configuration):
+    elif not configuration.init.start and all(_as_shipped(configuration, name) for name in chosen(configuration)):
         astray = "there is no service to start: none is declared, or none of them is enabled"
     return Reading(configuration, warnings, errors, astray=astray)
+
+
+def _as_shipped(configuration: Configuration, name: str) -> bool:
+    """Tell whether nobody has said anything of a service that came with asyncinit: such a one is no reason to boot."""
+    layers = configuration.sources.origins[name].layers
+    return len(layers) == 1 and os.path.dirname(layers[0].path) == places.SHIPPED
 
 
 def read_declared(options: RunOptions, main: str | None = None, instances: Instances = NO_INSTANCES) -> Reading:
