@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import glob
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from examples.appliance.kernel_modules import folder_of
 
 QEMU = "qemu-system-x86_64"
 CONSOLE = "console=ttyS0 quiet loglevel=1 panic=-1 random.trust_cpu=on"
@@ -39,8 +40,7 @@ def modules() -> Path | None:
     path = kernel()
     if path is None:
         return None
-    release = Path(path).name.removeprefix("vmlinuz-")
-    found = Path(os.path.abspath(path)).parent.parent / "lib/modules" / release
+    found = folder_of(Path(path))
     return found if (found / "kernel").is_dir() else None
 
 
@@ -62,69 +62,6 @@ def refusal() -> str:
 def program_path(name: str) -> str | None:
     """Find a program, those of the administrator too: an ordinary user's PATH often lacks them."""
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-
-
-_NAME = re.compile(r"([^/]+)\.ko(?:\.\w+)?$")
-_DEPENDS = re.compile(rb"\0depends=([^\0]*)\0")
-_ALIAS = re.compile(rb"\0alias=([^\0]*)(?=\0)")
-
-
-class Modules:
-    """Modules of the kernel with what they depend on, and the index files that modprobe reads.
-
-    A package that was only unpacked has no modules.dep: what a module needs is said in itself.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        folder = modules()
-        assert folder is not None
-        self._folder = folder
-        self._paths = {
-            found[1].replace("-", "_"): path for path in folder.rglob("*.ko*") if (found := _NAME.search(path.name))
-        }
-        self._builtin = {
-            found[1].replace("-", "_")
-            for line in (folder / "modules.builtin").read_text().splitlines()
-            if (found := _NAME.search(line))
-        }
-        self._needs: dict[str, list[str]] = {}
-        for name in names:
-            self._add(name)
-
-    def _add(self, name: str) -> None:
-        name = name.replace("-", "_")
-        if name in self._needs or name in self._builtin:
-            return
-        if name not in self._paths:
-            raise LookupError(f"the kernel has no module {name} (in {self._folder})")
-        found = _DEPENDS.search(self._paths[name].read_bytes())
-        self._needs[name] = [one for one in (found[1].decode().split(",") if found else []) if one]
-        for needed in self._needs[name]:
-            self._add(needed)
-
-    def _order(self, name: str, found: list[str]) -> list[str]:
-        """Add a module to `found`, after all that it needs."""
-        for needed in self._needs[name]:
-            if needed in self._needs and needed not in found:
-                self._order(needed, found)
-        found.append(name)
-        return found
-
-    def files(self) -> dict[str, bytes]:
-        """Return each file by the path that it has in the machine."""
-        home = f"/lib/modules/{self._folder.name}"
-        places = {name: str(self._paths[name].relative_to(self._folder)) for name in self._needs}
-        found = {f"{home}/{place}": self._paths[name].read_bytes() for name, place in places.items()}
-        dependencies, aliases = [], []
-        for name, place in places.items():
-            needed = reversed(self._order(name, [])[:-1])  # modprobe loads the last one first
-            dependencies.append(f"{place}: {' '.join(places[one] for one in needed)}".rstrip())
-            data = found[f"{home}/{place}"]
-            aliases += [f"alias {one.decode()} {name}" for one in _ALIAS.findall(data)]
-        found[f"{home}/modules.dep"] = "".join(f"{line}\n" for line in dependencies).encode()
-        found[f"{home}/modules.alias"] = "".join(f"{line}\n" for line in aliases).encode()
-        found[f"{home}/modules.builtin"] = (self._folder / "modules.builtin").read_bytes()
-        return found
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import importlib.util
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -23,7 +22,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.boot.hardware import Modules, program_path
+from examples.appliance.cpio import Archive
+from examples.appliance.kernel_modules import Modules
+from tests.boot.hardware import modules as modules_folder
+from tests.boot.hardware import program_path
 from tests.support import ROOT
 
 PYTHON = "/usr/bin/python3"
@@ -49,64 +51,6 @@ _NOT_NEEDED = re.compile(
     r"|(^|/)(_tkinter|_test\w*|_xx\w*|xx\w*|_sqlite3|_curses\w*|readline|_dbm|_gdbm|_codecs_\w+|nis|_crypt|audioop)\.[^/]*so$"
 )
 _NEEDED = re.compile(r"=> (/\S+)|^\s*(/\S+ld-linux\S+)", re.M)
-
-
-class Archive:
-    """A cpio archive ("newc") that is written to a file; folders are made as they are needed."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._made: set[str] = set()
-        self._number = 0
-
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._entry("TRAILER!!!", 0, b"", 0)
-        self._file.close()
-
-    def file(self, name: str, data: bytes, mode: int = 0o644, changed: float = 0) -> None:
-        """Add a file."""
-        self._parents(name)
-        self._entry(name, stat.S_IFREG | mode, data, int(changed))
-
-    def link(self, name: str, target: str) -> None:
-        """Add a symbolic link."""
-        self._parents(name)
-        self._entry(name, stat.S_IFLNK | 0o777, target.encode(), 0)
-
-    def folder(self, name: str) -> None:
-        """Add a folder."""
-        self._parents(f"{name}/x")
-
-    def device(self, name: str, major: int, minor: int) -> None:
-        """Add the node of a character device, for all."""
-        self._parents(name)
-        self._entry(name, stat.S_IFCHR | 0o666, b"", 0, (major, minor))
-
-    def copy(self, path: Path | str, name: str) -> None:
-        """Add a file of this machine, with its time: Python compares that with its compiled form's."""
-        found = os.stat(path)
-        self.file(name, Path(path).read_bytes(), found.st_mode & 0o777, found.st_mtime)
-
-    def _parents(self, name: str) -> None:
-        for parent in reversed([str(one) for one in Path(name).parents]):
-            if parent not in (".", "/") and parent not in self._made:
-                self._made.add(parent)
-                self._entry(parent, stat.S_IFDIR | 0o755, b"", 0)
-
-    def _entry(self, name: str, mode: int, data: bytes, changed: int, device: tuple[int, int] = (0, 0)) -> None:
-        self._number += 1
-        text = name.lstrip("/").encode() + b"\0"
-        fields = (self._number, mode, 0, 0, 1, changed, len(data), 0, 0, *device, len(text), 0)
-        self._file.write(b"070701" + b"".join(b"%08X" % field for field in fields) + text)
-        self._pad()
-        self._file.write(data)
-        self._pad()
-
-    def _pad(self) -> None:
-        self._file.write(b"\0" * (-self._file.tell() % 4))
 
 
 def libraries(programs: Iterable[str]) -> set[str]:
@@ -140,10 +84,9 @@ def _fill(archive: Archive, program: str) -> None:
         if applet not in ("busybox", "init"):
             archive.link(f"/bin/{applet}", "busybox")
     archive.link("/sbin", "bin")
-    # Python reads this before its first line where the kernel has no good random numbers yet; without it, it ends.
-    archive.device("/dev/urandom", 1, 9)
     for folder in _FOLDERS:
         archive.folder(f"/{folder}")
+    archive.first_devices()
     archive.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("/etc/group", b"root:x:0:\ntty:x:5:\n")
     archive.file("/etc/shadow", b"root::1::::::\n", 0o600)
@@ -223,7 +166,8 @@ def make(
         added = path.with_suffix(".added")
         with Archive(added) as archive:
             asyncinit(archive)
-            for name, data in (Modules(modules).files() if modules else {}).items():
+            folder = modules_folder()
+            for name, data in (Modules(folder, modules).files() if modules and folder else {}).items():
                 archive.file(name, data)
             found = [str(program_path(program)) for program in programs]
             for place in [*found, *sorted(libraries(found) if found else ())]:
