@@ -102,6 +102,8 @@ def _story() -> dict[str, Any]:
         guest.expect("# ")
         facts["stopped"] = guest.run("asyncinit stop network >/dev/null; ip addr show eth0; cat /etc/resolv.conf")
         facts["started"] = guest.run("asyncinit start network >/dev/null; ip addr show eth0")
+        guest.run("asyncinit reexec")
+        facts["replaced"] = guest.run("tty </dev/tty; ip -o -4 addr show eth0; asyncinit status --ready && echo ready")
         guest.send("exit\n")
         _log_in(guest)
         facts["again"] = guest.run("asyncinit status --json")
@@ -149,6 +151,12 @@ def test_the_login(told: dict[str, Any]) -> None:
     """On the console that the kernel names, which controls the session; after logging out comes the next."""
     assert told["tty"].startswith("/dev/ttyS0\n/dev/tty\n")
     assert states(told["again"])["getty@ttyS0"] == "ready"
+
+
+def test_a_replaced_asyncinit(told: dict[str, Any]) -> None:
+    """Who is logged in goes on, the network stays, and all is as ready as before."""
+    assert told["replaced"].startswith("/dev/tty\n") and told["replaced"].endswith("ready\n")
+    assert "10.0.2.15/24" in told["replaced"]
 
 
 def test_the_system_log(told: dict[str, Any]) -> None:
