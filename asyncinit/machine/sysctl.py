@@ -1,4 +1,4 @@
-"""The kernel's settings in /proc/sys, as the files of sysctl.d(5) declare them; also a program, for after modules.
+"""The kernel's settings in /proc/sys, as the files of sysctl.d(5) declare them.
 
 Of files with the same name the one of the later folder is read; all in the order of their names, and of one setting the
 last value counts. A `-` before a setting means that its failure is nobody's concern, or, without a value, that a
@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -115,17 +114,3 @@ def _files(system: System) -> list[str]:
     if os.path.exists(last) and last not in {os.path.realpath(system.path(file)) for file in files}:
         files.append(_LAST)  # Debian has a link to it in /etc/sysctl.d
     return files
-
-
-def main() -> int:
-    """Apply all settings as a program: those of a module are there once it is loaded."""
-    try:
-        apply(System())
-    except AsyncinitError as error:
-        print(f"sysctl: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -245,6 +245,7 @@ class Insight:
         members.refresh()
         owners = {pid: life.name for life in self._engine.lives.all() for pid in members.roots(life.key)}
         left_out = {name: self._runs.seen(name).not_applied for name in names}
+        early = self._chronicle.record.early
         return Facts(
             family=Family(os.getpid(), owners, self._shop.reaper.pids() - owners.keys()),
             subreaper=is_subreaper(),
@@ -255,6 +256,7 @@ class Insight:
             oom_refusal=own_score.refusal,
             watchdog=self._watchdog.described,
             watched=self._watchdog.dog is not None or not self._watchdog.wanted,
+            early=None if early is None else tuple(step.failure for step in early.steps if step.failure),
         )
 
 

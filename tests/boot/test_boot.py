@@ -80,6 +80,7 @@ def _story() -> dict[str, Any]:
             "seed": guest.run(f"cat {seed.SEED}"),
             "threads-max": guest.run("cat /proc/sys/kernel/threads-max").strip(),
             "loopback": guest.run("ifconfig lo"),
+            "doctor": json.loads(guest.run("asyncinit doctor --json", check=False)),
             "check": guest.run("asyncinit check", check=False),
             "reexec": guest.run("asyncinit reexec"),
             "after": json.loads(guest.run("asyncinit status --json")),
@@ -189,6 +190,8 @@ def test_the_kernel_is_set_up(facts: dict[str, Any]) -> None:
     text = "cannot apply sysctl.d: /etc/sysctl.d/50-test.conf:2: no.such.setting: no such file or directory"
     assert text in facts["log"]
     assert "could not apply sysctl.d" in facts["analyze"]
+    found = next(one for one in facts["doctor"]["checks"] if one["name"] == "early steps")
+    assert text in found["found"]
 
 
 def test_a_seed_is_used_once(facts: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import asyncinit.machine.programs.sysctl as sysctl_program
 from asyncinit.errors import AsyncinitError
 from asyncinit.linux import entropy, file_systems
 from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID
@@ -19,6 +20,7 @@ from asyncinit.machine.api_file_systems import API_FILE_SYSTEMS, provide
 from asyncinit.machine.boot_log import BootLog, Level
 from asyncinit.machine.early import EARLY
 from asyncinit.machine.hand_over import find
+from asyncinit.machine.programs import restore
 from asyncinit.machine.step import Policy, Step
 from asyncinit.machine.system import System
 from tests.linux.running import FORKING
@@ -204,6 +206,15 @@ def test_links_and_folders(system: System, tmp_path: Path) -> None:
     assert os.readlink(tmp_path / "dev/stdin") == "/proc/self/fd/0"
     assert (tmp_path / "dev/core").read_text() == "mine"
     assert stat.S_IMODE((tmp_path / "run/lock").stat().st_mode) == 0o1777
+
+
+@pytest.mark.parametrize(("before", "after"), [("0\n", "10"), ("-1\n", "-1\n"), ("60\n", "60\n")])
+def test_a_panic_ends_in_a_restart(system: System, write: Write, before: str, after: str) -> None:
+    """Unless the kernel command line has said something else."""
+    path = write("/proc/sys/kernel/panic", before)
+    step = next(step for step in EARLY if step.name == "set kernel.panic")
+    step.run(system)
+    assert path.read_text()[: len(after)] == after
 
 
 # The clock.
@@ -476,6 +487,18 @@ def test_what_is_refused_is_told_with_its_place(
     assert settings() == {"kernel/panic": "3"}
 
 
+def test_settings_can_be_applied_again(
+    system: System, write: Write, settings: Callable[[], dict[str, str]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By a program, for those of modules."""
+    write("/etc/sysctl.d/a.conf", "kernel.panic=6\n")
+    assert sysctl_program.main(system) == 0
+    assert settings() == {"kernel/panic": "6"}
+    write("/etc/sysctl.d/a.conf", "no.such=6\n")
+    assert sysctl_program.main(system) == 1
+    assert "a.conf:1: no.such" in capfd.readouterr().err
+
+
 def test_sysctl_conf_is_read_once(system: System, write: Write, settings: Callable[[], dict[str, str]]) -> None:
     """Debian has a link to it among the files."""
     path = write("/etc/sysctl.conf", "kernel.panic=4\n")
@@ -529,3 +552,20 @@ def test_the_hand_over_is_found_in_the_kernels_log() -> None:
 
     assert find(read, "19 early steps done", 10.0) == pytest.approx(9.5)
     assert find(read, "19 early steps done", 10.0) is None
+
+
+def test_what_is_mounted_late_is_restored_then(
+    system: System, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each says what it did; one that fails keeps the other from nothing."""
+
+    def refuse(_system: System) -> str:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(restore, "_RESTORED", (("set the clock", refuse), ("load the random seed", lambda _: "loaded")))
+    assert restore.restore(system) == 1
+    said = capfd.readouterr()
+    assert said.err == "cannot set the clock: operation not permitted\n"
+    assert said.out == "load the random seed: loaded\n"
+    monkeypatch.setattr(restore, "_RESTORED", (("set the clock", lambda _: ""),))
+    assert restore.restore(system) == 0

@@ -21,7 +21,8 @@ class Facts(Struct, frozen=True):
 
     `subreaper`: orphans come to it. `control`: where its socket is, None: nowhere. `warnings` of its configuration;
     `not_applied`: keys of `prefer` that could not be had, by service; `oom_refusal`: why its place when memory runs out
-    could not be lowered, if so. `watchdog` in words, and `watched` whether it is used, or not wanted.
+    could not be lowered, if so. `watchdog` in words, and `watched` whether it is used, or not wanted. `early`: what
+    went wrong of the early steps of a machine, None: there were none.
     """
 
     family: Family
@@ -33,6 +34,7 @@ class Facts(Struct, frozen=True):
     oom_refusal: str
     watchdog: str
     watched: bool
+    early: tuple[str, ...] | None = None
 
 
 class Findings(Struct):
@@ -59,6 +61,7 @@ def _own(facts: Facts) -> list[Check]:
         _files(facts),
         _memory(facts),
         _watchdog(facts),
+        *_early(facts),
         _warnings(facts),
         _preferences(facts),
     ]
@@ -111,6 +114,14 @@ def _watchdog(facts: Facts) -> Check:
     if facts.watched:
         return good("watchdog", facts.watchdog)
     return limited("watchdog", facts.watchdog, "an asyncinit that hangs is not noticed")
+
+
+def _early(facts: Facts) -> list[Check]:
+    if facts.early is None:
+        return []
+    if facts.early:
+        return [limited("early steps", "; ".join(facts.early), "the machine has booted without that")]
+    return [good("early steps", "all done")]
 
 
 def _warnings(facts: Facts) -> Check:
