@@ -30,17 +30,25 @@ class How(IntFlag):
 
 def unmount(place: str, how: How = How.PLAINLY) -> None:
     """Take away what is mounted, as the last one, at `place`."""
-    call("umount2", os.fsencode(place), how | How.NO_FOLLOW)
+    _call("umount2", os.fsencode(place), how | How.NO_FOLLOW)
 
 
 def remount_read_only(place: str) -> None:
     """Have the file system that is mounted at `place` written no more; what is buffered is written first."""
-    call("mount", None, os.fsencode(place), None, _MS_REMOUNT | _MS_RDONLY, None)
+    _call("mount", None, os.fsencode(place), None, _MS_REMOUNT | _MS_RDONLY, None)
 
 
 def swap_off(path: str) -> None:
     """Have no memory on a device or file any more: what is there comes back, if there is room for it."""
-    call("swapoff", os.fsencode(path))
+    _call("swapoff", os.fsencode(path))
+
+
+def _call(name: str, *arguments: bytes | int | None) -> None:
+    """Call a function; its error is the kernel's, without the function's name in the place of a file's."""
+    try:
+        call(name, *arguments)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror) from None
 
 
 def swaps(path: str = "/proc/swaps") -> list[str]:

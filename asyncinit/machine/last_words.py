@@ -13,7 +13,7 @@ import time
 _CONSOLE, _KERNEL = "/dev/console", "/dev/kmsg"
 _PATIENCE = 1.0  # for a line, on a console that takes it slowly
 _LIMIT = 800  # the kernel takes no more at once
-_LEVEL = b"<5>"  # KERN_NOTICE
+_LEVEL = b"<7>"  # KERN_DEBUG: not on the console a second time
 
 
 class LastWords:

@@ -2,6 +2,7 @@
 
 Each attempt is a child's with a deadline, since a server or a user-space daemon may never answer. What will not go is
 made read-only, so that what is on it is whole, and detached, so that what it lies upon can go; who uses it is named.
+What can be written even then is for the emergency remount (`machine.last`).
 The kernel's own file systems stay, and so does the root, which is made read-only.
 """
 
@@ -133,16 +134,23 @@ def _in_passes(system: System) -> dict[str, Outcome]:
 def _take_away(system: System, mount: Mount, before: Outcome) -> str:
     """Do what can be done about a mount that does not go; return what is worth telling."""
     place = mount.place
-    if is_slow(mount.kind) and system.unmount(place, How.FORCE).well:
-        return f"{place} ({mount.kind}) did not answer, and was unmounted by force"
     users = system.users(place)
-    read_only = mount.read_only or (not is_slow(mount.kind) and system.remount_read_only(place).well)
-    if _OURSELVES not in users:
-        system.unmount(place, How.DETACH)  # else our own program lies there, which has to go on
+    if is_slow(mount.kind):
+        # Who waits for its server gets an error, and lets go of it; that may take a moment.
+        forced = system.unmount(place, How.FORCE).well or system.unmount(place, How.PLAINLY).well
+        if not forced:
+            system.unmount(place, How.DETACH)
+        return (
+            f"{place} ({mount.kind}): {before.failure}{_named(users)}; {'unmounted by force' if forced else 'detached'}"
+        )
+    read_only = mount.read_only or system.remount_read_only(place).well
+    if _OURSELVES not in users and (read_only or mount.kind in _IN_MEMORY):
+        # Else our own program lies there, which has to go on; or it can be written yet, and somebody has to see that.
+        system.unmount(place, How.DETACH)
     if mount.kind in _IN_MEMORY or (read_only and users == [_OURSELVES]):
         return ""
-    state = "it is read-only now" if read_only else "it may not be clean"
-    return f"{place}: {before.failure}{_named(users)}; {state}"
+    state = "; it is read-only now" if read_only else ""
+    return f"{place}: {before.failure}{_named(users)}{state}"
 
 
 def _used_by(system: System, place: str) -> str:

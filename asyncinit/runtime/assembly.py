@@ -211,7 +211,7 @@ class Assembly:
             self.timers,
             announcer=self.announcer,
             init=init,
-            sweep=LastSweep(self.workshop, tidy, self.warn).begin,
+            sweep=LastSweep(self.workshop, tidy, self.warn, machine).begin,
             finish=self._finish,
             decisive=self._main,
             not_executed=self.performer.not_executed,

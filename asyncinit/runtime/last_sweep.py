@@ -11,12 +11,18 @@ Tidy = Callable[[Callable[[], None]], None]
 
 
 class LastSweep:
-    """Wait for what is being put in order (`tidy`), as it is done by children too; then end whoever is left."""
+    """Wait for what is being put in order (`tidy`), as it is done by children too; then end whoever is left.
 
-    def __init__(self, workshop: Workshop, tidy: Sequence[Tidy], warn: Callable[[str], None]) -> None:
+    On a `machine` the last steps end who is left, since not all of them are: `asyncinit.machine.remaining`.
+    """
+
+    def __init__(
+        self, workshop: Workshop, tidy: Sequence[Tidy], warn: Callable[[str], None], machine: bool = False
+    ) -> None:
         self._shop = workshop
         self._tidy = tidy
         self._warn = warn
+        self._machine = machine
 
     def begin(self, seconds: float, done: Callable[[], None]) -> None:
         """Call `done` when nobody is left, after `seconds` at the latest (and a moment for the last kills)."""
@@ -29,7 +35,10 @@ class LastSweep:
             if not begun:
                 begun = True
                 timer.cancel()
-                self._end_strays(max(0.0, deadline - self._shop.timers.now()), done)
+                if self._machine:
+                    done()
+                else:
+                    self._end_strays(max(0.0, deadline - self._shop.timers.now()), done)
 
         def go_on() -> None:
             if left:
