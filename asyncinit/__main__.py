@@ -58,13 +58,18 @@ def _take_over(state: str) -> NoReturn:
 
 
 def _bring_up_machine(words: list[str]) -> None:
-    """Be PID 1 of this machine, if it is one; never returns then."""
+    """Be PID 1 of this machine, if it is one; never returns then: if that ended, the kernel would panic."""
     from asyncinit.machine.recognition import is_machine
 
     if is_machine(words, sys.argv[0]):
-        from asyncinit.cli.boot import boot_machine
+        from asyncinit.machine.emergency import start_again  # before anything that may be broken
 
-        boot_machine(words)
+        try:
+            from asyncinit.cli.boot import boot_machine
+
+            boot_machine(words)
+        except BaseException as error:
+            start_again(error)
 
 
 def _run_alone(words: list[str]) -> None:

@@ -11,6 +11,7 @@ import sys
 
 from asyncinit import minimal
 from asyncinit.linux import descriptors
+from asyncinit.linux.oom_score import own_score
 from asyncinit.machine import recognition
 
 TYPE_CHECKING = False
@@ -52,6 +53,7 @@ def _read_on() -> None:
 
 
 def _hand_outputs_on() -> None:
+    own_score.close()  # it would close its descriptor's number once more in each child, whatever that is by then
     ours = descriptors.inherited()
     outputs = find_outputs(ours)
     for fd in set(ours).difference(outputs):

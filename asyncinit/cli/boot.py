@@ -50,6 +50,8 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
     log = BootLog()
     brought_up = bring_up(system, log, emergency)
     log.close()
+    if system.words.emergency:
+        emergency("the kernel command line asks for it")
     from asyncinit.config.resolve import Mode
     from asyncinit.runtime import entry
     from asyncinit.runtime.configuring.reading import RunOptions

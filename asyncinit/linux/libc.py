@@ -37,6 +37,7 @@ def _load() -> Any:
         swapoff=(text,),
         reboot=(ctypes.c_uint,),
         pivot_root=(text, text),
+        vhangup=(),
         sethostname=(text, ctypes.c_size_t),
         capget=(pointer, pointer),
         capset=(pointer, pointer),

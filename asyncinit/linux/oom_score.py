@@ -73,7 +73,10 @@ class OwnScore:
     def close(self) -> None:
         """Give back the descriptor, and know of no score any more."""
         if self._fd >= 0:
-            os.close(self._fd)
+            try:
+                os.close(self._fd)
+            except OSError:
+                pass  # whoever closes all descriptors has closed it, too
         self._fd, self.original = -1, None
 
     def _open(self) -> None:

@@ -86,6 +86,16 @@ def release_controlling(fd: int) -> None:
     fcntl.ioctl(fd, termios.TIOCNOTTY)
 
 
+def hang_up() -> None:
+    """Take our controlling terminal from everybody who has it open, ourselves too (vhangup(2), root only).
+
+    They get a hang-up and then nothing but errors; who has it as /dev/console goes on. Raises OSError.
+    """
+    from asyncinit.linux.libc import call
+
+    call("vhangup")
+
+
 def open_pty() -> tuple[int, int]:
     """Return the two ends, close-on-exec, of a new pseudo-terminal: ours (master) and the program's (slave).
 

@@ -61,11 +61,15 @@ def program(root: str = "/") -> Program | None:
 
 
 def start(device: str, what: Program, text: str) -> int:
-    """Run a program on a console, below a text that says why; return its pid. Raises OSError."""
+    """Run a program on a console, below a text that says why; return its pid. Raises OSError.
+
+    As PID 1 it takes the console from everybody else, or two would read what is typed.
+    """
+    alone = os.getpid() == 1
     with own_score.given_back():
         pid = os.fork()
     if pid == 0:
-        _become(device, what, text)
+        _become(device, what, text, alone)
     return pid
 
 
@@ -79,16 +83,39 @@ def hang_up(pids: Sequence[int]) -> None:
                 pass
 
 
-def _become(device: str, what: Program, text: str) -> NoReturn:
+def take(device: str, alone: bool) -> None:
+    """Make a console the controlling terminal of our session, which has none, and our standard descriptors.
+
+    `alone`: whoever else had it open has it no more. Raises OSError.
+    """
+    fd = _open(device)
+    terminal.make_controlling(fd, steal=os.geteuid() == 0)
+    if alone:
+        fd = _taken_from_all(device, fd)
+    _make_sane(fd)
+    for number in (0, 1, 2):
+        os.dup2(fd, number)
+
+
+def _taken_from_all(device: str, fd: int) -> int:
+    """Return the console opened anew, after it was taken from everybody; as it is, where that cannot be."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # we are among those that it is taken from
+    try:
+        terminal.hang_up()
+        fd = _open(device)
+        terminal.make_controlling(fd, steal=True)
+    except OSError:
+        pass
+    # A blocked signal is kept whatever is set for it, but setting this drops it (signal(7)).
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return fd
+
+
+def _become(device: str, what: Program, text: str, alone: bool) -> NoReturn:
     try:
         gc.disable()  # no destructor of what our parent has open may run here
         os.setsid()
-        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # a serial line would wait for its carrier
-        os.set_blocking(fd, True)
-        terminal.make_controlling(fd, steal=os.geteuid() == 0)
-        _make_sane(fd)
-        for number in (0, 1, 2):
-            os.dup2(fd, number)
+        take(device, alone)
         close_all_but()
         os.write(1, text.encode(errors="replace"))
         os.chdir("/root" if os.path.isdir("/root") else "/")
@@ -101,6 +128,18 @@ def _become(device: str, what: Program, text: str) -> NoReturn:
             pass
     finally:
         os._exit(127)
+
+
+def _open(device: str) -> int:
+    """Open a console; where that cannot be, because /dev is not there yet, take the one that the kernel gave us."""
+    try:
+        fd = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)  # a serial line would wait for its carrier
+    except OSError:
+        if not os.isatty(0):
+            raise
+        return 0
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _environment(device: str, what: Program) -> dict[str, str]:

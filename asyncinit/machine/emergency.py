@@ -7,6 +7,7 @@ boot go on, and the usual commands end the machine.
 from __future__ import annotations
 
 import time
+import traceback
 from typing import NoReturn
 
 from asyncinit.linux.program import execute_again
@@ -44,14 +45,16 @@ def emergency(reason: str) -> None:
     stand_in.say("asyncinit: the emergency shell has ended; going on")
 
 
-def start_again(reason: str) -> NoReturn:
+def start_again(error: BaseException) -> NoReturn:
     """After a failure that leaves nothing to go on with: the emergency shell, and then asyncinit from its beginning.
 
     Never returns, never raises: where even that is impossible, there is nothing left but the shell.
     """
+    reason = f"asyncinit itself fails: {type(error).__name__}: {error}"
     try:
+        stand_in.say("".join(traceback.format_exception(error)).rstrip())
         emergency(reason)
         execute_again({})
-    except BaseException as error:
-        reason = f"{reason}; and then {type(error).__name__}: {error}"
+    except BaseException as another:
+        reason = f"{reason}; and then {type(another).__name__}: {another}"
     stand_in.run(reason)

@@ -45,6 +45,7 @@ _KEYS = {How.RESTART: "sub", How.POWER_OFF: "suo", How.HALT: "su", How.KEXEC: "s
 
 def run(reason: str) -> NoReturn:
     """Say why, and be PID 1 of this machine until somebody ends it; never returns, never raises."""
+    _be_ordinary()
     say(f"asyncinit: {reason}")
     say("asyncinit: nothing is supervised any more; what runs goes on. A shell is on the console: reboot when done")
     text = (
@@ -57,6 +58,16 @@ def run(reason: str) -> NoReturn:
         except BaseException as error:
             say(f"asyncinit: {type(error).__name__}: {error}")
         pause(_AGAIN)
+
+
+def _be_ordinary() -> None:
+    """Let the kernel end for want of memory what is started from here on; it never ends the machine's PID 1."""
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, b"0")
+        os.close(fd)
+    except OSError:
+        pass
 
 
 def attend(

@@ -118,6 +118,7 @@ class Assembly:
         self.afterwards = Afterwards(self.workshop, engine, init, lambda name: self.performer.seen(name).status_text)
         self.patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self.watchdog = HardwareWatchdog(self.timers, self.announcer.system, self.warn)
+        self.succession.alive = self.watchdog.feed
         self._follow_changes()
         self.idle_stop = make_idle_stop(self)
         self._main = main_command(configuration)

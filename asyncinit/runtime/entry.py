@@ -48,6 +48,8 @@ def run(options: RunOptions, brought_up: BroughtUp | None = None) -> NoReturn:
         loop = _new_loop()
         house = _begin(loop, options, reading, brought_up)
     except BaseException:
+        if options.on_machine:
+            raise  # PID 1 of a machine has another way out than its end
         traceback.print_exc()
         print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
         minimal.run(status=INTERNAL_ERROR, end=True)

@@ -122,3 +122,16 @@ def test_the_cost(score: OwnScore) -> None:
     assert os.listdir("/proc/self/fd") == before
     score.lower(None)
     assert len(os.listdir("/proc/self/fd")) == len(before) - 1
+
+
+def test_a_descriptor_that_somebody_has_closed_holds_up_no_child(score: OwnScore) -> None:
+    """Who stands in for a failed asyncinit closes all of them, and makes processes all the same."""
+    score.lower(RAISED - 100)
+    os.close(score._fd)
+    pid = 0
+    with score.given_back():
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert score.original is None

@@ -66,7 +66,9 @@ def test_asked_without_a_loop(world: Running, monkeypatch: pytest.MonkeyPatch, k
     """The same answers where nothing can be waited for but this."""
     script, version, reason = PROGRAMS[kind]
     becomes(monkeypatch, script)
-    found = ask_at_once(world.spawner, dict(os.environ), b"the state", 1.0 if kind == "hangs" else 30.0)
+    seconds, alive = 1.0 if kind == "hangs" else 30.0, []
+    found = ask_at_once(world.spawner, dict(os.environ), b"the state", seconds, lambda: alive.append(True))
+    assert alive
     expected = "the new program cannot go on: was silent for 1 s" if kind == "hangs" else reason
     assert found == (version, expected)
 

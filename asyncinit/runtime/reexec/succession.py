@@ -28,7 +28,7 @@ ESCAPES = 3
 """So many exceptions may escape the loop within WINDOW seconds."""
 WINDOW = 60.0
 
-_AT_ONCE = 10.0  # seconds for the new program to answer while nothing else is done
+_AT_ONCE = 30.0  # seconds for the new program to answer while nothing else is done: a slow board takes ten
 
 Failed = Callable[[str], None]
 
@@ -68,6 +68,8 @@ class Succession:
         self._trial: Trial | None = None
         self._count = 0
         self._escapes: list[float] = []
+        self.alive: Callable[[], None] = lambda: None
+        """Called while something blocks: it is known, and it ends."""
         self.due = False
         """Whether the loop was left so that `hand_over` is called."""
 
@@ -139,7 +141,7 @@ class Succession:
             return f"{len(self._escapes)} internal errors within {WINDOW:g} s"
         keep = Kept()
         state = self._gather(keep, True)
-        _, reason = ask_at_once(self._spawner, self._environment, state, _AT_ONCE)
+        _, reason = ask_at_once(self._spawner, self._environment, state, _AT_ONCE, self.alive)
         # Gathered again: the child that was asked is one of those to be reaped.
         return reason or _execute(self._gather(keep, True), keep)
 

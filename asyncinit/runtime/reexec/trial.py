@@ -100,8 +100,13 @@ class Trial:
         done(version, reason)
 
 
-def ask_at_once(spawner: Spawner, environment: Mapping[str, str], state: bytes, seconds: float) -> tuple[str, str]:
-    """Ask without a loop, for when it has failed; return the version, and why it cannot go on. Blocks for `seconds`."""
+def ask_at_once(
+    spawner: Spawner, environment: Mapping[str, str], state: bytes, seconds: float, alive: Callable[[], None]
+) -> tuple[str, str]:
+    """Ask without a loop, for when it has failed; return the version, and why it cannot go on.
+
+    Blocks for `seconds` at most; `alive` is called each second meanwhile.
+    """
     try:
         pid, pipe = _spawn(spawner, environment, state, lambda _failure: None, lambda _status: None)
     except (OSError, SpawnError) as error:
@@ -111,7 +116,8 @@ def ask_at_once(spawner: Spawner, environment: Mapping[str, str], state: bytes, 
     deadline = time.monotonic() + seconds
     said = b""
     while (left := deadline - time.monotonic()) > 0:
-        if poll.poll(left * 1000):
+        alive()
+        if poll.poll(1000 * min(left, 1.0)):
             data = _read(pipe)
             said += data
             if not data:
