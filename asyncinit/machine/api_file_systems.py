@@ -104,6 +104,8 @@ def provide(one: ApiFileSystem, system: System) -> str:
     place = system.path(one.place)
     if one.by_fstab and _named_in_fstab(one.place, system):
         return "left to /etc/fstab"
+    if os.path.islink(place):
+        return f"left alone: it is a link to {os.readlink(place)}"
     if not os.path.isdir(place):
         os.makedirs(place, exist_ok=True)
     if file_systems.is_mounted(place):

@@ -20,7 +20,6 @@ class Level(IntEnum):
     ERROR = 3
     WARNING = 4
     INFO = 6
-    DEBUG = 7
 
 
 class BootLog:

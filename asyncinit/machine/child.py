@@ -62,17 +62,22 @@ def within(
         pid, reader = _fork(function, arguments, keep)
     except OSError as error:
         return Outcome(failure=f"cannot make a process: {why(error.errno or 0)}")
+    pidfd = _pidfd(pid)
     try:
-        data = _wait(pid, reader, deadline, meanwhile)
+        data = _wait(reader, pidfd, deadline, meanwhile)
+        if data is None:
+            _kill(-pid)  # all of its session; before itself, as long as the number is its own
+        _kill(pid)  # it has said its last word, or has no session yet; what it has started in time lives on
+        gone, status = _reaped(pid, pidfd)
     finally:
         os.close(reader)
+        if pidfd is not None:
+            os.close(pidfd)
     if data is None:
         late = f"not done within {seconds:g} s"
-        if _killed(pid):
+        if gone:
             return Outcome(failure=late, late=True)
         return Outcome(failure=f"{late}, and pid {pid} cannot be killed", left=pid, late=True)
-    _kill(pid)  # it has said its last word; what it may have started lives on
-    _, status = _reaped(pid)
     kind, text = data[:1], data[1:].decode(errors="replace")
     if kind == _WELL:
         return Outcome(text)
@@ -89,29 +94,24 @@ def here(function: Callable[..., str | None], *arguments: Any) -> Outcome:
         return Outcome(failure=_why(error) or "it failed")
 
 
-def _wait(pid: int, reader: int, deadline: float, meanwhile: Callable[[], None] | None) -> bytes | None:
+def _wait(reader: int, pidfd: int | None, deadline: float, meanwhile: Callable[[], None] | None) -> bytes | None:
     """Return what the child has written until it ended or closed the pipe; None where the deadline came first."""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
-    pidfd = _pidfd(pid)
     if pidfd is not None:
         poll.register(pidfd, select.POLLIN)
     data = b""
-    try:
-        while (left := deadline - time.monotonic()) > 0:
-            if meanwhile is not None:
-                meanwhile()
-            ready = poll.poll(1000 * (left if meanwhile is None else min(left, _BREATH)))
-            if any(fd == reader for fd, _ in ready):
-                part = os.read(reader, _AT_ONCE)
-                data += part[: _LARGEST - len(data)]
-                if not part:
-                    return data
-            elif ready:
-                return data  # it is dead, and whoever it left has the pipe
-    finally:
-        if pidfd is not None:
-            os.close(pidfd)
+    while (left := deadline - time.monotonic()) > 0:
+        if meanwhile is not None:
+            meanwhile()
+        ready = poll.poll(1000 * (left if meanwhile is None else min(left, _BREATH)))
+        if any(fd == reader for fd, _ in ready):
+            part = os.read(reader, _AT_ONCE)
+            data += part[: _LARGEST - len(data)]
+            if not part:
+                return data
+        elif ready:
+            return data  # it is dead, and whoever it left has the pipe
     return None
 
 
@@ -122,13 +122,6 @@ def _pidfd(pid: int) -> int | None:
         return None  # before Linux 5.3: the end of the pipe tells
 
 
-def _killed(pid: int) -> bool:
-    """Kill the child and all of its session, and reap it; False: it hangs in the kernel."""
-    _kill(-pid)  # before itself, as long as the number is its own
-    _kill(pid)  # where it has no session yet
-    return _reaped(pid)[0]
-
-
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
@@ -136,19 +129,21 @@ def _kill(pid: int) -> None:
         pass  # it is gone already
 
 
-def _reaped(pid: int) -> tuple[bool, os.waitid_result | None]:
+def _reaped(pid: int, pidfd: int | None) -> tuple[bool, os.waitid_result | None]:
     """Wait a moment for a child that ends, and reap it: whether it is gone, and how, where nobody else knows that."""
     end = time.monotonic() + _LAST_WAIT
+    poll = select.poll()
+    if pidfd is not None:
+        poll.register(pidfd, select.POLLIN)
     while True:
         try:
             status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
             return True, None
-        if status is not None:
-            return True, status
-        if time.monotonic() > end:
-            return False, None
-        select.poll().poll(_MOMENT)
+        left = end - time.monotonic()
+        if status is not None or left <= 0:
+            return status is not None, status
+        poll.poll(1000 * left if pidfd is not None else _MOMENT)
 
 
 def _how(status: os.waitid_result | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 
 def replace_file(path: str, data: bytes, mode: int) -> None:
@@ -20,7 +21,8 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
             os.close(fd)
         os.rename(unfinished, path)
     except OSError:
-        os.unlink(unfinished)
+        with suppress(OSError):
+            os.unlink(unfinished)
         raise
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

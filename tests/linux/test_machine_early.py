@@ -178,6 +178,13 @@ def test_a_kernel_that_lacks_something(system: System, monkeypatch: pytest.Monke
     assert calls[-1] == ("tmpfs", "mode=0755")
 
 
+def test_a_link_is_left_alone(system: System, mounted: list[tuple[str, str, int, str]], tmp_path: Path) -> None:
+    """Nothing is mounted over what it leads to."""
+    (tmp_path / "tmp").symlink_to("var/tmp")
+    assert provide(of("/tmp"), system) == "left alone: it is a link to var/tmp"
+    assert mounted == []
+
+
 def test_fstab_has_its_way_with_tmp(system: System, mounted: list[tuple[str, str, int, str]], write: Write) -> None:
     """Where it says what /tmp is, none is mounted over that; a comment says nothing."""
     write("/etc/fstab", "# none /tmp tmpfs\n/dev/vda1 / ext4 defaults 0 1\n")

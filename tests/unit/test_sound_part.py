@@ -108,6 +108,16 @@ def test_a_service_that_came_with_asyncinit_is_enough(read: Read, tmp_path: Path
     assert read({}).astray == ""
 
 
+def test_pods_are_started_too(read: Read, tmp_path: Path) -> None:
+    """Their members are services as any others, but for where they are."""
+    write(tmp_path, {"pods.d/shop.toml": ""})
+    found = read({"web": GOOD + 'pod = "shop"\n'})
+    assert (found.errors, found.astray) == ((), "")
+    write(tmp_path, {"pods.d/shop.toml": "nonsense = 1\n"})
+    found = read({})
+    assert "web is left out" in "\n".join(found.errors)
+
+
 def test_a_target_of_the_kernel_command_line(read: Read, tmp_path: Path) -> None:
     """It is started in the place of what the files say, also when they are read again."""
     files = {"web": GOOD, "one": GOOD, "all": 'type = "target"\nrequires = ["web"]\n'}

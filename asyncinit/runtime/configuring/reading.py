@@ -90,7 +90,8 @@ def read_sound_part(options: RunOptions) -> Reading:
 
 def _as_shipped(configuration: Configuration, name: str) -> bool:
     """Tell whether nobody has said anything of a service that came with asyncinit: such a one is no reason to boot."""
-    layers = configuration.sources.origins[name].layers
+    origin = configuration.sources.origins.get(name)
+    layers = () if origin is None else origin.layers
     return len(layers) == 1 and os.path.dirname(layers[0].path) == places.SHIPPED
 
 
