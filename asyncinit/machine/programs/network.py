@@ -25,6 +25,7 @@ from asyncinit.linux.network import bring_up
 from asyncinit.machine.programs import network_file, resolving
 from asyncinit.machine.programs.child import end, run, start
 from asyncinit.machine.programs.first_of import find, first_there
+from asyncinit.machine.programs.lease import forget
 from asyncinit.machine.programs.network_file import Link, Network, NetworkFileError
 
 _INTERFACES = "etc/network/interfaces"
@@ -123,8 +124,12 @@ class Links:
 
     def take_down(self) -> None:
         """Take away all that was given."""
-        for pid in self.clients:
+        for pid, interface in self.clients.items():
             end(pid)
+            try:
+                forget(interface)  # some clients leave the address
+            except OSError:
+                pass  # the interface is gone
         for index, address in self._given:
             try:
                 rtnetlink.remove_address(index, address)
