@@ -10,6 +10,7 @@ import pytest
 
 from asyncinit.linux.rtnetlink import Found
 from asyncinit.machine.programs import (
+    child,
     coldplug,
     console_getty,
     first_of,
@@ -78,6 +79,17 @@ def test_the_first_that_is_there(tmp_path: Path) -> None:
     assert first_of.first_there(commands, path) == [f"{path}/busybox", "busybox", "syslogd", "-n"]
     program(tmp_path, "rsyslogd")
     assert first_of.first_there(commands, path) == [f"{path}/rsyslogd", "rsyslogd", "-n"]
+
+
+def test_what_a_program_writes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its output is returned, what it complains of is not shown; how it ended is told as a shell does."""
+    program(tmp_path, "speaks", "echo said; echo complained >&2; exit 3")
+    assert child.output_of([f"{tmp_path}/speaks"]) == "said\n"
+    assert capfd.readouterr() == ("", "")
+    assert child.run([f"{tmp_path}/speaks"]) == 3
+    assert child.run(["sh", "-c", "kill -9 $$"]) == 137
+    assert child.run([f"{tmp_path}/absent"]) == 127
+    assert f"cannot run {tmp_path}/absent: no such file" in capfd.readouterr().err
 
 
 def test_none_is_there(capfd: pytest.CaptureFixture[str]) -> None:

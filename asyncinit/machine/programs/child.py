@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+
+Action = tuple[int, int, int] | tuple[int, int, str, int, int]
+"""POSIX_SPAWN_DUP2 with two descriptors; POSIX_SPAWN_OPEN with one, a path, flags and a mode."""
 
 NOT_THERE = 127
 """The exit status of a program that is not there, as a shell has it."""
 
 
-def start(words: Sequence[str], environment: Mapping[str, str] | None = None, output: int | None = None) -> int | None:
-    """Start a command, its output going to descriptor `output` if one is given; return its pid.
+def start(words: Sequence[str], actions: Sequence[Action] = ()) -> int | None:
+    """Start a command, with actions of posix_spawn(3) on its descriptors; return its pid.
 
     None: it cannot be started, and the reason was told on stderr.
     """
-    actions = [] if output is None else [(os.POSIX_SPAWN_DUP2, output, 1)]
     try:
-        return os.posix_spawnp(
-            words[0], list(words), os.environ if environment is None else environment, file_actions=actions
-        )
+        return os.posix_spawnp(words[0], list(words), os.environ, file_actions=actions)
     except OSError as error:
         print(f"cannot run {words[0]}: {(error.strerror or '').lower()}", file=sys.stderr)
         return None
@@ -40,9 +40,9 @@ def run(words: Sequence[str]) -> int:
 
 
 def output_of(words: Sequence[str]) -> str:
-    """Run a command to its end; return what it wrote to its standard output."""
+    """Run a command to its end; return what it wrote to its standard output. What it complains of is lost."""
     reading, writing = os.pipe()
-    pid = start(words, output=writing)
+    pid = start(words, [(os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)])
     os.close(writing)
     with os.fdopen(reading, errors="replace") as pipe:
         text = pipe.read()

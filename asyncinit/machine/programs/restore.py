@@ -1,18 +1,23 @@
-"""`python -m asyncinit.machine.programs.restore`: the clock and the random seed of the machine's life before.
+"""`python -m asyncinit.machine.programs.restore`: what the early steps could not read or write yet.
 
-The early steps have done this already where /var is on the root's file system. Where it is mounted later, this does it
-then: a clock that is right by then stays as it is, and a seed that is mixed in twice harms nobody.
+The clock and the random seed of the machine's life before, and its id. The early steps have done this already where
+/var is on the root's file system, and that is mounted for writing. Where it is so only later, this does it then: a
+clock that is right by then stays as it is, a seed that is mixed in twice harms nobody, and an id is made once.
 """
 
 from __future__ import annotations
 
 import sys
 
-from asyncinit.machine import clock, seed
+from asyncinit.machine import clock, naming, seed
 from asyncinit.machine.child import here
 from asyncinit.machine.system import System
 
-_RESTORED = (("set the clock", clock.correct), ("load the random seed", seed.load))
+_RESTORED = (
+    ("set the clock", clock.correct),
+    ("load the random seed", seed.load),
+    ("make /etc/machine-id", naming.make_machine_id),
+)
 
 
 def restore(system: System) -> int:
