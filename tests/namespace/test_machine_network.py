@@ -105,9 +105,28 @@ apply("lo", Lease(ip_interface("10.0.0.1/24"), (), (), ()))
 first = found()
 apply("lo", Lease(ip_interface("10.0.0.2/24"), (), (), ()))
 second = found()
-forget("lo")
+kept = {ip_interface("10.0.0.9/24")}
+rtnetlink.add_address(rtnetlink.index_of("lo"), *kept)
+forget("lo", kept)
 tell(first=first, second=second, gone=found())
 """)
     assert facts["first"] == ["10.0.0.1/24", "::1/128", "fd00::7/64"]
     assert facts["second"] == ["10.0.0.2/24", "::1/128", "fd00::7/64"]
-    assert facts["gone"] == ["::1/128", "fd00::7/64"]
+    assert facts["gone"] == ["10.0.0.9/24", "::1/128", "fd00::7/64"]
+
+
+def test_the_script_that_udhcpc_is_given() -> None:
+    """It can be executed for as long as we live, and is told what the interface has beside the lease."""
+    facts = told("""
+import os, subprocess
+from asyncinit.machine.programs.network import lease_script
+bring_up("lo")
+for text in ("10.0.0.9/24", "10.0.0.1/24"):
+    rtnetlink.add_address(rtnetlink.index_of("lo"), ip_interface(text))
+script = lease_script([ip_interface("10.0.0.9/24")])
+environment = {**os.environ, "interface": "lo"}
+status = subprocess.run([script, "deconfig"], env=environment).returncode
+other = subprocess.run([script, "nak"], env=environment).returncode
+tell(status=[status, other], left=found())
+""")
+    assert facts == {"status": [0, 0], "left": ["10.0.0.9/24", "::1/128"]}

@@ -1,14 +1,16 @@
-"""`python -m asyncinit.machine.programs.lease EVENT`: what udhcpc has got becomes the interface's; udhcpc's script.
+"""`python -m asyncinit.machine.programs.lease EVENT [ADDRESS...]`: what udhcpc has got is given to the interface.
 
-What it has got is in the environment: interface, ip, mask, router, dns, domain, search. See udhcpc's own documentation.
+What it has got is in the environment: interface, ip, mask, router, dns, domain, search; see udhcpc's documentation.
+The addresses are others that the interface keeps.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Mapping
-from ipaddress import IPv4Interface, ip_address
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv4Interface, ip_address, ip_interface
 from typing import NamedTuple
 
 from asyncinit.linux import rtnetlink
@@ -37,17 +39,27 @@ def lease_of(environment: Mapping[str, str]) -> Lease:
     )
 
 
-def forget(interface: str, but: IPv4Interface | None = None) -> None:
-    """Take all IPv4 addresses away from an interface but one."""
+def forget(interface: str, kept: Collection[rtnetlink.Interface] = ()) -> None:
+    """Take all other IPv4 addresses away from an interface."""
     index = rtnetlink.index_of(interface)
-    for found in rtnetlink.addresses():
-        if found.link == index and isinstance(found.interface, IPv4Interface) and found.interface != but:
-            rtnetlink.remove_address(index, found.interface)
+    own = [found.interface for found in rtnetlink.addresses() if found.link == index]
+    own = [address for address in own if isinstance(address, IPv4Interface)]
+    for address in own:
+        if address not in kept:
+            try:
+                rtnetlink.remove_address(index, address)
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+    # The kernel takes away with an address those that came after it in the same network (promote_secondaries).
+    for address in own:
+        if address in kept:
+            rtnetlink.add_address(index, address)
 
 
-def apply(interface: str, lease: Lease) -> None:
+def apply(interface: str, lease: Lease, kept: Collection[rtnetlink.Interface] = ()) -> None:
     """Give an interface what was got for it."""
-    forget(interface, lease.address)
+    forget(interface, {*kept, lease.address})
     index = rtnetlink.index_of(interface)
     rtnetlink.add_address(index, lease.address)
     for metric, router in enumerate(lease.routers):
@@ -55,19 +67,20 @@ def apply(interface: str, lease: Lease) -> None:
     resolving.say(interface, lease.servers, lease.search)
 
 
-def main(event: str, environment: Mapping[str, str]) -> int:
+def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
     """Do what an event of udhcpc's asks for; those that ask for nothing are no error."""
+    event, kept = words[0], set(map(ip_interface, words[1:]))
     interface = environment["interface"]
     if event == "deconfig":
-        forget(interface)
+        forget(interface, kept)
         resolving.say(interface, (), ())
         bring_up(interface)
     elif event in {"bound", "renew"}:
         lease = lease_of(environment)
-        apply(interface, lease)
+        apply(interface, lease, kept)
         print(f"{interface}: {lease.address}, by {', '.join(lease.routers) or 'no router'}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "", os.environ))
+    sys.exit(main(sys.argv[1:] or [""], os.environ))

@@ -60,14 +60,17 @@ def dhcp_commands(interface: str, script: str) -> list[list[str]]:
     ]
 
 
-def lease_script() -> str:
-    """Return the path of a script that udhcpc can execute, which is `lease` by this Python.
+def lease_script(kept: Sequence[rtnetlink.Interface] = ()) -> str:
+    """Return the path of a script that udhcpc can execute, which is `lease` by this Python, told of what is `kept`.
 
     It is in memory, since no folder is sure to be writable and without noexec; it lives as long as we do.
     """
     descriptor = os.memfd_create("udhcpc-script", 0)
+    addresses = " ".join(map(str, kept))
     python = sys.executable.replace("'", "'\\''")
-    os.write(descriptor, f"#!/bin/sh\nexec '{python}' -m asyncinit.machine.programs.lease \"$@\"\n".encode())
+    os.write(
+        descriptor, f"#!/bin/sh\nexec '{python}' -m asyncinit.machine.programs.lease \"$1\" {addresses}\n".encode()
+    )
     # Opened for reading: the kernel executes nothing that is open for writing.
     path = f"/proc/{os.getpid()}/fd/{os.open(f'/proc/self/fd/{descriptor}', os.O_RDONLY)}"
     os.close(descriptor)
@@ -81,7 +84,6 @@ class Links:
         self.network = network
         self.clients: dict[int, str] = {}
         self._given: list[tuple[int, rtnetlink.Interface]] = []
-        self._script = lease_script()
 
     def bring_up(self) -> list[str]:
         """Bring all up; return what could not be done."""
@@ -104,16 +106,16 @@ class Links:
         if link.servers or link.search:
             resolving.say(f"{link.name}.declared", link.servers, link.search)
         if link.dhcp:
-            self._ask(link.name)
+            self._ask(link)
 
-    def _ask(self, interface: str) -> None:
-        command = first_there(dhcp_commands(interface, self._script))
+    def _ask(self, link: Link) -> None:
+        command = first_there(dhcp_commands(link.name, lease_script(link.addresses)))
         if not command:
             raise OSError(0, "there is no DHCP client: dhcpcd, dhclient, udhcpc or a busybox with it")
         pid = start(command[1:])
         if pid is None:
             raise OSError(0, "its DHCP client cannot be run")
-        self.clients[pid] = interface
+        self.clients[pid] = link.name
 
     def lacking(self) -> list[str]:
         """Return the interfaces that are waited for and have no address yet."""
