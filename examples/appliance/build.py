@@ -1,7 +1,8 @@
 """Build the appliance: a kernel, an initramfs with asyncinit as its init, and a disk for what is kept; see README.md.
 
     python3 build.py image OUT [--kernel FILE] [--password TEXT] [--key FILE] [--without-uvloop]
-    python3 build.py disk OUT
+    python3 build.py disk OUT    an empty ext4 disk, OUT/data.ext4
+    python3 build.py root OUT    what the initramfs has, as an ext4 image for a read-only root: OUT/root.ext4
 
 Needs no root. What is downloaded stays in OUT/packages and OUT/wheels.
 """
@@ -21,7 +22,7 @@ from pathlib import Path
 import debian
 import elf
 from build_error import BuildError
-from cpio import Archive
+from cpio import FIRST_DEVICES, Archive
 from kernel_modules import Modules, folder_of
 
 HERE = Path(__file__).resolve().parent
@@ -29,8 +30,8 @@ CHECKOUT = HERE.parent.parent
 SITE = "usr/lib/python3/dist-packages"
 
 KERNEL = "linux-image-cloud-amd64"
-# Those of qemu's devices and of the power button; each comes with what it needs.
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "button", "evdev")
+# Those of qemu's devices, of the power button, and what a root that is only read may want; each with what it needs.
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "button", "evdev", "overlay")
 
 PACKAGES = {
     "python3.11-minimal": "the interpreter",
@@ -69,7 +70,7 @@ UNUSED = ("rich", "pygments", "markdown_it", "mdurl", "bin", "share", "*.dist-in
 def main() -> int:
     """Do what was asked for."""
     parser = argparse.ArgumentParser(description="Build the appliance.")
-    parser.add_argument("what", choices=("image", "disk"))
+    parser.add_argument("what", choices=("image", "disk", "root"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--kernel", type=Path, help="this one, its modules beside it, instead of Debian's package")
     parser.add_argument("--password", default="", help="root's on the console (appliance)")
@@ -78,10 +79,7 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         asked.out.mkdir(parents=True, exist_ok=True)
-        if asked.what == "disk":
-            disk(asked.out)
-        else:
-            image(asked)
+        {"image": image, "disk": disk, "root": root_disk}[asked.what](asked)
     except BuildError as failure:
         print(f"build.py: {failure}", file=sys.stderr)
         return 1
@@ -109,7 +107,8 @@ def image(asked: argparse.Namespace) -> None:
     report("the initramfs")
     unfinished = out / "initramfs.new"
     with unfinished.open("wb") as file, gzip.GzipFile("", "wb", 6, file, 0) as packed, Archive(packed) as archive:
-        archive.first_devices()
+        for device in FIRST_DEVICES:
+            archive.device(*device)
         archive.tree(root)
     unfinished.rename(out / "initramfs.cpio.gz")
     sizes(root, out / "initramfs.cpio.gz")
@@ -128,6 +127,7 @@ def packages(out: Path, root: Path) -> None:
     for applet in set(applets) - {"busybox", "init", "dpkg", "dpkg-deb", "rpm", "ar"}:
         if not (place := root / "usr/bin" / applet).exists():
             place.symlink_to("busybox")
+    (root / "usr/sbin/modprobe").symlink_to("../bin/busybox")  # where the kernel looks for it
 
 
 def wheels(out: Path, root: Path, without: str) -> None:
@@ -190,6 +190,8 @@ def own(root: Path, password: str, key: Path | None) -> None:
     for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "data", "root", "var/lib"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "var/log").symlink_to("/data/log")
+    (root / "var/lib/asyncinit").symlink_to("/data/asyncinit")
+    (root / "etc/machine-id").touch()
     command = "#!/usr/bin/python3\nimport sys\n\nfrom asyncinit.__main__ import main\n\nsys.exit(main())\n"
     write(root / "usr/bin/asyncinit", command.encode(), 0o755)
     for name in ("init", "usr/sbin/init"):
@@ -247,16 +249,45 @@ def loaded_by_name(path: Path) -> bool:
     return path.name.startswith(("libnss_files", "libnss_dns", "libgcc_s"))
 
 
-def disk(out: Path) -> None:
+def disk(asked: argparse.Namespace) -> None:
     """Make the disk for what is kept."""
-    program = shutil.which("mke2fs", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-    if program is None:
-        raise BuildError("there is no mke2fs; on Debian: apt-get install e2fsprogs")
     report("the data disk")
-    unfinished = out / "data.new"
+    unfinished = asked.out / "data.new"
     unfinished.unlink(missing_ok=True)
-    run(program, "-q", "-t", "ext4", "-L", "data", "-E", "root_owner=0:0", unfinished, "64M")
-    unfinished.rename(out / "data.ext4")
+    run(administration("mke2fs"), "-q", "-t", "ext4", "-L", "data", "-E", "root_owner=0:0", unfinished, "64M")
+    unfinished.rename(asked.out / "data.ext4")
+
+
+def root_disk(asked: argparse.Namespace) -> None:
+    """Make a file system of what is in the initramfs; all in it belongs to root, whoever does this."""
+    root = asked.out / "root"
+    if not root.is_dir():
+        raise BuildError(f"there is no {root} yet: make image")
+    report("the root disk")
+    unfinished = asked.out / "root.new"
+    unfinished.unlink(missing_ok=True)
+    size = sum(path.lstat().st_size + 4096 for path in root.rglob("*")) * 6 // 5 >> 20
+    words = ("-q", "-t", "ext4", "-L", "root", "-E", "root_owner=0:0", "-d", root, unfinished, f"{size + 8}M")
+    run(administration("mke2fs"), *words)
+    # mke2fs takes nodes and owners from what it copies: here they are set without being root.
+    lines = ["cd /dev", *(f"mknod {Path(name).name} c {major} {minor}" for name, major, minor, _ in FIRST_DEVICES)]
+    lines += [f"sif {name} mode 0{0o020000 | mode:o}" for name, _, _, mode in FIRST_DEVICES]
+    if os.getuid():
+        names = [f"/{path.relative_to(root)}" for path in root.rglob("*")]
+        lines += [f'sif "{name}" {field} 0' for name in names for field in ("uid", "gid")]
+    script = asked.out / "debugfs"
+    script.write_text("".join(f"{line}\n" for line in lines))
+    run(administration("debugfs"), "-w", "-f", script, unfinished)
+    script.unlink()
+    unfinished.rename(asked.out / "root.ext4")
+
+
+def administration(name: str) -> str:
+    """Find a program of e2fsprogs; an ordinary user's PATH often has none for the administrator."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    if found is None:
+        raise BuildError(f"there is no {name}; on Debian: apt-get install e2fsprogs")
+    return found
 
 
 def sizes(root: Path, packed: Path) -> None:

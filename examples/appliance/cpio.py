@@ -7,6 +7,13 @@ import stat
 from pathlib import Path
 from typing import IO
 
+FIRST_DEVICES = (("/dev/console", 5, 1, 0o600), ("/dev/null", 1, 3, 0o666), ("/dev/urandom", 1, 9, 0o666))
+"""What the first program needs before it can mount devtmpfs: path, numbers, mode.
+
+Python, as init, reads /dev/urandom in its own start where the kernel has no random numbers yet, and ends (and the
+kernel with it) if that is not there.
+"""
+
 
 class Archive:
     """An archive that is written to a file; all in it belongs to root, and folders are made as they are needed."""
@@ -46,16 +53,6 @@ class Archive:
         """Add a node of a character device; to unpack it is the kernel's work, so that nobody has to be root here."""
         self._parents(name)
         self._entry(name, stat.S_IFCHR | mode, b"", 0, (major, minor))
-
-    def first_devices(self) -> None:
-        """Add what a program that is started by the kernel needs before it can mount devtmpfs.
-
-        Python, as init, reads /dev/urandom in its own start where the kernel has no random numbers yet, and ends (the
-        kernel with it) if that is not there.
-        """
-        self.device("/dev/console", 5, 1, 0o600)
-        self.device("/dev/null", 1, 3)
-        self.device("/dev/urandom", 1, 9)
 
     def copy(self, path: Path | str, name: str) -> None:
         """Add a file of this machine, with its time: Python compares that with its compiled form's."""

@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from examples.appliance.cpio import Archive
+from examples.appliance.cpio import FIRST_DEVICES, Archive
 from examples.appliance.kernel_modules import Modules
 from tests.boot.hardware import modules as modules_folder
 from tests.boot.hardware import program_path
@@ -86,7 +86,8 @@ def _fill(archive: Archive, program: str) -> None:
     archive.link("/sbin", "bin")
     for folder in _FOLDERS:
         archive.folder(f"/{folder}")
-    archive.first_devices()
+    for device in FIRST_DEVICES:
+        archive.device(*device)
     archive.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("/etc/group", b"root:x:0:\ntty:x:5:\n")
     archive.file("/etc/shadow", b"root::1::::::\n", 0o600)

@@ -24,10 +24,10 @@ from tests.support import ROOT, wait_until
 EXAMPLE = ROOT / "examples" / "appliance"
 
 
-def _image(out: Path) -> str:
-    """Build it, with the kernel of these tests, and return what was told."""
+def told_by_make(what: str, out: Path) -> str:
+    """Build something of it, with the kernel of these tests, and return what was told."""
     done = subprocess.run(
-        ["make", "-C", str(EXAMPLE), "image", f"PYTHON={sys.executable}", f"OUT={out}", f"KERNEL={kernel()}"],
+        ["make", "-C", str(EXAMPLE), what, f"PYTHON={sys.executable}", f"OUT={out}", f"KERNEL={kernel()}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -36,6 +36,13 @@ def _image(out: Path) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def appliance() -> Path:
+    """Return the folder of the image, built once in a test run."""
+    out = run_folder() / "appliance"
+    once("appliance-image", lambda: {"told": told_by_make("image", out)})
+    return out
 
 
 def _free_ports(count: int) -> list[int]:
@@ -51,7 +58,8 @@ def _get(port: int, path: str) -> str:
         return str(answer.read().decode())
 
 
-def _log_in(guest: Guest) -> None:
+def log_in(guest: Guest) -> None:
+    """Log in on the serial console."""
     guest.expect("appliance login: ")
     guest.send("root\n")
     guest.expect("Password: ")
@@ -59,20 +67,20 @@ def _log_in(guest: Guest) -> None:
     guest.expect("# ")
 
 
-def _all_ready(guest: Guest) -> dict[str, Any]:
+def settled(guest: Guest) -> dict[str, Any]:
     """Return each service's status, once none of them is on its way."""
 
-    def settled() -> dict[str, Any] | None:
+    def look() -> dict[str, Any] | None:
         told = json.loads(guest.run("asyncinit status --json"))["services"]
         states = {one["state"] for one in told}
         return {one["name"]: one for one in told} if states <= {"ready", "completed", "inactive", "failed"} else None
 
-    return wait_until(settled, 120)
+    return wait_until(look, 120)
 
 
 def _story() -> dict[str, Any]:
-    out = run_folder() / "appliance"
-    facts: dict[str, Any] = {"built": _image(out)}
+    out = appliance()
+    facts: dict[str, Any] = {"built": once("appliance-image", dict)["told"]}
     http, ssh = _free_ports(2)
 
     def make(more: list[str]) -> list[str]:
@@ -80,8 +88,8 @@ def _story() -> dict[str, Any]:
         return ["make", "-s", "-C", str(EXAMPLE), "boot", *words]
 
     with Guest("appliance", command=make) as guest:
-        _log_in(guest)
-        facts["services"] = _all_ready(guest)
+        log_in(guest)
+        facts["services"] = settled(guest)
         facts["status"] = guest.run("asyncinit status")
         facts["analyze"] = guest.run("asyncinit analyze")
         facts["json"] = json.loads(_get(http, "/status.json"))
@@ -95,8 +103,8 @@ def _story() -> dict[str, Any]:
         facts["key"] = guest.run("md5sum /data/dropbear/*")
         guest.send("reboot\n")
         facts["reset"] = guest.wait_event("RESET")
-        _log_in(guest)
-        facts["again"] = _all_ready(guest)
+        log_in(guest)
+        facts["again"] = settled(guest)
         facts["kept"] = guest.run("cat /data/kept")
         facts["key again"] = guest.run("md5sum /data/dropbear/*")
         facts["page again"] = _get(http, "/")
