@@ -54,3 +54,10 @@ def changed(path: Path, name: str) -> str:
 def _debugfs(path: Path, request: str) -> bytes:
     command = [str(program_path("debugfs")), "-R", request, str(path)]
     return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def names(path: Path, folder: str) -> list[str]:
+    """Return the names in a folder of an image."""
+    command = [str(program_path("debugfs")), "-R", f"ls -p {folder}", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split("/")[5] for line in done.stdout.splitlines() if line.startswith("/")]

@@ -139,6 +139,40 @@ def _story() -> dict[str, Any]:
     return facts
 
 
+_SWITCH = """#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+modprobe -a virtio_pci virtio_blk
+mount /dev/vda /mnt
+cp -a /bin /sbin /etc /lib* /site /usr /var /root /mnt
+mkdir /mnt/proc /mnt/sys /mnt/dev /mnt/run /mnt/tmp
+umount /proc /sys; mount --move /dev /mnt/dev
+exec switch_root /mnt /sbin/init
+"""
+
+
+def _story_of_root() -> dict[str, Any]:
+    """A root on a disk, which cannot be unmounted; asyncinit itself runs from there."""
+    root = disk.make(run_folder() / "root.ext4", 256)
+    files = {"/init": _SWITCH, "/etc/asyncinit/services.d/shell.toml": textwrap.dedent(_SHELL)}
+    initramfs = image.make(
+        run_folder() / "root.cpio", files, links={"/bin/init": image.ASYNCINIT}, modules=("virtio_pci", "virtio_blk")
+    )
+    facts: dict[str, Any] = {}
+    with Guest("root", initramfs, Hardware(memory=512, disks=[root])) as guest:
+        guest.expect("READY# ")
+        facts["root"] = guest.run("grep ' / ext4 rw' /proc/mounts")
+        guest.run("(while :; do date >>/var/log/busy; done) & echo kept >/kept")
+        guest.send("poweroff\n")  # busybox's
+        facts["ended"] = guest.wait_ended()
+        facts["said"] = re.findall("asyncinit: (.*)", guest.transcript)
+    facts["disk"] = disk.complaint(root)
+    facts["kept"] = disk.read(root, "/kept")
+    facts["for the next boot"] = disk.names(root, "/var/lib/asyncinit")
+    return facts
+
+
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """What happened."""
@@ -174,3 +208,15 @@ def test_what_cannot_be_unmounted_is_clean(told: dict[str, Any]) -> None:
     """It is made read-only by the kernel, at the last, with all that was written."""
     assert told["button: disk"] == ""
     assert told["held"] == "begun"
+
+
+def test_a_root_on_a_disk() -> None:
+    """It is left clean, with what was written, and with what the next boot begins with."""
+    told = once("root", _story_of_root)
+    assert told["root"]
+    assert told["ended"] == "guest-shutdown"
+    assert told["disk"] == ""
+    assert told["kept"] == "kept\n"
+    assert {"random-seed", "clock"} <= set(told["for the next boot"])
+    assert told["said"][-1] == "switching off"
+    assert not any("read-only" in text or "unmounted" in text for text in told["said"])
