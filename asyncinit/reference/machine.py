@@ -6,6 +6,7 @@ from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID
 from asyncinit.machine.api_file_systems import API_FILE_SYSTEMS
 from asyncinit.machine.command_line import WORDS
 from asyncinit.machine.early import EARLY
+from asyncinit.machine.last import LAST
 from asyncinit.machine.step import Policy
 from asyncinit.reference.blocks import Block, Table
 
@@ -20,6 +21,12 @@ def describe_early() -> list[Block]:
         for step in EARLY
     )
     return [Table(("step", "what for", "where it fails", "deadline"), tuple(rows))]
+
+
+def describe_last() -> list[Block]:
+    """Return the last steps, in order."""
+    rows = ((step.name, step.need, "" if step.seconds is None else f"{step.seconds:g} s") for step in LAST)
+    return [Table(("step", "what for", "deadline"), tuple(rows))]
 
 
 def describe_file_systems() -> list[Block]:

@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "limits of output": limits.describe_output,
     "limits of control": limits.describe_control,
     "early steps": machine.describe_early,
+    "last steps": machine.describe_last,
     "api file systems": machine.describe_file_systems,
     "kernel words": machine.describe_words,
     "machine services": machine_services.describe,

@@ -9,7 +9,7 @@ from asyncinit.config.spec import LogLevel
 from asyncinit.linux.signals import SignalInfo
 from asyncinit.runtime import at_start
 from asyncinit.runtime.initctl import Initctl
-from asyncinit.runtime.machine_orders import DEFAULT, MachineOrders
+from asyncinit.runtime.machine_orders import DEFAULT, EMERGENCY, RESCUE, MachineOrders
 from asyncinit.runtime.orders import Orders
 from asyncinit.runtime.snapshot import overview
 
@@ -65,6 +65,8 @@ def make_machine_orders(
 
     def enter(target: str, reason: str) -> None:
         engine = house.supervisor.engine
+        if target == EMERGENCY and target not in engine.services:
+            target = RESCUE
         names = at_start.started(house.configured.configuration) if target == DEFAULT else (target,)
         missing = [name for name in names if name not in engine.services]
         if house.shutdown.begun or missing:
