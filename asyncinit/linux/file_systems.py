@@ -33,7 +33,7 @@ def bind(source: str, place: str) -> None:
 
 
 def is_mounted(place: str) -> bool:
-    """Tell whether a file system is mounted at `place`; needs no /proc. A bind mount of the same one is not seen."""
+    """Tell whether something of another file system is mounted at `place`, also a file; needs no /proc."""
     return os.path.ismount(place)
 
 

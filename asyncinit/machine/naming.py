@@ -8,7 +8,8 @@ import re
 import socket
 
 from asyncinit.errors import AsyncinitError
-from asyncinit.linux import file_systems
+from asyncinit.linux import file_systems, namespaces, unmount
+from asyncinit.machine.child import within
 from asyncinit.machine.system import System
 from asyncinit.machine.written import replace_file
 
@@ -20,6 +21,7 @@ _LAST_RESORT = "localhost"
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _TRANSIENT = "/run/machine-id"
+_DISK = 10.0
 
 
 def set_hostname(system: System) -> str:
@@ -71,4 +73,37 @@ def _for_this_boot(system: System, text: str) -> str:
         raise AsyncinitError(f"{MACHINE_ID} cannot be written; an empty one there would do for an id of each boot")
     replace_file(system.path(_TRANSIENT), text.encode(), 0o444)
     file_systems.bind(system.path(_TRANSIENT), path)
+    file_systems.restrict(path, file_systems.READ_ONLY)
     return f"made for this boot alone: {MACHINE_ID} cannot be written"
+
+
+def keep_machine_id(system: System) -> str:
+    """Keep the id of this boot for good, once the root can be written; make one where there was none to show it over.
+
+    Nobody ever sees an empty file: it is written where only we see what is below the mount, which is taken away then.
+    """
+    path = system.path(MACHINE_ID)
+    if not file_systems.is_mounted(path):
+        return make_machine_id(system)
+    outcome = within(_DISK, _write_below, path, system.text(MACHINE_ID))
+    if outcome.failure:
+        raise AsyncinitError(outcome.failure)
+    if outcome.text:
+        return outcome.text
+    if file_systems.is_mounted(path):  # before Linux 3.18 a file that is replaced stays covered
+        unmount.unmount(path, unmount.How.DETACH)
+    return "kept"
+
+
+def _write_below(path: str, text: str) -> str:
+    """In a child: write the file that is below the mount at `path`; return why that is not to be, if so."""
+    namespaces.unshare(namespaces.CLONE_NEWNS)
+    namespaces.make_mounts_private()
+    unmount.unmount(path, unmount.How.DETACH)
+    try:
+        replace_file(path, text.encode(), 0o444)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return "it stays one for this boot alone"
+    return ""

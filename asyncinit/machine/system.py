@@ -28,7 +28,7 @@ class System:
 
     def text(self, name: str) -> str:
         """Return what a small file says, undecodable bytes escaped; raises OSError."""
-        fd = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(self.path(name), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe there holds up nobody
         try:
             return os.read(fd, _MUCH).decode(errors="backslashreplace")
         finally:

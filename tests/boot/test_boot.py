@@ -31,9 +31,11 @@ _FILES = {
     "/etc/sysctl.d/50-test.conf": "kernel.threads-max = 4242\nno.such.setting = 1\n",
     "/elsewhere/shell": _SHELL,
 }
-# What an initramfs of somebody's own may do: mount some of it without care, and hand over without descriptors.
+# What an initramfs of somebody's own may do: mount some of it without care, the root read-only for now, and hand over
+# without descriptors.
 _SCRIPT = """#!/bin/sh
 mount -t proc proc /proc
+mount -o remount,ro /
 mount -t tmpfs run /run
 echo kept >/run/kept
 mount -t devtmpfs dev /dev
@@ -98,18 +100,22 @@ def _story() -> dict[str, Any]:
 
 
 def _scripted_story() -> dict[str, Any]:
-    initramfs = image.make(run_folder() / "scripted.cpio", {**_FILES, "/init": _SCRIPT})
+    initramfs = image.make(run_folder() / "scripted.cpio", {**_FILES, "/init": _SCRIPT, "/etc/machine-id": ""})
     words = CONSOLE.replace("quiet ", "")
     with Guest("scripted", initramfs, Hardware(append=f"{words} asyncinit.debug asyncinit.hostname=beta")) as guest:
         guest.expect("emergency shell")
         guest.expect("# ")
         emergency = guest.transcript
-        guest.run("mv /elsewhere/shell /elsewhere/shell.toml")
+        guest.run("mount -o remount,rw /; mv /elsewhere/shell /elsewhere/shell.toml")
         guest.send("exit\n")
         guest.expect("all services are ready")
         return _facts(guest) | {
             "kept": guest.run("cat /run/kept").strip(),
             "emergency": emergency,
+            "restored": [
+                *guest.run("cat /etc/machine-id; python3 -m asyncinit.machine.programs.restore").splitlines(),
+                *guest.run("grep -c machine-id /proc/mounts; cat /etc/machine-id", check=False).splitlines(),
+            ],
             "transcript": guest.transcript,
         }
 
@@ -256,3 +262,12 @@ def test_where_nothing_is_to_be_started_somebody_has_to_look(scripted: dict[str,
     """The emergency shell says why; when it ends the files are read again, and what they have now is started."""
     assert "no service is declared" in scripted["emergency"]
     assert [one["name"] for one in scripted["status"]["services"] if one["state"] == "ready"] == ["shell"]
+
+
+def test_an_id_of_this_boot_is_kept_once_that_can_be(scripted: dict[str, Any]) -> None:
+    """The root was read-only at first: the id was shown over the file, and is in it when `restore` has run."""
+    places = [place for _, place, _, _ in scripted["mounts"]]
+    before, *told, count, after = scripted["restored"]
+    assert "/etc/machine-id" in places
+    assert "keep /etc/machine-id: kept" in told
+    assert (len(before), after, count) == (32, before, "0")

@@ -423,6 +423,7 @@ def test_a_machine_id_on_a_read_only_root(
     bound: list[tuple[str, str]] = []
     monkeypatch.setattr(naming, "replace_file", refuse)
     monkeypatch.setattr(file_systems, "bind", lambda source, place: bound.append((source, place)))
+    monkeypatch.setattr(file_systems, "restrict", lambda _place, _flags: None)
     (tmp_path / "run").mkdir()
     with pytest.raises(AsyncinitError, match="/etc/machine-id"):
         naming.make_machine_id(system)

@@ -24,7 +24,7 @@ from tests.unit.config_world import NOWHERE, write
 
 FILES = sorted(Path(SHIPPED).glob("*.toml"))
 NAMES = [path.stem for path in FILES]
-ENABLED = {"devices", "file-systems", "swap"}
+ENABLED = {"devices", "file-systems", "restore", "swap"}
 PROGRAMS = "asyncinit.machine.programs."
 
 

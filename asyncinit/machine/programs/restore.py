@@ -2,7 +2,7 @@
 
 The clock and the random seed of the machine's life before, and its id. The early steps have done this already where
 /var is on the root's file system, and that is mounted for writing. Where it is so only later, this does it then: a
-clock that is right by then stays as it is, a seed that is mixed in twice harms nobody, and an id is made once.
+clock that is right by then stays as it is, a seed that is mixed in twice harms nobody, an id is made, or kept, once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from asyncinit.machine.system import System
 _RESTORED = (
     ("set the clock", clock.correct),
     ("load the random seed", seed.load),
-    ("make /etc/machine-id", naming.make_machine_id),
+    ("keep /etc/machine-id", naming.keep_machine_id),
 )
 
 
