@@ -10,7 +10,7 @@ import stat
 import sys
 
 from asyncinit import minimal
-from asyncinit.linux import descriptors
+from asyncinit.linux import descriptors, proc
 from asyncinit.linux.oom_score import own_score
 from asyncinit.machine import recognition
 
@@ -53,7 +53,9 @@ def _read_on() -> None:
 
 
 def _hand_outputs_on() -> None:
-    own_score.close()  # it would close its descriptor's number once more in each child, whatever that is by then
+    # These know numbers of theirs, and would close them once more, whatever they are by then.
+    own_score.close()
+    proc.drop_spare()
     ours = descriptors.inherited()
     outputs = find_outputs(ours)
     for fd in set(ours).difference(outputs):

@@ -120,7 +120,7 @@ def _become(device: str, what: Program, text: str, alone: bool) -> NoReturn:
         os.write(1, text.encode(errors="replace"))
         os.chdir("/root" if os.path.isdir("/root") else "/")
         signals.reset_in_child()
-        os.execve(what.path, what.words, _environment(device, what))
+        os.execve(what.path, what.words, environment(device, what))
     except BaseException as error:
         try:
             os.write(2, f"asyncinit: cannot run {what.path} on {device}: {error}\n".encode(errors="replace"))
@@ -142,7 +142,8 @@ def _open(device: str) -> int:
     return fd
 
 
-def _environment(device: str, what: Program) -> dict[str, str]:
+def environment(device: str, what: Program) -> dict[str, str]:
+    """Return what a shell on that console has in its environment."""
     screen = re.fullmatch(r"/dev/(tty\d+|console)", device)
     return {
         "HOME": "/root",

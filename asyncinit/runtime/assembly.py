@@ -27,7 +27,7 @@ from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.answering import make_machine_orders, make_orders
-from asyncinit.runtime.by_itself import make_idle_stop, make_schedules
+from asyncinit.runtime.by_itself import make_idle_stop, make_rescue, make_schedules
 from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
@@ -119,6 +119,7 @@ class Assembly:
         self.patience = Patience(engine, self.timers, self.journal, lambda name: self.performer.seen(name).waiting_text)
         self.watchdog = HardwareWatchdog(self.timers, self.announcer.system, self.warn)
         self.succession.alive = self.watchdog.feed
+        self.rescue = make_rescue(self) if options.on_machine else None
         self._follow_changes()
         self.idle_stop = make_idle_stop(self)
         self._main = main_command(configuration)
@@ -271,6 +272,8 @@ class Assembly:
         self.watchdog.configure(self.configured.configuration.init)
         if self.initctl is not None:
             self.initctl.open()
+        if self.rescue is not None:
+            self.rescue.watch(self.configured.configuration.init.start, names)
         self._loop.call_soon(self._start, names)
 
     def go_on(self, state: State) -> None:

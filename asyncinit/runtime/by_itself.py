@@ -1,4 +1,4 @@
-"""What starts and stops services without being asked: their timers, and being idle; put together of the parts."""
+"""What starts and stops services without being asked: timers, being idle, a boot that fails; put together of parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from asyncinit.config.spec import LogLevel
+from asyncinit.runtime import at_start
 from asyncinit.runtime.process.hooks import monitor_variables
+from asyncinit.runtime.rescue import NAME, Rescue
 from asyncinit.runtime.sockets.idle import IdleStop
 from asyncinit.runtime.timing.alarm import WallAlarm
 from asyncinit.runtime.timing.schedules import Schedules
@@ -51,3 +55,26 @@ def make_idle_stop(house: Assembly) -> IdleStop:
     house.announcer.follow(idle_stop.take)
     house.performer.on_adopted.append(idle_stop.adopt)
     return idle_stop
+
+
+def make_rescue(house: Assembly) -> Rescue:
+    """Return what watches over the boot of a machine."""
+
+    def boot(others: list[str]) -> None:
+        configured = house.configured
+        if configured.options.target == NAME:
+            configured.options = replace(configured.options, target=None)
+        configured.reload(False, lambda _outcome: start(others))
+
+    def start(others: list[str]) -> None:
+        engine, configuration = house.supervisor.engine, house.configured.configuration
+        names = at_start.started(configuration)
+        rescue.watch(configuration.init.start, names)
+        house.schedules.set(at_start.armed(configuration))
+        present = [name for name in others if name in engine.services]
+        house.supervisor.request(lambda now: [*engine.start(present, now), *engine.boot(names, now)])
+
+    rescue = Rescue(house.supervisor, house.announcer, house.timers, boot)
+    triggers = house.workshop.triggers
+    house.workshop.triggers = lambda name: {**triggers(name), **rescue.variables(name)}
+    return rescue

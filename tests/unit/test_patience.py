@@ -25,6 +25,9 @@ class FakeTimers:
         self.waiting.append(entry)
         return FakeTimers.One(self, entry)
 
+    def after(self, seconds: float, callback: Callable[[], None]) -> FakeTimers.One:
+        return self.at(self.time + seconds, callback)
+
     def advance(self, to: float) -> None:
         while due := [entry for entry in self.waiting if entry[0] <= to]:
             entry = min(due, key=lambda one: one[0])

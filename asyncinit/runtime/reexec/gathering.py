@@ -26,6 +26,7 @@ from asyncinit.runtime.process.spawner import SpawnerState
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.reexec.state import State
 from asyncinit.runtime.requests import RequestsState
+from asyncinit.runtime.rescue import RescueState
 from asyncinit.runtime.sockets.held import SocketsState
 from asyncinit.runtime.timing.schedules import SchedulesState
 from asyncinit.runtime.tree.attribution import MembersState
@@ -78,6 +79,8 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.schedules = of(house.schedules.freeze, SchedulesState)
     state.requests = of(house.requests.freeze, RequestsState)
     state.control = of(house.control.freeze, ControlState)
+    if house.rescue is not None:
+        state.rescue = of(house.rescue.freeze, RescueState)
     state.watchdog = of(house.watchdog.freeze, WatchdogState)
     if house.initctl is not None:
         state.initctl = of(house.initctl.freeze, InitctlState)
@@ -124,6 +127,8 @@ def _take_over_processes(house: Assembly, state: State) -> None:
     house.shutdown.thaw(state.shutdown)
     to(house.patience.thaw, state.patience)
     to(house.upward.thaw, state.upward)
+    if house.rescue is not None:
+        to(house.rescue.thaw, state.rescue)
     if house.shutdown.started:
         to(house.schedules.thaw, state.schedules)
     to(house.configured.thaw, state.configured)

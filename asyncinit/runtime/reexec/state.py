@@ -26,6 +26,7 @@ from asyncinit.runtime.process.reaper import ReaperState
 from asyncinit.runtime.process.spawner import SpawnerState
 from asyncinit.runtime.reexec.succession import SuccessionState
 from asyncinit.runtime.requests import RequestsState
+from asyncinit.runtime.rescue import RescueState
 from asyncinit.runtime.shutdown import ShutdownState
 from asyncinit.runtime.sockets.held import SocketsState
 from asyncinit.runtime.timing.schedules import SchedulesState
@@ -81,4 +82,5 @@ class State(Struct):
     requests: RequestsState = field(default_factory=RequestsState)
     control: ControlState = field(default_factory=ControlState)
     watchdog: WatchdogState = field(default_factory=WatchdogState)
+    rescue: RescueState = field(default_factory=RescueState)
     initctl: InitctlState = field(default_factory=InitctlState)
