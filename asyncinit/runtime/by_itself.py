@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from asyncinit.config.spec import LogLevel
+from asyncinit.core.events import Effect
 from asyncinit.runtime import at_start
 from asyncinit.runtime.process.hooks import monitor_variables
 from asyncinit.runtime.rescue import NAME, Rescue
@@ -69,10 +70,14 @@ def make_rescue(house: Assembly) -> Rescue:
     def start(others: list[str]) -> None:
         engine, configuration = house.supervisor.engine, house.configured.configuration
         names = at_start.started(configuration)
-        rescue.watch(configuration.init.start, names)
-        house.schedules.set(at_start.armed(configuration))
         present = [name for name in others if name in engine.services]
-        house.supervisor.request(lambda now: [*engine.start(present, now), *engine.boot(names, now)])
+
+        def begin(now: float) -> list[Effect]:
+            rescue.watch(configuration.init.start, names)  # with these: what has failed before is started anew
+            return [*engine.start(present, now), *engine.boot(names, now)]
+
+        house.schedules.set(at_start.armed(configuration))
+        house.supervisor.request(begin)
 
     rescue = Rescue(house.supervisor, house.announcer, house.timers, boot)
     triggers = house.workshop.triggers
