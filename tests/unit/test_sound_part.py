@@ -90,7 +90,7 @@ def test_the_settings_may_be_what_is_broken(read: Read) -> None:
         ({"web": GOOD + "enabled = false\n"}, None, "", "there is no service to start"),
         ({"web": "command = 1\n"}, None, "", "there is no service to start"),
         ({"web": "command = 1\n", "ssh": GOOD}, None, 'start = ["web"]\n', "nothing of what [init] start names"),
-        ({"web": GOOD}, "rescue", "", "there is no rescue to start"),
+        ({"web": GOOD}, "nonesuch", "", "there is no nonesuch to start"),
     ],
 )
 def test_where_nothing_can_be_started_somebody_has_to_look(
