@@ -139,7 +139,11 @@ class Rescue:
 
     def take(self, entry: EventEntry) -> None:
         """Make room on the console for the shell, and go on with the boot after it."""
-        if entry.service != NAME or self._engine.shutting_down:
+        if self._engine.shutting_down:
+            return
+        if entry.service != NAME:
+            if self._state.there and entry.new is State.STARTING:
+                self._make_room(entry.service)
             return
         if entry.new is State.STARTING and not self._state.there:
             self._state.there = True
@@ -150,14 +154,15 @@ class Rescue:
             self._announcer.system("the rescue shell has ended: the boot goes on")
             self._boot(stopped)
 
-    def _make_room(self) -> None:
+    def _make_room(self, only: str | None = None) -> None:
+        """Stop who has a console; `only`: this one, which wants it now."""
         taken = {*self._consoles(), *_CONSOLES}
         users = [
             name
             for name, service in self._engine.services.items()
-            if name != NAME and service.spec.tty in taken and not service.off
+            if name != NAME and only in (None, name) and service.spec.tty in taken and not service.off
         ]
-        self._state.stopped = users
+        self._state.stopped = list(dict.fromkeys((*self._state.stopped, *users)))
         if users:
             self._supervisor.request(lambda now: self._engine.stop(users, now))
 

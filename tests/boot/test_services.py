@@ -113,6 +113,51 @@ def _story() -> dict[str, Any]:
     return facts
 
 
+def _story_of_a_missing_disk() -> dict[str, Any]:
+    """What fstab has is not there, and somebody at the console takes it out."""
+    fstab = "LABEL=absent /absent ext4 x-systemd.device-timeout=1s 0 2\n"
+    files = {
+        "/etc/asyncinit/services.d/console-getty.d/90-enabled.toml": "enabled = true\n",
+        "/etc/asyncinit/asyncinit.toml": SETTINGS,
+        "/etc/fstab": fstab,
+    }
+    initramfs = image.make(run_folder() / "missing.cpio", files, links={"/init": image.ASYNCINIT})
+    facts: dict[str, Any] = {}
+    with Guest("missing", initramfs, Hardware(memory=384)) as guest:
+        facts["reason"] = guest.expect(r"(?s)The boot has failed:.*?What came up runs").group()
+        guest.expect("# ")
+        guest.run("until asyncinit status console-getty | grep completed; do sleep 1; done")
+        facts["status"] = guest.run("asyncinit status --json")
+        guest.run("rm /etc/fstab")
+        guest.send("exit\n")
+        _log_in(guest)
+        facts["again"] = guest.run("asyncinit status --json")
+        guest.send("asyncinit poweroff\n")
+        facts["ended"] = guest.wait_ended()
+    return facts
+
+
+@pytest.fixture(scope="module")
+def missing() -> dict[str, Any]:
+    """What happened without the disk."""
+    return once("missing", _story_of_a_missing_disk)
+
+
+def test_a_missing_disk_leads_to_the_rescue_shell(missing: dict[str, Any]) -> None:
+    """It has the console for itself, with the reason; nobody's login comes between."""
+    assert "mounts" in missing["reason"]
+    found = states(missing["status"])
+    assert (found["mounts"], found["file-systems"], found["rescue"]) == ("failed", "failed", "ready")
+    assert found.get("getty@ttyS0", "inactive") == "inactive"
+
+
+def test_after_the_repair_the_boot_goes_on(missing: dict[str, Any]) -> None:
+    """With the login that it was to have."""
+    found = states(missing["again"])
+    assert (found["file-systems"], found["getty@ttyS0"], found["rescue"]) == ("ready", "ready", "completed")
+    assert missing["ended"] == "guest-shutdown"
+
+
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """What happened."""

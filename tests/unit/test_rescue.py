@@ -161,6 +161,29 @@ def test_the_boot_goes_on_after_the_shell() -> None:
     assert len(machine.booted) == 1
 
 
+def test_nobody_takes_the_console_from_the_shell() -> None:
+    """A login that begins while it is there has to wait for its end; one elsewhere has not."""
+    machine = Machine(app={}, login={"tty": "/dev/ttyS0"}, screen={"tty": "/dev/tty1"})
+    machine.boot("app")
+    machine.ends("app")
+    machine.changes(State.STARTING)
+    for name in ("login", "screen"):
+        machine.start(name)
+        machine.changes(State.STARTING, name)
+    assert machine.world.state("login") in {State.STOPPING, State.INACTIVE}
+    assert machine.world.state("screen") not in {State.STOPPING, State.INACTIVE}
+    machine.changes(State.COMPLETED)
+    assert machine.booted == [["login"]]
+
+
+def test_the_shell_of_on_failure_says_whose() -> None:
+    """A service may name it itself; a reason of the boot says more."""
+    environment = {"MONITOR_SERVICE": "mounts", "MONITOR_SERVICE_RESULT": "exit-code"}
+    assert "mounts has failed (exit-code)" in program.text(environment)
+    assert "the boot's" in program.text({**environment, program.REASON: "the boot's"})
+    assert "One person" in program.text({})
+
+
 def test_the_shell_alone_is_a_boot_that_does_not_fail() -> None:
     """`single`: nobody waits for anything."""
     machine = Machine(app={})

@@ -35,6 +35,8 @@ Put it right, then `exit` (or Ctrl-D): the files are read again, and the boot is
 def text(environment: Mapping[str, str]) -> str:
     """Return what a person is told."""
     reason = environment.get(REASON, "")
+    if not reason and (service := environment.get("MONITOR_SERVICE")):  # by its `on_failure`
+        reason = f"{service} has failed ({environment.get('MONITOR_SERVICE_RESULT', 'unknown')})"
     return _FAILED.format(reason="\n    ".join(reason.splitlines())) if reason else _ASKED
 
 
