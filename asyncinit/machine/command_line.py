@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from asyncinit.config.spec import LogFormat
+
 RESCUE = "rescue"
 """The target for one person at the console."""
 
@@ -122,6 +124,9 @@ def _take_options(words: Sequence[str], found: dict[str, Any]) -> None:
         elif name in _OPTIONS and (equals or rest):
             value = value if equals else rest.pop(0)
             key = _OPTIONS[name]
+            if key == "log_format" and value not in list(LogFormat):
+                found["unknown"] += (f"{name}={value}",)
+                continue
             found[key] = (*found.get(key, ()), value) if key == "services" else value
         elif not _take_word(word, found) and word.startswith("-"):
             found["unknown"] += (word,)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from asyncinit.config.spec import LogFormat
 from asyncinit.machine.command_line import WORDS, KernelWords, split, understand
 
 
@@ -51,12 +54,22 @@ def test_words_are_split_as_the_kernel_does(line: str, words: list[str]) -> None
             KernelWords(services=("/a", "/b"), log_format="json", target="rescue"),
         ),
         ("ro", ("--config", "/of/a/script.toml"), KernelWords(config="/of/a/script.toml")),
+        ("ro -- --log-format nonsense -v", (), KernelWords(unknown=("--log-format=nonsense",), more=1)),
         ("ro -- --sevices /a --config", (), KernelWords(unknown=("--sevices", "--config"))),
     ],
 )
 def test_what_is_understood(line: str, arguments: tuple[str, ...], expected: KernelWords) -> None:
     """Of the kernel's line what is ours, of what stands after " -- " the options; nothing is ever an error."""
     assert understand(line, arguments) == expected
+
+
+@settings(deadline=None)
+@given(st.text(), st.lists(st.text()))
+def test_nothing_is_an_error(line: str, arguments: list[str]) -> None:
+    """Whatever stands there: an init that ends for its arguments is a panic."""
+    found = understand(line, arguments)
+    assert found.log_format in {None, *LogFormat}
+    assert abs(found.verbosity) <= len(line) + len(arguments) + 1
 
 
 @pytest.mark.parametrize(("line", "verbosity"), [("", 0), ("quiet", -1), ("quiet asyncinit.debug", 1), ("-- -v -v", 2)])
