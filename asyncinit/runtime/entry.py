@@ -21,7 +21,6 @@ from asyncinit.config.spec import LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
-from asyncinit.machine import last
 from asyncinit.machine.boot import BroughtUp
 from asyncinit.machine.emergency import emergency
 from asyncinit.runtime import early_times, handed
@@ -106,6 +105,8 @@ def _begin(
 def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:
     """Turn the loop until the end, over as many re-execs as it takes."""
     try:
+        if house.shutdown.action is not None:
+            import asyncinit.machine.last  # noqa: F401  (at the end its file may be out of reach)
         while True:
             try:
                 loop.run_forever()
@@ -130,6 +131,8 @@ def _leave(house: Assembly) -> NoReturn:
         house.end()
     except BaseException:
         traceback.print_exc()
+    from asyncinit.machine import last
+
     last.go(action, house.watchdog.hand_over())
 
 

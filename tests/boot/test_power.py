@@ -38,6 +38,14 @@ _STUBBORN = """
     [ready]
     command = ["test", "-e", "/data/lives"]
 """
+# Would be waited for until the whole time for the shutdown is over.
+_PATIENT = """
+    command = "trap '' TERM; while :; do sleep 1; done"
+    shell = true
+    enabled = false
+    [stop]
+    timeout = "10m"
+"""
 # Starts a program out of the reach of whoever stops services; with "@" before its name it is one to be spared.
 _APART = """
     import os, sys
@@ -80,10 +88,22 @@ _HOLDER = """
 
 
 def _files() -> dict[str, str]:
-    services = {"shell": _SHELL, "data": _DATA, "stubborn": _STUBBORN}
+    services = {"shell": _SHELL, "data": _DATA, "stubborn": _STUBBORN, "patient": _PATIENT}
     files = {f"/etc/asyncinit/services.d/{name}.toml": text for name, text in services.items()}
     files |= {"/apart.py": _APART, "/silent.py": _SILENT, "/holder.py": _HOLDER, "/lister.py": _LISTER}
     return {name: textwrap.dedent(text) for name, text in files.items()}
+
+
+def _press_until(guest: Guest, pattern: str) -> int:
+    """Press ctrl-alt-del until something is said; return how often."""
+    for count in range(1, 100):
+        guest.press("ctrl", "alt", "delete")
+        try:
+            guest.expect(pattern, 1.5)
+        except AssertionError:
+            continue
+        return count
+    raise AssertionError(f"pressed in vain for {pattern!r}")
 
 
 def _story() -> dict[str, Any]:
@@ -103,7 +123,6 @@ def _story() -> dict[str, Any]:
             facts[f"{who}: lives"] = guest.run("cat /data/lives").split()
 
         def goes_down(who: str) -> None:
-            guest.expect("asyncinit: rebooting")
             facts[f"{who}: reset"] = guest.wait_event("RESET")["reason"]
             facts[f"{who}: disk"] = disk.complaint(data)
 
@@ -111,20 +130,19 @@ def _story() -> dict[str, Any]:
         facts["initctl"] = guest.run("ls -l /run/initctl").split()[0]
         guest.run("dd if=/dev/zero of=/data/swap bs=1M count=4; mkswap /data/swap; swapon /data/swap")
         guest.send("reboot\n")  # busybox's
+        guest.expect("asyncinit: rebooting")
         goes_down("busybox")
 
         boots("keys")
-        guest.press("ctrl", "alt", "delete")
+        guest.run("asyncinit start patient")
+        facts["keys: presses"] = _press_until(guest, "asyncinit: rebooting")
         goes_down("keys")
 
         boots("telinit")
         facts["after garbage"] = guest.run("echo garbage >/run/initctl; asyncinit status stubborn --json")
         guest.send("telinit 6\n")
+        guest.expect("asyncinit: rebooting")
         goes_down("telinit")
-
-        boots("force")
-        guest.send("asyncinit reboot --force\n")
-        goes_down("force")
 
         boots("button")
         guest.run("modprobe -a button evdev fuse; asyncinit start power-button")
@@ -164,7 +182,7 @@ def _story_of_root() -> dict[str, Any]:
         guest.expect("READY# ")
         facts["root"] = guest.run("grep ' / ext4 rw' /proc/mounts")
         guest.run("(while :; do date >>/var/log/busy; done) & echo kept >/kept")
-        guest.send("poweroff\n")  # busybox's
+        guest.send("asyncinit kexec --force\n")
         facts["ended"] = guest.wait_ended()
         facts["said"] = re.findall("asyncinit: (.*)", guest.transcript)
     facts["disk"] = disk.complaint(root)
@@ -179,12 +197,17 @@ def told() -> dict[str, Any]:
     return once("power", _story)
 
 
-@pytest.mark.parametrize("who", ["busybox", "keys", "telinit", "force"])
+def test_a_second_ctrl_alt_del_ends_the_waiting(told: dict[str, Any]) -> None:
+    """The machine would have waited for 90 s."""
+    assert 2 <= told["keys: presses"] <= 30
+
+
+@pytest.mark.parametrize("who", ["busybox", "keys", "telinit"])
 def test_it_reboots_with_its_state_kept(told: dict[str, Any], who: str) -> None:
-    """Asked by busybox's reboot, by ctrl-alt-del, by telinit, at once: its disk is clean, and has what was written."""
+    """Asked by busybox's reboot, by ctrl-alt-del, by telinit: its disk is clean, and has what was written."""
     assert told[f"{who}: reset"] == "guest-reset"
     assert told[f"{who}: disk"] == ""
-    lives = ["busybox", "keys", "telinit", "force", "button"]
+    lives = ["busybox", "keys", "telinit"]
     assert told[f"{who}: lives"] == ["up"] * (lives.index(who) + 1)
 
 
@@ -211,12 +234,12 @@ def test_what_cannot_be_unmounted_is_clean(told: dict[str, Any]) -> None:
 
 
 def test_a_root_on_a_disk() -> None:
-    """It is left clean, with what was written, and with what the next boot begins with."""
+    """It is left clean also at once, with what was written, and with what the next boot begins with."""
     told = once("root", _story_of_root)
     assert told["root"]
-    assert told["ended"] == "guest-shutdown"
+    assert told["ended"] == "guest-reset"
     assert told["disk"] == ""
     assert told["kept"] == "kept\n"
     assert {"random-seed", "clock"} <= set(told["for the next boot"])
-    assert told["said"][-1] == "switching off"
+    assert told["said"][-2:] == ["no kernel is loaded for kexec: rebooting", "rebooting"]
     assert not any("read-only" in text or "unmounted" in text for text in told["said"])
