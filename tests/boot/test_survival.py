@@ -57,21 +57,30 @@ MachineOrders.handle = _faulty(MachineOrders.handle)
 """
 
 
+_STATUS = f"""
+import json, os
+services = json.load(open("/run/status"))["services"]
+found = {{one["name"]: {{key: one[key] for key in ("state", "pid", "restarts")}} for one in services}}
+os.write(1, json.dumps({{name: found[name] for name in {sorted(_SERVICES)}}}).encode() + b"\\n")
+"""
+
+
 def _files() -> dict[str, str]:
     files = {f"/etc/asyncinit/services.d/{name}.toml": textwrap.dedent(text) for name, text in _SERVICES.items()}
-    files["/etc/asyncinit/asyncinit.toml"] = '[init]\nwatchdog = "10s"\n'
+    files["/etc/asyncinit/asyncinit.toml"] = '[init]\nwatchdog = "1m"\n'
     files[f"/site/{_EARLY}"] = 'raise RuntimeError("a module that is broken")\n'
     files["/root/early.py"] = (ROOT / _EARLY).read_text()
     files[f"/site/{_ORDERS}"] = (ROOT / _ORDERS).read_text() + _FAULTY
+    files["/root/status.py"] = _STATUS
     files["/root/freeze.py"] = Path(__file__).with_name("freeze.py").read_text()
     return files
 
 
 def _status(guest: Guest) -> dict[str, dict[str, Any]]:
-    """Each service's status; in one line, since others write to the console too."""
-    shown = guest.run("asyncinit status --json >/run/status; tr -d '\\n' </run/status; echo")
-    line = next(line for line in shown.splitlines() if line.startswith(('{"', "{ ")))
-    return {one["name"]: one for one in json.loads(line)["services"]}
+    """Our services' status; in one short line and one write, since others write to the console too."""
+    shown = guest.run("asyncinit status --json >/run/status; python3 /root/status.py")
+    found: dict[str, dict[str, Any]] = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
+    return found
 
 
 def _put_right(guest: Guest) -> None:
@@ -131,21 +140,26 @@ def _watched(guest: Guest) -> dict[str, Any]:
     facts = {"without": guest.run("asyncinit doctor | grep watchdog")}
     guest.run("asyncinit start driver")
     facts["with"] = guest.run("asyncinit doctor | grep watchdog")
-    guest.run("asyncinit reexec && sleep 8")  # longer than its time: it is fed
+    guest.run("asyncinit reexec")
     facts["after"] = guest.run("asyncinit doctor | grep watchdog")
+    guest.run("echo '[init]' >/etc/asyncinit/asyncinit.toml; echo 'watchdog = 10' >>/etc/asyncinit/asyncinit.toml")
+    guest.run("asyncinit reload-config && sleep 11")  # longer than its time: it is fed
+    facts["shorter"] = guest.run("asyncinit doctor | grep watchdog")
     guest.send("python3 /root/freeze.py stop\n")
     facts["reset"] = guest.wait_event("RESET")
     return facts
 
 
 def _faulted(guest: Guest) -> dict[str, Any]:
-    """A native fault of PID 1."""
-    _put_right(guest)
-    facts: dict[str, Any] = {"panic": guest.run("cat /proc/sys/kernel/panic").strip()}
+    """A native fault of PID 1; and in the life after it, what a person at the emergency shell may ask for."""
+    guest.expect("emergency shell")
+    guest.expect("# ")
+    facts: dict[str, Any] = {"panic": guest.run("mount -t proc proc /proc; cat /proc/sys/kernel/panic").strip()}
     guest.send("python3 /root/freeze.py fault\n")
     facts["text"] = guest.expect("Kernel panic.*").group()
     facts["reset"] = guest.wait_event("RESET")
-    _put_right(guest)
+    guest.expect("emergency shell")
+    guest.expect("# ")
     guest.send("poweroff\n")
     facts["end"] = guest.wait_ended()
     return facts
@@ -206,11 +220,12 @@ def test_where_the_fresh_start_is_broken_somebody_stands_in(facts: dict[str, Any
 
 
 def test_the_watchdog_resets_a_machine_whose_asyncinit_hangs(facts: dict[str, Any]) -> None:
-    """It is used once its driver is there, and fed, also over a re-exec; PID 1 that is held is not."""
+    """It is used once its driver is there, and fed, over a re-exec and with another time; PID 1 that is held is not."""
     watched = facts["watched"]
     assert "no such file or directory" in watched["without"]
-    assert "resets this machine if asyncinit hangs for 10 s" in watched["with"]
+    assert "resets this machine if asyncinit hangs for 1 min" in watched["with"]
     assert watched["after"] == watched["with"]
+    assert "resets this machine if asyncinit hangs for 10 s" in watched["shorter"]
     assert watched["reset"]["reason"] == "guest-reset"
 
 
@@ -219,4 +234,9 @@ def test_a_native_fault_is_a_panic_that_reboots(facts: dict[str, Any]) -> None:
     assert facts["faulted"]["panic"] == "1"
     assert "Attempted to kill init" in facts["faulted"]["text"]
     assert facts["faulted"]["reset"]["reason"] == "guest-reset"
-    assert facts["transcript"].count("Kernel panic") == 1
+    assert facts["transcript"].count("Kernel panic -") == 1
+
+
+def test_a_person_at_the_emergency_shell_can_switch_off(facts: dict[str, Any]) -> None:
+    """The usual command does it, with no asyncinit there."""
+    assert facts["faulted"]["end"] == "guest-shutdown"
