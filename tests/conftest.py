@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.tiers import (  # noqa: F401 (hooks of pytest)
@@ -20,6 +21,10 @@ try:
     import uvloop
 except ImportError:  # the program works without it, and so do its tests
     uvloop = None
+
+# No test fails because an example took long: the machine may be busy with something else.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 LOOPS = ["asyncio"] + (["uvloop"] if uvloop else [])
 

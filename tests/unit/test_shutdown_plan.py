@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from asyncinit.config.spec import Restart, RestartPolicy, ServiceSpec, ServiceType, Stop
 from asyncinit.core.shutdown_plan import Share, plan
@@ -73,7 +73,6 @@ def test_what_is_at_rest_takes_no_part() -> None:
     assert plan(World({"off": service("off")}).engine, 9.0) == []
 
 
-@settings(deadline=None)
 @given(specifications())
 def test_the_plan_is_within_the_budget(specs: dict[str, ServiceSpec]) -> None:
     """If each takes all that it gets, the last one is down in time, and nobody begins before those it waits for."""
