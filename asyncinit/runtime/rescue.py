@@ -118,7 +118,7 @@ class Rescue:
             self._proven = self._timers.after(PROVEN, self._over)
 
     def _over(self) -> None:
-        self._state.needed = None
+        self._proven, self._state.needed = None, None
 
     def _doubt(self) -> None:
         if self._proven is not None:

@@ -184,6 +184,17 @@ def test_the_shell_of_on_failure_says_whose() -> None:
     assert "One person" in program.text({})
 
 
+def test_each_boot_is_over_by_itself() -> None:
+    """That of a shell that somebody asked for on a machine that was up, too."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.timers.advance(PROVEN)
+    machine.boot("app")
+    machine.timers.advance(2 * PROVEN)
+    machine.ends("app")
+    assert not machine.shell
+
+
 def test_the_shell_alone_is_a_boot_that_does_not_fail() -> None:
     """`single`: nobody waits for anything."""
     machine = Machine(app={})
