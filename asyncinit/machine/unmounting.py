@@ -135,6 +135,8 @@ def _take_away(system: System, mount: Mount, before: Outcome) -> str:
     """Do what can be done about a mount that does not go; return what is worth telling."""
     place = mount.place
     users = system.users(place)
+    if is_slow(mount.kind) and _OURSELVES in users:
+        return ""  # without its server our own program could not go on
     if is_slow(mount.kind):
         # Who waits for its server gets an error, and lets go of it; that may take a moment.
         forced = system.unmount(place, How.FORCE).well or system.unmount(place, How.PLAINLY).well

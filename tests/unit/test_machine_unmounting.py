@@ -123,6 +123,14 @@ def test_where_our_own_program_lies() -> None:
     assert ("/usr", How.DETACH) not in disks.done
 
 
+def test_where_our_own_program_lies_on_a_server() -> None:
+    """It is not cut off from that: neither by force nor by detaching."""
+    disks = Disks(ROOT, Mount("/usr", "nfs4"), kept=["/usr"])
+    disks.users_of["/usr"] = ["asyncinit"]
+    assert unmount_all(disks) == ""
+    assert {how for _, how in disks.done} == {How.PLAINLY}
+
+
 @pytest.mark.parametrize("kind", ["nfs4", "fuse.sshfs"])
 def test_one_that_does_not_answer(kind: str) -> None:
     """It is asked once, and no other for it; then it goes by force."""
