@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 
+from asyncinit import minimal
 from asyncinit.cli import boot
 from asyncinit.machine import emergency, recognition, stand_in
 from asyncinit.machine.console_shell import Program
@@ -100,3 +101,25 @@ def test_a_machine_that_lets_nobody_in_reboots(stage: list[str], monkeypatch: py
     with pytest.raises(Ended):
         emergency.emergency("the reason")
     assert stage == ["wait", "end RESTART"]
+
+
+@pytest.mark.parametrize(("ending", "keys"), [(True, [b"s", b"u", b"b"]), (False, [])])
+def test_the_smallest_loop_never_ends_on_a_machine(
+    monkeypatch: pytest.MonkeyPatch, ending: bool, keys: list[bytes]
+) -> None:
+    """Told to end, it has the kernel sync, make all read-only and boot; with nothing left it waits."""
+    pressed: list[bytes] = []
+
+    def wait(_signals: object) -> NoReturn:
+        raise Ended
+
+    monkeypatch.setattr(minimal.os, "getpid", lambda: 1)
+    monkeypatch.setattr(minimal, "owns_pid_namespace", lambda: False)
+    monkeypatch.setattr(minimal.os, "open", lambda path, _flags: pressed.append(path.encode()) or 99)
+    monkeypatch.setattr(minimal.os, "write", lambda _fd, key: pressed.append(key))
+    monkeypatch.setattr(minimal.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(minimal._signal, "sigwaitinfo", wait)
+    with pytest.raises(Ended):
+        minimal._leave(70, ending)
+    monkeypatch.undo()
+    assert pressed == ([b"/proc/sysrq-trigger", *keys] if ending else [])
