@@ -35,7 +35,10 @@ HERE = {
     "asyncinit run -- pytest",
 }
 SEVERAL = "tests/container/test_several_services.py::test_requests_reach_redis_and_docker_stop_takes_all_down_in_order"
+APPLIANCE = "tests/boot/test_appliance.py::test_it_boots_to_the_default_target"
 ELSEWHERE = {
+    "make -C examples/appliance image": APPLIANCE,
+    "make -C examples/appliance boot": APPLIANCE,
     "make test": "tests/container/test_bare_machine.py::test_make_run_again_asks_no_network",
     "docker build -f examples/container/Dockerfile -t shop .": SEVERAL,
     "docker run --detach --name shop --user 12345 --read-only --cap-drop ALL --tmpfs /tmp -p 8080:8080 shop": SEVERAL,
