@@ -23,7 +23,7 @@ except ImportError:  # the program works without it, and so do its tests
     uvloop = None
 
 # No test fails because an example took long: the machine may be busy with something else.
-hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 LOOPS = ["asyncio"] + (["uvloop"] if uvloop else [])

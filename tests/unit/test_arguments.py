@@ -149,7 +149,7 @@ def words_for(command: Command) -> st.SearchStrategy[list[str]]:
     return st.lists(st.one_of(options, plain), max_size=6).map(lambda parts: [command.name, *itertools.chain(*parts)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(COMMANDS).flatmap(words_for))
 def test_click_and_the_quick_parser_agree(words: list[str]) -> None:
     """Whatever the quick parser understands, click understands in the same way."""

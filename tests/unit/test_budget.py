@@ -249,7 +249,7 @@ def stacks(draw: st.DrawFn) -> dict[str, ServiceSpec]:
 
 
 @given(stacks(), st.sampled_from([0.0, 1.0, 9.0, 90.0]), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_shares_never_exceed_the_budget(specs: dict[str, ServiceSpec], timeout: float, data: st.DataObject) -> None:
     """However slow everybody is, along every chain all have had their share by the end of the budget, in order."""
     world = Stubborn(specs)

@@ -130,7 +130,7 @@ _MORE = st.dictionaries(
 """Templates, instances and drop-ins, by the names of their files."""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(_FILES, st.one_of(_SERVICES, st.just({"command": "x"})), _MORE)
 def test_any_document_gives_problems_and_a_sound_rest(
     file: dict[str, Any], web: dict[str, Any], more: dict[str, dict[str, Any]]
@@ -154,7 +154,7 @@ def test_any_document_gives_problems_and_a_sound_rest(
             assert list(again.services) == list(services)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(_SERVICES)
 def test_what_is_let_pass_is_right(table: dict[str, Any]) -> None:
     """Without what was found wrong, nothing is found wrong, but for what is missing then."""
@@ -162,7 +162,7 @@ def test_what_is_let_pass_is_right(table: dict[str, Any]) -> None:
     assert examine(pruned(table, bad), ServiceKeys) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=60))
 def test_any_bytes_give_a_problem_or_a_service(content: bytes) -> None:
     """What is no text or no TOML is told, on one visible line."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.config.spec import Ready, ReadyKind, Restart, RestartPolicy, ServiceSpec, ServiceType, Stop
@@ -328,7 +328,6 @@ def test_the_termination_message() -> None:
 TEXT = st.text(max_size=6000) | st.text(st.sampled_from('"\\\n\x01\U0001f600é'), max_size=6000)
 
 
-@settings(deadline=None)
 @given(TEXT, TEXT, st.lists(st.text(max_size=3000), max_size=30), st.lists(st.text("ab", max_size=250), max_size=60))
 def test_it_always_fits_and_is_json(reason: str, text: str, lines: list[str], names: list[str]) -> None:
     """Whatever it has to say, Kubernetes keeps all of it."""

@@ -474,7 +474,7 @@ class Handovers(Lives):
 
 for machine in (Lives, Handovers):
     machine.TestCase.settings = settings(
-        max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=60, stateful_step_count=50, suppress_health_check=list(HealthCheck)
     )
 TestLives = Lives.TestCase
 TestHandovers = Handovers.TestCase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.config.spec import LogFormat
@@ -63,7 +63,6 @@ def test_what_is_understood(line: str, arguments: tuple[str, ...], expected: Ker
     assert understand(line, arguments) == expected
 
 
-@settings(deadline=None)
 @given(st.text(), st.lists(st.text()))
 def test_nothing_is_an_error(line: str, arguments: list[str]) -> None:
     """Whatever stands there: an init that ends for its arguments is a panic."""

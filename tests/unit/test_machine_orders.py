@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncinit.config.spec import PowerAction
@@ -188,7 +188,6 @@ def test_a_request_as_sysvinit_writes_it() -> None:
     assert encode(InitRequest(Ask.RUNLEVEL, "6")) == data
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(Ask)), max_size=5), st.integers(0, 2000))
 def test_requests_in_pieces(asks: list[Ask], at: int) -> None:
     """However they are cut, they are what they were."""
@@ -199,7 +198,6 @@ def test_requests_in_pieces(asks: list[Ask], at: int) -> None:
     assert ([*first, *second], rest, nonsense) == (requests, b"", 0)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=3 * SIZE))
 def test_nonsense_does_nothing(data: bytes) -> None:
     """It never raises, and leaves less than a request behind."""

@@ -255,6 +255,6 @@ class Clocks(RuleBasedStateMachine):
 
 
 Clocks.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 TestClocks = Clocks.TestCase
