@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Interface, ip_address, ip_interface
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from asyncinit.linux.rtnetlink import Found
-from asyncinit.machine import clock
 from asyncinit.machine.programs import (
     child,
     coldplug,
@@ -20,7 +17,6 @@ from asyncinit.machine.programs import (
     fsck,
     fstab,
     getty,
-    kept,
     lease,
     modules,
     mount,
@@ -30,7 +26,6 @@ from asyncinit.machine.programs import (
 )
 from asyncinit.machine.programs.fstab import Entry
 from asyncinit.machine.programs.network_file import Link, NetworkFileError
-from asyncinit.machine.system import System
 from tests.unit.config_world import write
 
 
@@ -59,34 +54,6 @@ def gone(_spec: str, _patience: float) -> str | None:
 def as_program(name: str) -> str | None:
     """Every program is there."""
     return f"/sbin/{name}"
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What is kept
-
-
-def test_what_is_kept_is_taken_once_it_is_there(tmp_path: Path) -> None:
-    """A clock that stands before the last shutdown goes on from there; what cannot be done is told, no more."""
-    stamp = tmp_path / "var/lib/asyncinit/clock"
-    stamp.parent.mkdir(parents=True)
-    stamp.touch()
-    os.utime(stamp, (1_900_000_000, 1_900_000_000))
-    set_to: list[float] = []
-
-    def no_rtc(_path: str) -> float:
-        raise FileNotFoundError(errno.ENOENT, "no such file")
-
-    def correct(system: System) -> str:
-        return clock.correct(system, lambda: 0.0, no_rtc, set_to.append)
-
-    def fail(_system: System) -> str:
-        raise OSError(errno.EIO, "i/o error")
-
-    told = kept.take(System(str(tmp_path)), {"seed": fail, "clock": correct})
-    assert set_to == [1_900_000_000]
-    assert told[0] == "seed: input/output error"
-    assert told[1].startswith("clock: it was 1970-01-01T00:00:00Z; now it is 2030-03-17T17:46:40Z")
-    assert kept.take(System(str(tmp_path)), {"seed": lambda _system: ""}) == []
 
 
 # ---------------------------------------------------------------------------------------------------------------------
