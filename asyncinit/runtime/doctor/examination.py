@@ -13,7 +13,7 @@ from asyncinit.runtime.doctor.checks import good, limited, problem
 from asyncinit.runtime.doctor.processes import Family, census
 from asyncinit.runtime.process.offload import StepCallback
 
-TIMEOUT = 5.0
+TIMEOUT = 30.0
 
 
 class Facts(Struct, frozen=True):
