@@ -37,6 +37,14 @@ _SERVICES = {
         restart = { policy = "always", delay = "1ms", max_delay = "1ms", limit = 1000000 }
         """,
     ),
+    # Is ready, and never heard of again.
+    "sick": """
+        command = ["python3", "/root/sick.py"]
+        enabled = false
+        ready = { notify = true }
+        watchdog = "2s"
+        restart = { delay = "10ms", limit = 1, on_give_up = "reboot" }
+    """,
     "driver": """
         type = "oneshot"
         command = ["modprobe", "softdog"]
@@ -57,6 +65,11 @@ MachineOrders.handle = _faulty(MachineOrders.handle)
 """
 
 
+_SICK = """
+import os, socket, time
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+time.sleep(100000)
+"""
 _STATUS = f"""
 import json, os
 services = json.load(open("/run/status"))["services"]
@@ -72,6 +85,7 @@ def _files() -> dict[str, str]:
     files["/root/early.py"] = (ROOT / _EARLY).read_text()
     files[f"/site/{_ORDERS}"] = (ROOT / _ORDERS).read_text() + _FAULTY
     files["/root/status.py"] = _STATUS
+    files["/root/sick.py"] = _SICK
     files["/root/freeze.py"] = Path(__file__).with_name("freeze.py").read_text()
     return files
 
@@ -134,6 +148,15 @@ def _escapes(guest: Guest) -> dict[str, Any]:
     return facts
 
 
+def _gives_up(guest: Guest) -> dict[str, Any]:
+    """A service that misses its watchdog again and again, and then the machine shall reboot."""
+    _put_right(guest)
+    guest.send("asyncinit start --no-wait sick\n")
+    found = {"reason": guest.expect(r"shutting down: .*").group(), "reset": guest.wait_event("RESET")}
+    found["transcript"] = guest.transcript
+    return found
+
+
 def _watched(guest: Guest) -> dict[str, Any]:
     """A driver that is loaded late, a re-exec, and then PID 1 does nothing any more."""
     _put_right(guest)
@@ -175,6 +198,7 @@ def _story() -> dict[str, Any]:
             "emergency": _emergency(guest),
             "crashing": _crashing(guest),
             "escapes": _escapes(guest),
+            "gives up": _gives_up(guest),
             "watched": _watched(guest),
             "faulted": _faulted(guest),
             "transcript": guest.transcript,
@@ -217,6 +241,14 @@ def test_where_the_fresh_start_is_broken_somebody_stands_in(facts: dict[str, Any
     assert "RuntimeError: half an upgrade" in escapes["stands in"]
     assert "sleep" in escapes["runs on"]
     assert escapes["reboot"]["reason"] == "guest-reset"
+
+
+def test_a_service_that_is_given_up_reboots_the_machine(facts: dict[str, Any]) -> None:
+    """Where it says so: its watchdog was missed, and so once more."""
+    found = facts["gives up"]
+    assert "sick has failed for good (its on_give_up is reboot)" in found["reason"]
+    assert "no WATCHDOG=1 within 2 s" in found["transcript"]
+    assert found["reset"] == {"guest": True, "reason": "guest-reset"}
 
 
 def test_the_watchdog_resets_a_machine_whose_asyncinit_hangs(facts: dict[str, Any]) -> None:
