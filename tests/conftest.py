@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from tests.scheduling import pytest_xdist_make_scheduler  # noqa: F401 (a hook of pytest)
 from tests.tiers import (  # noqa: F401 (hooks of pytest)
     pytest_collection_modifyitems,
     pytest_configure,
