@@ -2,14 +2,13 @@
 
 Words come from two places: /proc/cmdline has all, and the kernel hands to PID 1 as arguments what it does not
 understand itself (but nothing with a dot before its "="). What stands after " -- " is ours alone: options of `boot`.
+Needs no msgspec: it is asked where that may be what is broken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-from asyncinit.config.spec import LogFormat
 
 RESCUE = "rescue"
 """The target for one person at the console."""
@@ -124,9 +123,15 @@ def _take_options(words: Sequence[str], found: dict[str, Any]) -> None:
         elif name in _OPTIONS and (equals or rest):
             value = value if equals else rest.pop(0)
             key = _OPTIONS[name]
-            if key == "log_format" and value not in list(LogFormat):
+            if key == "log_format" and not _is_log_format(value):
                 found["unknown"] += (f"{name}={value}",)
                 continue
             found[key] = (*found.get(key, ()), value) if key == "services" else value
         elif not _take_word(word, found) and word.startswith("-"):
             found["unknown"] += (word,)
+
+
+def _is_log_format(word: str) -> bool:
+    from asyncinit.config.spec import LogFormat
+
+    return word in list(LogFormat)

@@ -1,14 +1,15 @@
 """A shell on the machine's consoles for a person who has to look after it; decides neither when nor for how long.
 
 Each console gets a process with a session of its own and the console as its controlling terminal, so that ^C and job
-control work. It is `sulogin` where there is one and root has a password to ask for, else root's shell. Whoever does not
-want that (a console that strangers reach) says `rescue_shell = false` in [init]; that line is looked for in the text,
-because the file may be what is broken.
+control work. Where root has a password it is what asks for it: `sulogin`, that of busybox, or `login`. Else, and where
+none of these is there, it is root's shell. Whoever does not want that (a console that strangers reach) says
+`rescue_shell = false` in [init] (`let_in`).
 """
 
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import re
 import signal
@@ -18,20 +19,23 @@ from typing import NamedTuple, NoReturn
 from asyncinit.linux import signals, terminal
 from asyncinit.linux.close_range import close_all_but
 from asyncinit.linux.oom_score import own_score
+from asyncinit.machine.let_in import read_text, refused
 
-_SULOGIN = ("/sbin/sulogin", "/usr/sbin/sulogin", "/bin/sulogin", "/usr/bin/sulogin")
+_FOLDERS = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")
+_ASKING = (("sulogin",), ("login", "root"))
+"""What asks for root's password, as words; the first that is there is taken, as a program of its own or busybox's."""
 _SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_CONFIGURATION = "etc/asyncinit/asyncinit.toml"
-_REFUSED = re.compile(r"^\s*(?:init\s*\.\s*)?rescue_shell\s*=\s*false\b", re.M)
 _LOCKED = ("!", "*")
+_UNASKED = "root has a password, but nothing here asks for it: there is neither sulogin nor login.\n\n"
 
 
 class Program(NamedTuple):
-    """What is executed: `path` with `words`."""
+    """What is executed: `path` with `words`; `note` is what a person should know of that."""
 
     path: str
     words: tuple[str, ...]
+    note: str = ""
 
 
 def consoles(active: str = "/sys/class/tty/console/active") -> list[str]:
@@ -47,17 +51,44 @@ def consoles(active: str = "/sys/class/tty/console/active") -> list[str]:
 
 def program(root: str = "/") -> Program | None:
     """Return what lets a person in; None: the configuration says that nobody is, or there is no shell."""
-    if _REFUSED.search(_text(root, _CONFIGURATION)):
+    if refused(root):
         return None
     name, password, shell = _root(root)
+    note = ""
     if name and password and not password.startswith(_LOCKED):
-        for path in _SULOGIN:
-            if os.access(root + path, os.X_OK):
-                return Program(path, (path,))
+        if (asking := _asking(root)) is not None:
+            return asking
+        note = _UNASKED
     for path in (shell, *_SHELLS):
         if path and os.access(root + path, os.X_OK):
-            return Program(path, (f"-{os.path.basename(path)}",))  # a login shell: it reads /etc/profile
+            return Program(path, (f"-{os.path.basename(path)}",), note)  # a login shell: it reads /etc/profile
     return None
+
+
+def _asking(root: str) -> Program | None:
+    """Return what asks for root's password, None where nothing does."""
+    boxes = [path for folder in _FOLDERS if os.access(root + (path := f"{folder}/busybox"), os.X_OK)]
+    for words in _ASKING:
+        for folder in _FOLDERS:
+            path = f"{folder}/{words[0]}"
+            if os.access(root + path, os.X_OK):
+                return Program(path, (path, *words[1:]))
+        for path in boxes:
+            if _has_applet(root + path, words[0]):
+                return Program(path, ("busybox", *words))
+    return None
+
+
+def _has_applet(path: str, name: str) -> bool:
+    """Tell whether a busybox can do that: the names of its applets stand in it one after the other.
+
+    Not every one lists them (`--list` is a feature), and here is no place to wait for a child.
+    """
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(f"\0{name}\0".encode()) >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def start(device: str, what: Program, text: str) -> int:
@@ -117,7 +148,7 @@ def _become(device: str, what: Program, text: str, alone: bool) -> NoReturn:
         os.setsid()
         take(device, alone)
         close_all_but()
-        os.write(1, text.encode(errors="replace"))
+        os.write(1, (text + what.note).encode(errors="replace"))
         os.chdir("/root" if os.path.isdir("/root") else "/")
         signals.reset_in_child()
         os.execve(what.path, what.words, environment(device, what))
@@ -183,15 +214,7 @@ def _root(root: str) -> tuple[str, str, str]:
 
 
 def _line(root: str, path: str) -> list[str]:
-    for line in _text(root, path).splitlines():
+    for line in read_text(root, path).splitlines():
         if line.startswith("root:"):
             return line.split(":")
     return []
-
-
-def _text(root: str, path: str) -> str:
-    try:
-        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -168,6 +168,35 @@ def test_whoever_has_a_password_is_asked_for_it(tmp_path: Path, shadow: str) -> 
     assert console_shell.program(root_of(tmp_path, shadow=shadow)) == Program("/sbin/sulogin", ("/sbin/sulogin",))
 
 
+def _busybox(*applets: str) -> str:
+    return "ELF\0[\0" + "\0".join(applets) + "\0zcat\0"
+
+
+@pytest.mark.parametrize(
+    ("programs", "found"),
+    [
+        ({"usr/bin/busybox": _busybox("login", "sulogin"), "bin/login": ""}, ("/usr/bin/busybox", "busybox sulogin")),
+        ({"bin/busybox": _busybox("login", "nologin"), "bin/login": ""}, ("/bin/login", "/bin/login root")),
+        ({"bin/busybox": _busybox("login", "nologin")}, ("/bin/busybox", "busybox login root")),
+    ],
+)
+def test_without_sulogin_others_ask_for_it(tmp_path: Path, programs: dict[str, str], found: tuple[str, str]) -> None:
+    """That of busybox where it has one, then login: whoever has a password is never let in without."""
+    root = root_of(tmp_path, shadow="root:abc:1::::::\n", **programs)
+    (tmp_path / "sbin/sulogin").unlink()
+    assert console_shell.program(root) == Program(found[0], (*found[1].split(),))
+
+
+def test_where_nothing_asks_for_it_that_is_said(tmp_path: Path) -> None:
+    """A machine that can neither boot nor be entered would be a brick."""
+    root = root_of(tmp_path, shadow="root:abc:1::::::\n", **{"bin/busybox": _busybox("nologin"), "sbin/busybox": ""})
+    (tmp_path / "sbin/sulogin").unlink()
+    what = console_shell.program(root)
+    assert what is not None
+    assert (what.path, what.words) == ("/bin/sh", ("-sh",))
+    assert "root has a password, but nothing here asks for it" in what.note
+
+
 @pytest.mark.parametrize(
     "shadow", ["root:*:1::::::\n", "root:!:1::::::\n", "root:!$y$abc:1:::\n", "root::1:::\n", None]
 )
@@ -188,18 +217,61 @@ def test_roots_own_shell_is_taken_where_it_is_there(tmp_path: Path) -> None:
     assert console_shell.program(root) == Program("/bin/sh", ("-sh",))
 
 
-@pytest.mark.parametrize(
-    "text", ["[init]\nrescue_shell = false\n", "broken [\n  rescue_shell=false # x", "init.rescue_shell = false"]
-)
+_FILE = "etc/asyncinit/asyncinit.toml"
+_REFUSING = [
+    "[init]\nrescue_shell = false\n",
+    "init.rescue_shell = false",
+    "init = { rescue_shell = false }",
+    'init = { start = ["#"], rescue_shell = false }',
+    '[init]\n"rescue_shell" = false\n',
+    "[init]\n'rescue_shell'=false\n",
+    '["init"]\nrescue_shell = "no"\n',  # whatever else it is, it is no yes
+]
+_LETTING = [
+    "[init]\nrescue_shell = true\n",
+    "# rescue_shell = false\n",
+    "[services.app]\ncommand = 'x'\n[services.app.environment]\nrescue_shell = 'false'\n",
+    "broken [\n# rescue_shell = false\n",
+    "broken [\nrescue_shell = true",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", [*_REFUSING, *(f"{text}\nbroken [" for text in _REFUSING)])
 def test_nobody_is_let_in_where_that_is_said(tmp_path: Path, text: str) -> None:
-    """Also by a file that is broken otherwise."""
-    root = root_of(tmp_path, **{"etc/asyncinit/asyncinit.toml": text})
-    assert console_shell.program(root) is None
+    """In whatever way a sound file says so; and by any line of a file that is broken."""
+    assert console_shell.program(root_of(tmp_path, **{_FILE: text})) is None
 
 
-@pytest.mark.parametrize("text", ["[init]\nrescue_shell = true\n", "# rescue_shell = false\n"])
+@pytest.mark.parametrize("text", _LETTING)
 def test_else_they_are(tmp_path: Path, text: str) -> None:
-    assert console_shell.program(root_of(tmp_path, **{"etc/asyncinit/asyncinit.toml": text})) is not None
+    """Also where those are words of somebody else's."""
+    assert console_shell.program(root_of(tmp_path, **{_FILE: text})) is not None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"proc/cmdline": "console=ttyS0 -- --config /data/own.toml\n"},
+        {"proc/cmdline": "console=ttyS0\n", "proc/1/cmdline": "python3\0/sbin/init\0boot\0--config=/data/own.toml\0"},
+    ],
+)
+def test_the_file_in_force_counts(tmp_path: Path, files: dict[str, str]) -> None:
+    """That which the kernel's command line names, or the arguments of PID 1; not that of the usual place."""
+    no, yes = "[init]\nrescue_shell = false\n", "[init]\nrescue_shell = true\n"
+    refusing, letting = tmp_path / "refusing", tmp_path / "letting"
+    assert console_shell.program(root_of(refusing, **files, **{_FILE: yes, "data/own.toml": no})) is None
+    assert console_shell.program(root_of(letting, **files, **{_FILE: no, "data/own.toml": yes})) is not None
+
+
+def test_that_is_found_out_without_msgspec() -> None:
+    """What stands in is for a machine on which it may be broken."""
+    code = (
+        "import sys; sys.modules['msgspec'] = None\n"
+        "from asyncinit.machine import let_in, stand_in\n"
+        "print(let_in.command_line.understand('quiet -- --config /own.toml').config)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "/own.toml\n"
 
 
 def test_every_console_of_the_kernel_has_one(tmp_path: Path) -> None:
