@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from asyncinit.config.spec import LogLevel
+from asyncinit.config.spec import LogLevel, PowerAction
 from asyncinit.core.events import Effect
 from asyncinit.runtime import at_start
 from asyncinit.runtime.process.hooks import monitor_variables
@@ -79,7 +79,10 @@ def make_rescue(house: Assembly) -> Rescue:
         house.schedules.set(at_start.armed(configuration))
         house.supervisor.request(begin)
 
-    rescue = Rescue(house.supervisor, house.announcer, house.timers, boot)
+    def reboot(reason: str) -> None:
+        house.shutdown.request(reason, PowerAction.REBOOT)
+
+    rescue = Rescue(house.supervisor, house.announcer, house.timers, boot, reboot)
     triggers = house.workshop.triggers
     house.workshop.triggers = lambda name: {**triggers(name), **rescue.variables(name)}
     return rescue

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import msgspec
+import pytest
 
 from asyncinit.config.spec import Restart, RestartPolicy, ServiceType
 from asyncinit.control.types import EventEntry
 from asyncinit.core.events import Effect
 from asyncinit.core.status import State
+from asyncinit.machine.console_shell import Program
 from asyncinit.machine.programs import rescue as program
-from asyncinit.runtime.rescue import NAME, PROVEN, Rescue, RescueState
+from asyncinit.runtime.crashing import IN_A_ROW, LATE
+from asyncinit.runtime.rescue import LEAST, NAME, PROVEN, UNATTENDED, Rescue, RescueState
 from tests.unit.test_patience import FakeTimers
 from tests.unit.world import World, service
 
 ONCE = Restart(policy=RestartPolicy.NEVER)
+ALWAYS = Restart(delay=1.0, backoff=1.0, jitter=0.0)
 
 
 class Machine:
-    """A world of services, and what watches over its boot; it looks whenever something has happened."""
+    """A world of services, and what watches over its boot; it looks whenever something has happened.
+
+    Changes of services other than the shell are told as the announcer would; those of the shell by the tests.
+    """
 
     def __init__(self, **services: dict[str, object]) -> None:
         specs = {name: service(name, **{"restart": ONCE, **keys}) for name, keys in services.items()}
@@ -27,11 +35,20 @@ class Machine:
         self.engine = self.world.engine
         self.said: list[str] = []
         self.booted: list[list[str]] = []
+        self.rebooted: list[str] = []
+        self.told = 0
         self.timers = FakeTimers()
         self.rescue = self.make()
 
     def make(self) -> Rescue:
-        return Rescue(self, self, self.timers, self.booted.append, lambda: ["/dev/ttyS0"])  # type: ignore[arg-type]
+        return Rescue(
+            self,  # type: ignore[arg-type]
+            self,  # type: ignore[arg-type]
+            self.timers,  # type: ignore[arg-type]
+            self.booted.append,
+            self.rebooted.append,
+            lambda: ["/dev/ttyS0"],
+        )
 
     def watch(self, _watcher: Callable[[], None]) -> None:
         """Supervisor: `look` is called by the tests."""
@@ -59,7 +76,32 @@ class Machine:
     def ends(self, name: str, code: int = 1) -> None:
         self.world.exit(name, code)
         self.world.settle()
+        self.tell()
         self.rescue.look()
+
+    def tell(self) -> None:
+        fresh, self.told = self.world.states[self.told :], len(self.world.states)
+        for name, state in fresh:
+            if name != NAME and state is State.BACKOFF:
+                self.changes(state, name)
+
+    def passes(self, seconds: float) -> None:
+        """Let time go by for both, in steps: a service may be restarted, and crash at once or be up."""
+        end = self.world.now + seconds
+        while self.world.now < end:
+            step = min(1.0, end - self.world.now)
+            self.world.advance(step)
+            self.world.settle()
+            self.rescue.look()
+            self.timers.advance(self.world.now)
+
+    def shell_ends(self, code: int, after: float = 5.0) -> None:
+        """The shell is there for a while, and ends."""
+        self.changes(State.STARTING)
+        self.timers.advance(self.timers.time + after)
+        self.world.exit(NAME, code)
+        self.world.settle()
+        self.changes(self.world.state(NAME))
 
     def changes(self, new: State, name: str = NAME) -> None:
         self.rescue.take(EventEntry(time="", service=name, old=State.INACTIVE, new=new, reason=None, text=""))
@@ -136,7 +178,7 @@ def test_up_and_down_again_is_no_proof() -> None:
     machine.boot("app")
     machine.timers.advance(PROVEN - 1)
     machine.ends("app")
-    assert not machine.timers.waiting
+    assert [due for due, _ in machine.timers.waiting] == [PROVEN - 1 + LATE]
     machine.world.advance(2)
     machine.world.settle()
     machine.rescue.look()
@@ -154,6 +196,7 @@ def test_the_boot_goes_on_after_the_shell() -> None:
     machine.changes(State.STARTING)
     assert machine.world.state("app") is not State.READY
     assert machine.world.state("far") is State.READY
+    machine.timers.advance(LEAST)
     machine.changes(State.COMPLETED)
     assert machine.booted == [["app"]]
     assert machine.rescue.variables(NAME) == {}
@@ -172,6 +215,7 @@ def test_nobody_takes_the_console_from_the_shell() -> None:
         machine.changes(State.STARTING, name)
     assert machine.world.state("login") in {State.STOPPING, State.INACTIVE}
     assert machine.world.state("screen") not in {State.STOPPING, State.INACTIVE}
+    machine.timers.advance(LEAST)
     machine.changes(State.COMPLETED)
     assert machine.booted == [["login"]]
 
@@ -201,9 +245,8 @@ def test_the_shell_alone_is_a_boot_that_does_not_fail() -> None:
     machine.boot(NAME)
     assert machine.rescue.variables(NAME) == {}
     assert "nothing else is started" in program.text({})
-    machine.changes(State.STARTING)
-    machine.changes(State.FAILED)
-    assert machine.booted == [[]]
+    machine.shell_ends(0)
+    assert machine.booted == [[]] and not machine.rebooted
 
 
 def test_it_is_watched_over_a_re_exec() -> None:
@@ -226,3 +269,278 @@ def test_a_machine_that_goes_down_needs_no_shell() -> None:
     machine.rescue.look()
     machine.changes(State.INACTIVE)
     assert not machine.shell and not machine.booted
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# No shell to be had
+
+
+def test_without_a_shell_the_machine_reboots() -> None:
+    """After half a minute, and not before; the boot is not tried again at once. The console is given back meanwhile."""
+    machine = Machine(app={}, login={"tty": "/dev/ttyS0", "restart": ALWAYS})
+    machine.rescue.watch(("app",), ())
+    machine.start("app", "login")
+    machine.ends("app")
+    machine.shell_ends(program.NOBODY, after=0.1)
+    machine.ends("login")
+    assert machine.world.state("login") is State.READY
+    machine.timers.advance(machine.timers.time + UNATTENDED - 1)
+    assert not machine.rebooted
+    machine.timers.advance(machine.timers.time + 1)
+    assert len(machine.rebooted) == 1
+    assert not machine.booted and not machine.timers.waiting
+
+
+def test_single_without_a_shell_reboots_too() -> None:
+    """The boot is for nothing but the shell."""
+    machine = Machine(app={})
+    machine.boot(NAME)
+    machine.shell_ends(program.NOBODY)
+    assert not machine.booted
+    machine.timers.advance(machine.timers.time + UNATTENDED)
+    assert len(machine.rebooted) == 1
+
+
+def test_a_shell_that_a_failure_in_the_boot_starts_is_no_other() -> None:
+    """By its on_failure: there was a reason to let somebody in."""
+    machine = Machine(mounts={"on_failure": (NAME,)}, app={})
+    machine.boot("app")
+    machine.start("mounts")
+    machine.ends("mounts")
+    machine.shell_ends(program.NOBODY)
+    assert not machine.booted
+    machine.start("app")
+    machine.ends("app")  # or its being up would be what counts
+    machine.timers.advance(machine.timers.time + UNATTENDED)
+    assert len(machine.rebooted) == 1
+
+
+def test_whoever_only_asked_for_the_shell_gets_no_reboot() -> None:
+    """The machine that is up stays up, with its console given back."""
+    machine = Machine(app={}, login={"tty": "/dev/ttyS0", "restart": ALWAYS})
+    machine.boot("app", "login")
+    machine.timers.advance(PROVEN)
+    machine.start(NAME)
+    machine.shell_ends(program.NOBODY)
+    machine.ends("login")
+    assert machine.world.state("login") is State.READY
+    assert not machine.booted and not machine.timers.waiting
+
+
+def test_a_shell_may_end_with_any_status() -> None:
+    """That of what was typed last: it was there."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(5)
+    assert machine.world.state(NAME) is State.FAILED
+    assert machine.booted == [[]] and not machine.timers.waiting
+
+
+def test_a_shell_that_ends_at_once_does_not_make_a_boot_that_spins() -> None:
+    """A console without anybody at its other end; and where it fails at once there is none."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(0, after=0.0)
+    assert not machine.booted
+    machine.timers.advance(LEAST)
+    assert machine.booted == [[]]
+
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(127, after=0.0)
+    machine.timers.advance(UNATTENDED)
+    assert not machine.booted and len(machine.rebooted) == 1
+
+
+def test_what_comes_up_after_all_needs_no_reboot() -> None:
+    """Somebody, or its policy, has started it again; then the boot is watched as before."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(program.NOBODY)
+    machine.start("app")
+    machine.timers.advance(machine.timers.time + UNATTENDED)
+    assert not machine.rebooted
+    machine.ends("app")
+    machine.shell_ends(program.NOBODY)
+    machine.timers.advance(machine.timers.time + UNATTENDED)
+    assert len(machine.rebooted) == 1
+
+
+def test_the_reboot_comes_after_a_re_exec_too() -> None:
+    """At the moment that was said."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(program.NOBODY)
+    machine.timers.waiting.clear()
+    due = machine.timers.time + UNATTENDED
+    machine.rescue = carried(machine)
+    machine.timers.advance(due - 1)
+    assert not machine.rebooted
+    machine.timers.advance(due)
+    assert len(machine.rebooted) == 1
+
+
+def test_up_for_a_moment_is_not_up_after_all() -> None:
+    """What crashes again and again is up between two crashes."""
+    machine = Machine(app={"restart": ALWAYS})
+    machine.boot("app")
+    crashes(machine, "app", IN_A_ROW)
+    machine.shell_ends(program.NOBODY)
+    machine.world.advance(ALWAYS.delay)
+    machine.world.settle()
+    assert machine.world.state("app") is State.READY
+    machine.timers.advance(machine.timers.time + UNATTENDED)
+    assert len(machine.rebooted) == 1
+
+
+def test_a_shell_that_has_just_ended_is_over_after_a_re_exec_too() -> None:
+    """The boot goes on."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.shell_ends(0, after=0.0)
+    machine.timers.waiting.clear()
+    machine.rescue = carried(machine)
+    machine.timers.advance(machine.timers.time + LEAST)
+    assert machine.booted == [[]]
+
+
+def carried(machine: Machine) -> Rescue:
+    """Return what the program after a re-exec has."""
+    state = msgspec.msgpack.encode(machine.rescue.freeze(lambda fd: fd))
+    fresh = machine.make()
+    fresh.thaw(msgspec.msgpack.decode(state, type=RescueState))
+    return fresh
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What crashes again and again
+
+
+def crashes(machine: Machine, name: str, times: int, code: int = 1) -> None:
+    """Let a service end so often as soon as it was executed, and be restarted by its policy."""
+    for _ in range(times):
+        machine.passes(ALWAYS.delay)
+        machine.ends(name, code)
+
+
+def test_what_crashes_in_a_row_has_failed_for_the_boot() -> None:
+    """With the policy that is the default it would go on for ever; it is restarted all the same."""
+    machine = Machine(app={"restart": ALWAYS, "requires": ("db",)}, db={"restart": ALWAYS})
+    machine.boot("app")
+    crashes(machine, "db", IN_A_ROW - 1, 3)
+    assert not machine.shell
+    crashes(machine, "db", 1, 3)
+    assert machine.shell
+    assert machine.rescue.variables(NAME)[program.REASON] == "db exited with 3, 5 times in a row"
+    machine.passes(ALWAYS.delay)
+    assert machine.world.state("db") is State.READY
+
+
+def test_what_ends_well_has_not_crashed() -> None:
+    """Something that is run again and again."""
+    machine = Machine(app={"restart": ALWAYS})
+    machine.boot("app")
+    crashes(machine, "app", IN_A_ROW - 1)
+    crashes(machine, "app", 1, 0)
+    crashes(machine, "app", IN_A_ROW - 1)
+    assert not machine.shell
+
+
+def test_a_crash_after_a_while_is_the_first_again() -> None:
+    """Once it has been up for `reset_after`; but two minutes after the first of all each one is too late."""
+    machine = Machine(app={"restart": ALWAYS}, slow={"type": ServiceType.ONESHOT})
+    machine.boot("app", "slow")
+    machine.ends("app")
+    for _ in range(int(LATE / 15) - 1):
+        machine.passes(15)
+        machine.ends("app")
+    assert not machine.shell
+    machine.passes(15)
+    machine.passes(15)
+    assert not machine.shell  # it is up
+    machine.ends("app")
+    assert machine.shell
+    assert "exited with 1, and is down 2 min" in machine.rescue.variables(NAME)[program.REASON]
+
+
+def test_what_is_not_up_long_after_its_first_crash_has_failed() -> None:
+    """Its next start is far away, and nothing else happens."""
+    machine = Machine(app={"restart": Restart(delay=1000.0, max_delay=1000.0)})
+    machine.boot("app")
+    machine.ends("app")
+    machine.passes(LATE - 1)
+    assert not machine.shell
+    machine.timers.waiting.clear()
+    machine.rescue = carried(machine)  # a re-exec changes nothing about it
+    machine.passes(1)
+    assert machine.shell
+
+
+def test_a_long_first_start_is_none_of_that() -> None:
+    """A start has a time limit of its own."""
+    machine = Machine(slow={"type": ServiceType.ONESHOT, "restart": ALWAYS})
+    machine.boot("slow")
+    machine.passes(10 * LATE)
+    assert not machine.shell and not machine.timers.waiting
+
+
+def test_crashes_after_the_boot_are_none_of_it() -> None:
+    """The shell is for a boot."""
+    machine = Machine(app={"restart": ALWAYS})
+    machine.boot("app")
+    crashes(machine, "app", 1)
+    machine.passes(2 * PROVEN)
+    assert not machine.timers.waiting
+    crashes(machine, "app", 2 * IN_A_ROW)
+    assert not machine.shell and not machine.timers.waiting
+
+
+def test_without_a_start_what_waits_for_what_crashes_will_not_come() -> None:
+    """Nothing of it comes up; with one that does the boot has not failed."""
+    services: dict[str, dict[str, object]] = {
+        "app": {"restart": ALWAYS, "requires": ("db",)},
+        "db": {"restart": ALWAYS, "type": ServiceType.ONESHOT},
+    }
+    machine = Machine(**services)
+    machine.boot("app", "db", declared=False)
+    crashes(machine, "db", IN_A_ROW)
+    assert machine.shell
+
+    machine = Machine(**services, other={})
+    machine.boot("app", "db", "other", declared=False)
+    crashes(machine, "db", IN_A_ROW)
+    assert not machine.shell
+
+
+def test_crashes_are_counted_over_a_re_exec() -> None:
+    """And anew for the boot after the shell."""
+    machine = Machine(app={"restart": ALWAYS})
+    machine.boot("app")
+    crashes(machine, "app", IN_A_ROW - 1)
+    machine.rescue = carried(machine)
+    crashes(machine, "app", 1)
+    assert machine.shell
+    machine.shell_ends(0)
+    assert machine.booted == [[]]
+    machine.rescue.watch(("app",), ())
+    crashes(machine, "app", IN_A_ROW - 1)
+    assert machine.world.state(NAME) is State.COMPLETED
+    crashes(machine, "app", 1)
+    assert machine.world.state(NAME) is not State.COMPLETED
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_program_says_that_there_is_no_shell(monkeypatch: pytest.MonkeyPatch, broken: bool) -> None:
+    """By a status of its own: nobody may be let in, or the console cannot be used."""
+    monkeypatch.setattr(program.console_shell, "program", lambda: Program("/bin/sh", ("-sh",)) if broken else None)
+    monkeypatch.setattr(program.console_shell, "consoles", lambda: ["/nonexistent/console"])
+    monkeypatch.setattr(program.console_shell, "take", lambda device, alone: os.stat(device))
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == program.NOBODY

@@ -16,6 +16,9 @@ from asyncinit.machine import console_shell
 REASON = "ASYNCINIT_RESCUE"
 """The variable that says why; without it somebody has asked for this."""
 
+NOBODY = 78
+"""The exit status where there can be no shell, and hardly ever that of a shell's last command (EX_CONFIG)."""
+
 _ASKED = """
 One person at the console: nothing else is started.
 `asyncinit start NAME` starts a service, `exit` (or Ctrl-D) boots as usual, `reboot` reboots.
@@ -41,18 +44,22 @@ def text(environment: Mapping[str, str]) -> str:
 
 
 def main() -> NoReturn:
-    """Become the shell; where nobody may be let in, end with a word about that."""
+    """Become the shell; where there can be none, end with a word about that."""
     what = console_shell.program()
     if what is None:
         print("nobody may be let in at the console ([init] rescue_shell), or there is no shell", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(NOBODY)
     device = console_shell.consoles()[0]
-    console_shell.take(device, alone=True)
-    os.write(1, text(os.environ).encode(errors="replace"))
-    os.chdir("/root" if os.path.isdir("/root") else "/")
-    signals.reset_in_child()
-    kept = {name: value for name, value in os.environ.items() if name != REASON}
-    os.execve(what.path, what.words, {**kept, **console_shell.environment(device, what)})
+    try:
+        console_shell.take(device, alone=True)
+        os.write(1, (text(os.environ) + what.note).encode(errors="replace"))
+        os.chdir("/root" if os.path.isdir("/root") else "/")
+        signals.reset_in_child()
+        kept = {name: value for name, value in os.environ.items() if name != REASON}
+        os.execve(what.path, what.words, {**kept, **console_shell.environment(device, what)})
+    except OSError as error:
+        print(f"cannot run {what.path} on {device}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        sys.exit(NOBODY)
 
 
 if __name__ == "__main__":
