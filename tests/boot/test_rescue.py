@@ -82,4 +82,4 @@ def test_the_boot_goes_on_after_a_repair(facts: dict[str, Any]) -> None:
     """The files are read again, and all comes up; the console's login as well."""
     assert (facts["up"]["data"], facts["up"]["app"], facts["up"]["login"]) == ("completed", "ready", "ready")
     assert "more" in facts["up"]
-    assert facts["end"]
+    assert facts["end"] == "guest-shutdown"
