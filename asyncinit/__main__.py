@@ -40,36 +40,69 @@ def main() -> int:
 
 def _take_over(state: str) -> NoReturn:
     """Go on where the program before was; where that fails, what runs goes on without us."""
-    from asyncinit import fallback  # before anything that may be broken
-    from asyncinit.linux.descriptors import cloexec_from
-
-    cloexec_from(3)
     try:
+        from asyncinit import fallback  # noqa: F401  (before anything that may be broken)
+        from asyncinit.linux.descriptors import cloexec_from
+
+        cloexec_from(3)
         from asyncinit.runtime.reexec.takeover import take_over
 
         take_over(state)
     except BaseException as error:
-        import traceback
-
-        traceback.print_exc()
         if not state.isdecimal():
+            _tell(error)
             os._exit(1)  # we were only asked; the last line says why not
-        fallback.run(f"cannot go on after the re-exec: {type(error).__name__}: {error}")
+        _fall_back("cannot go on after the re-exec", error)
 
 
 def _bring_up_machine(words: list[str]) -> None:
     """Be PID 1 of this machine, if it is one; never returns then: if that ended, the kernel would panic."""
-    from asyncinit.machine.recognition import is_machine
+    try:
+        from asyncinit.machine.recognition import is_machine
 
-    if is_machine(words, sys.argv[0]):
+        if not is_machine(words, sys.argv[0]):
+            return
         from asyncinit.machine.emergency import start_again  # before anything that may be broken
+    except BaseException as error:
+        if not _is_first():
+            raise
+        _fall_back("cannot import what a machine begins with", error)
+    try:
+        from asyncinit.cli.boot import boot_machine
 
-        try:
-            from asyncinit.cli.boot import boot_machine
+        boot_machine(words)
+    except BaseException as error:
+        start_again(error)
 
-            boot_machine(words)
-        except BaseException as error:
-            start_again(error)
+
+def _is_first() -> bool:
+    """Tell whether our end would be a kernel panic, by nothing but `minimal`: what knows it better may be broken."""
+    from asyncinit import minimal
+
+    return os.getpid() == 1 and not minimal.owns_pid_namespace() and not os.environ.get("container")  # noqa: SIM112
+
+
+def _fall_back(what: str, error: BaseException) -> NoReturn:
+    """Let what runs go on without us, by the best that can still be imported; never returns, never raises."""
+    try:
+        _tell(error)
+        from asyncinit import fallback
+
+        fallback.run(f"{what}: {type(error).__name__}: {error}")
+    except BaseException as another:
+        from asyncinit import minimal
+
+        minimal.say(f"asyncinit: only reaping: {type(another).__name__}: {another}")
+        minimal.run(status=70, stay=_is_first())
+
+
+def _tell(error: BaseException) -> None:
+    """Write where it has happened; waits for no console."""
+    import traceback
+
+    from asyncinit import minimal
+
+    minimal.say("".join(traceback.format_exception(error)).rstrip())
 
 
 def _run_alone(words: list[str]) -> None:

@@ -7,7 +7,6 @@ services write any more, so a child of ours reads on and copies it, or they woul
 
 import os
 import stat
-import sys
 
 from asyncinit import minimal
 from asyncinit.linux import descriptors, proc
@@ -16,32 +15,36 @@ from asyncinit.machine import recognition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 STATUS = 70  # core.outcome.INTERNAL_ERROR, which is out of reach here
 _TIOCGPTN = 0x80045430  # asm-generic/ioctls.h; only the master of a pseudo-terminal knows its number
 _CHUNK = 64 * 1024
 
+_stand_in: "Callable[[str], NoReturn] | None" = None
 if recognition.is_first():  # now, before what may be broken; elsewhere nobody needs it
-    from asyncinit.machine import stand_in
+    try:
+        from asyncinit.machine import stand_in
+
+        _stand_in = stand_in.run
+    except BaseException as error:
+        minimal.say(f"asyncinit: cannot import what would stand in: {type(error).__name__}: {error}")
 
 
 def run(reason: str) -> "NoReturn":
     """Say why, and be the smallest loop until all is over, on a machine with a shell; never raises."""
-    if recognition.is_first():
+    first = recognition.is_first()
+    if first and _stand_in is not None:
         _read_on()
-        stand_in.run(reason)
-    try:
-        print(f"asyncinit: {reason}", file=sys.stderr)
-        print(
-            "asyncinit: services go on unsupervised; they are only reaped, and SIGTERM ends them all",
-            file=sys.stderr,
-            flush=True,
-        )
-    except BaseException:
-        pass  # nobody hears it
+        _stand_in(reason)
+    minimal.say(f"asyncinit: {reason}")
+    if first:
+        minimal.say("asyncinit: nothing is supervised any more; what runs goes on. SIGTERM or ctrl-alt-del reboots")
+    else:
+        minimal.say("asyncinit: services go on unsupervised; they are only reaped, and SIGTERM ends them all")
     _read_on()
-    minimal.run(status=STATUS)
+    minimal.run(status=STATUS, stay=first)
 
 
 def _read_on() -> None:

@@ -23,10 +23,15 @@ FAULTS = (
 )
 CATCHABLE = _signal.valid_signals() - {*FAULTS, _signal.SIGKILL, _signal.SIGSTOP}
 ENDING = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGPWR)
+ORDERS = tuple(range(_signal.SIGRTMIN + 3, _signal.SIGRTMIN + 7)) + tuple(
+    range(_signal.SIGRTMIN + 13, _signal.SIGRTMIN + 17)
+)
+"""What asks PID 1 of a machine for its end in order, and at once (systemd's numbers)."""
 WALL = 0x40000000  # __WALL: children made by clone(2) with another exit signal, too
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, <linux/proc_ns.h>
 _LAST_WAIT = 1.0  # for what was killed to go; longer only if it hangs in the kernel, where waiting does not help
 _REAP_AT_ONCE = 256  # then a look at the signals: a storm of orphans must not hold up a SIGTERM
+_FILE, _SOCKET = 0o100000, 0o140000  # S_IFREG, S_IFSOCK
 _PASSES = 50  # against a fork loop: each pass stops what is new, so few are ever needed
 
 
@@ -42,8 +47,8 @@ def run(
     """Reap until all is over, then leave by `os._exit`; never returns, never raises.
 
     It is over when `main` has ended (its status is ours then, 128+n for signal n; `status` if it is no child of ours),
-    on SIGTERM, SIGINT, SIGQUIT or SIGPWR, when the reader of `report` is gone, at once with `end`, or, without `stay`,
-    when no child is left (`status` is ours then).
+    on SIGTERM, SIGINT, SIGQUIT, SIGPWR or one of ORDERS, when the reader of `report` is gone, at once with `end`, or,
+    without `stay`, when no child is left (`status` is ours then).
     What is left gets SIGTERM and SIGCONT, and SIGKILL `grace` seconds later. Each child's end is written to the
     descriptor `report` before its pid is free again: "PID CODE 0 0" or "PID 0 SIGNAL CORE" (1: dumped) and a newline.
     PID 1 of a machine never leaves, for that would be a kernel panic: it has the kernel reboot when it was told to end.
@@ -69,7 +74,7 @@ def run(
                 info = _signal.sigtimedwait(CATCHABLE, 0 if more else max(0.0, (kill_at or 0) - time.monotonic()))
             else:
                 info = _signal.sigwaitinfo(CATCHABLE)
-            if info is not None and info.si_signo in ENDING:
+            if info is not None and info.si_signo in (*ENDING, *ORDERS):
                 state["ending"] = True
         except BaseException:
             _pause()  # nothing here may end PID 1; a fault that stays must not spin either
@@ -137,15 +142,66 @@ def _reap(main: "int | None", report: int, state: "dict[str, int | bool]") -> "t
 
 
 def _leave(status: int, ending: bool) -> None:
-    """End this process, or what is a machine's: that is rebooted, with what was written on its disks."""
+    """End this process, or what is a machine's: that is rebooted, with what was written on its disks.
+
+    Returns where a machine was not told to end: there is nobody yet, and whoever waits for a signal takes it.
+    """
     if os.getpid() != 1 or owns_pid_namespace():
         os._exit(status & 0xFF)
     if ending:
         fd = os.open("/proc/sysrq-trigger", os.O_WRONLY | os.O_CLOEXEC)
-        for key in (b"s", b"u", b"b"):  # sync, all read-only, boot
-            os.write(fd, key)
-            time.sleep(_LAST_WAIT)
-    _signal.sigwaitinfo(CATCHABLE)
+        try:
+            for key in (b"s", b"u", b"b"):  # sync, all read-only, boot
+                os.write(fd, key)
+                time.sleep(_LAST_WAIT)
+        finally:
+            os.close(fd)
+
+
+def say(text: str) -> None:
+    """Write a line where our errors go, without waiting for a console that stands still; never raises.
+
+    What finds no room is lost. It is the console where our errors go nowhere, and we are PID 1.
+    """
+    data = f"{text}\n".encode(errors="replace")
+    fd = -1
+    try:
+        fd = _errors()
+        while data:
+            data = data[os.write(fd, data) :]
+    except BaseException:
+        pass  # nobody takes it
+    finally:
+        if fd > 2:
+            os.close(fd)
+
+
+def _kind() -> int:
+    """Return what standard error is, as the mode of stat(2) has it; 0 where it is closed."""
+    try:
+        return os.fstat(2).st_mode & 0o170000
+    except OSError:
+        return 0
+
+
+def _errors() -> int:
+    """Return a descriptor to write to that makes nobody wait. Raises OSError where there is none."""
+    if _kind() == _FILE:
+        return 2  # opened once more it had another position
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open("/proc/self/fd/2", flags)
+    except OSError:
+        pass
+    if os.getpid() != 1 or _kind() == _SOCKET:
+        import select
+
+        room = select.poll()
+        room.register(2, select.POLLOUT)
+        if not room.poll(0):
+            raise BlockingIOError
+        return 2
+    return os.open("/dev/console", flags)
 
 
 def _pause() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,12 @@ def wait_until(condition: Callable[[], T], timeout: float = 20.0) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {condition}")
         time.sleep(0.005)  # the poll interval of this helper
+
+
+def package(folder: Path) -> Path:
+    """Return a copy of the package in a folder for PYTHONPATH, to be changed."""
+    shutil.copytree(ROOT / "asyncinit", folder / "asyncinit", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / "asyncinit"
 
 
 def descendants(pid: int) -> list[int]:

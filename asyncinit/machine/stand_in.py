@@ -35,6 +35,8 @@ ORDERS: dict[int, How] = {
 }
 """What asks for the machine's end."""
 
+say = minimal.say
+
 _SYNC = 15.0  # for what is written to be on the disks
 _LAST = 10.0  # for reboot(2) to be done; then the kernel is asked in another way
 _AGAIN = 2.0  # from the start of a shell to that of the next: one that cannot run must not spin
@@ -164,13 +166,22 @@ def end(how: How) -> NoReturn:
         last.go(PowerAction(_ACTIONS[how]))
     except BaseException as error:
         say(f"asyncinit: cannot take the last steps: {type(error).__name__}: {error}")
-    for step in (minimal.kill_all, _sync, lambda: _leave(how)):
+    try:
+        minimal.kill_all()
+    except BaseException as error:
+        say(f"asyncinit: {type(error).__name__}: {error}")
+    end_at_once(how)
+    while True:
+        pause(_AGAIN)
+
+
+def end_at_once(how: How) -> None:
+    """Write what is buffered, and have the kernel end this machine; never raises, and returns only if it does not."""
+    for step in (_sync, lambda: _leave(how)):
         try:
             step()
         except BaseException as error:
             say(f"asyncinit: {type(error).__name__}: {error}")
-    while True:
-        pause(_AGAIN)
 
 
 def _sync() -> None:
@@ -205,19 +216,3 @@ def pause(seconds: float) -> None:
         time.sleep(seconds)
     except BaseException:
         pass
-
-
-def say(text: str) -> None:
-    """Write a line where our errors go, without waiting for a console that stands still; never raises."""
-    for path in ("/proc/self/fd/2", "/dev/console"):
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            os.write(fd, f"{text}\n".encode(errors="replace"))
-        except OSError:
-            pass  # nobody takes it
-        finally:
-            os.close(fd)
-        return

@@ -46,11 +46,11 @@ def run(options: RunOptions, brought_up: BroughtUp | None = None) -> NoReturn:
         reading = Reading(given) if given is not None else _read(options)
         loop = _new_loop()
         house = _begin(loop, options, reading, brought_up)
-    except BaseException:
+    except BaseException as error:
         if options.on_machine:
             raise  # PID 1 of a machine has another way out than its end
-        traceback.print_exc()
-        print("asyncinit: internal error; stopping what is left", file=sys.stderr, flush=True)
+        _tell(error)
+        minimal.say("asyncinit: internal error; stopping what is left")
         minimal.run(status=INTERNAL_ERROR, end=True)
     _live(loop, house)
 
@@ -116,7 +116,7 @@ def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:
                 _leave(house)
             house.succession.hand_over()
     except BaseException as error:
-        traceback.print_exc()
+        _tell(error)
         fallback.run(f"internal error: {error!r}")
 
 
@@ -129,8 +129,8 @@ def _leave(house: Assembly) -> NoReturn:
         os._exit(status)
     try:
         house.end()
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        _tell(error)
     from asyncinit.machine import last
 
     last.go(action, house.watchdog.hand_over())
@@ -141,6 +141,11 @@ def _replace(house: Assembly, error: BaseException) -> NoReturn:
     reason = house.escaped(error)
     house.journal.flush(_LAST_WORDS)
     fallback.run(reason)
+
+
+def _tell(error: BaseException) -> None:
+    """Write where it has happened. Waits for no console: behind it are the ways out of what has failed."""
+    minimal.say("".join(traceback.format_exception(error)).rstrip())
 
 
 def _project(options: RunOptions) -> str | None:

@@ -60,7 +60,16 @@ ALLOWED: dict[str, set[str]] = {
         "__version__",
     },
     "reference": {"cli", "config", "control", "core", "linux", "machine", "runtime", "__version__"},
-    "__main__": {"cli", "config.places", "fallback", "linux.descriptors", "machine", "runtime.reexec", "wrapper"},
+    "__main__": {
+        "cli",
+        "config.places",
+        "fallback",
+        "linux.descriptors",
+        "machine",
+        "minimal",
+        "runtime.reexec",
+        "wrapper",
+    },
 }
 # A life of `asyncinit run` begins with files and words of the command line, and nothing else of the runtime knows them.
 ALLOWED_TO_ONE = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -103,23 +105,77 @@ def test_a_machine_that_lets_nobody_in_reboots(stage: list[str], monkeypatch: py
     assert stage == ["wait", "end RESTART"]
 
 
-@pytest.mark.parametrize(("ending", "keys"), [(True, [b"s", b"u", b"b"]), (False, [])])
-def test_the_smallest_loop_never_ends_on_a_machine(
-    monkeypatch: pytest.MonkeyPatch, ending: bool, keys: list[bytes]
-) -> None:
-    """Told to end, it has the kernel sync, make all read-only and boot; with nothing left it waits."""
+class Boots(BaseException):
+    """Stands for the kernel that boots."""
+
+
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGRTMIN + 5, signal.SIGRTMIN + 15])
+def test_the_smallest_loop_ends_a_machine_when_told(monkeypatch: pytest.MonkeyPatch, number: int, others: int) -> None:
+    """With nothing left it waits, each signal counts, and a wish has the kernel sync, make all read-only and boot."""
     pressed: list[bytes] = []
+    signals = [*[int(signal.SIGHUP)] * others, number]
 
-    def wait(_signals: object) -> NoReturn:
-        raise Ended
+    def wait(_signals: object) -> object:
+        if not signals:
+            raise AssertionError("a wish was thrown away")
+        return SimpleNamespace(si_signo=signals.pop(0))
 
+    def press(_fd: int, key: bytes) -> None:
+        pressed.append(key)
+        if key == b"b":
+            raise Boots
+
+    def pause() -> NoReturn:
+        error = sys.exc_info()[1]
+        assert error is not None
+        raise error  # what was caught, and would be tried again
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    handler = signal.getsignal(signal.SIGCHLD)
     monkeypatch.setattr(minimal.os, "getpid", lambda: 1)
     monkeypatch.setattr(minimal, "owns_pid_namespace", lambda: False)
+    monkeypatch.setattr(minimal, "_reap", lambda *_: (True, False))
+    monkeypatch.setattr(minimal, "signal_all", lambda _number: None)
+    monkeypatch.setattr(minimal, "kill_all", lambda: None)
+    monkeypatch.setattr(minimal, "_pause", pause)
     monkeypatch.setattr(minimal.os, "open", lambda path, _flags: pressed.append(path.encode()) or 99)
-    monkeypatch.setattr(minimal.os, "write", lambda _fd, key: pressed.append(key))
+    monkeypatch.setattr(minimal.os, "close", lambda _fd: None)
+    monkeypatch.setattr(minimal.os, "write", press)
     monkeypatch.setattr(minimal.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(minimal._signal, "sigwaitinfo", wait)
-    with pytest.raises(Ended):
-        minimal._leave(70, ending)
-    monkeypatch.undo()
-    assert pressed == ([b"/proc/sysrq-trigger", *keys] if ending else [])
+    try:
+        with pytest.raises(Boots):
+            minimal.run(status=70)
+    finally:
+        monkeypatch.undo()
+        signal.signal(signal.SIGCHLD, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert pressed == [b"/proc/sysrq-trigger", b"s", b"u", b"b"]
+
+
+def test_the_emergency_shell_alone_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only that cannot be imported, something stands in with a shell for good."""
+    reasons: list[str] = []
+
+    def stands_in(reason: str) -> NoReturn:
+        reasons.append(reason)
+        raise Ended
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    from asyncinit import __main__ as entry
+    from asyncinit import fallback
+
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    monkeypatch.setattr(fallback, "_stand_in", stands_in)
+    monkeypatch.setattr(fallback, "_read_on", lambda: None)
+    monkeypatch.setattr(fallback.recognition, "is_first", lambda: True)
+    monkeypatch.setattr(recognition, "is_machine", lambda *_: True)
+    monkeypatch.setattr(entry, "_is_first", lambda: True)
+    monkeypatch.setattr(minimal, "say", lambda _text: None)
+    monkeypatch.setattr(minimal, "run", lambda **_: (_ for _ in ()).throw(Boots))
+    monkeypatch.setitem(sys.modules, "asyncinit.machine.emergency", None)
+    with pytest.raises(Boots):  # only after what stands in, which never returns
+        entry._bring_up_machine(["boot"])
+    assert len(reasons) == 1
+    assert reasons[0].startswith("cannot import what a machine begins with: ModuleNotFoundError")
