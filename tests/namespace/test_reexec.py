@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
 from tests.programs.faulty_init import ESCAPES, FAILS_AT_TAKEOVER
-from tests.support import PROGRAMS, PYTHON, ROOT, wait_until
+from tests.support import PROGRAMS, PYTHON, ROOT, package, wait_until
 
 pytestmark = [pytest.mark.namespace, pytest.mark.parametrize("loop", LOOPS)]
 
@@ -59,12 +58,6 @@ def test_services_run_on(tmp_path: Path, loop: str, pid1: bool) -> None:
         assert init.wait() == 0
 
 
-def package(folder: Path) -> Path:
-    """Return a copy of the package in a folder for PYTHONPATH, to be replaced by a newer version."""
-    shutil.copytree(ROOT / "asyncinit", folder / "asyncinit", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder / "asyncinit"
-
-
 def test_a_newer_version_takes_over(tmp_path: Path, loop: str) -> None:
     """What is installed meanwhile is what runs afterwards, and both versions are told."""
     code = package(tmp_path / "code")
@@ -86,6 +79,8 @@ def test_a_newer_version_takes_over(tmp_path: Path, loop: str) -> None:
         ("runtime/ready/http_probe.py", "raise RuntimeError('half installed')\n", "RuntimeError: half installed"),
         ("runtime/reexec/coding.py", "FORMAT = 2; READABLE = frozenset({2})\n", "the state has format 1"),
         ("core/engine.py", "def broken(:\n", "SyntaxError"),
+        ("machine/last.py", "raise RuntimeError('half installed')\n", "RuntimeError: half installed"),
+        ("machine/programs/getty.py", "def broken(:\n", "SyntaxError"),
         ("__main__.py", None, "exited with 3"),
     ],
 )

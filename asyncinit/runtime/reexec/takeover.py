@@ -29,7 +29,7 @@ def _import_all() -> None:
     import importlib
     import pkgutil
 
-    for name in ("config", "control", "core", "linux", "runtime"):
+    for name in ("config", "control", "core", "linux", "machine", "runtime"):
         part = importlib.import_module(f"asyncinit.{name}")
         for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
             importlib.import_module(module.name)
