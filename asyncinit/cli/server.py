@@ -21,10 +21,11 @@ _told_silent: set[str] = set()
 
 def connect(address: str | None) -> Connection:
     """Connect as `client.locate.connect` does; where there is no answer, say so once and go on waiting."""
-    return locate.connect(address, on_silence=_tell_silence)
+    return locate.connect(address, on_silence=tell_silence)
 
 
-def _tell_silence(connection: Connection) -> None:
+def tell_silence(connection: Connection) -> None:
+    """Say once that there is no answer yet."""
     if connection.address not in _told_silent:
         _told_silent.add(connection.address)
         complain(f"no answer from {connection.address} (pid {connection.server_pid}) yet")

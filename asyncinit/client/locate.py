@@ -54,6 +54,12 @@ def connect(
     raise NotRunningError(f"not running here: nothing listens at {', '.join(named)} (--socket names another place)")
 
 
+def may_be_pid_1(explicit: str | None = None, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether nothing names another asyncinit than PID 1's, which is meant where nothing is named."""
+    meant = explicit or environment.get(VARIABLE) or project_socket()
+    return not meant or meant in (SYSTEM_ADDRESS, _declared_in(SYSTEM_FOLDER))
+
+
 def _project_places() -> list[str]:
     """Return the places of asyncinits that run the folder we stand in, or a project around it, nearest first."""
     try:

@@ -148,6 +148,8 @@ def _become(device: str, what: Program, text: str, alone: bool) -> NoReturn:
         os.setsid()
         take(device, alone)
         close_all_but()
+        if alone:
+            _see_processes()
         os.write(1, (text + what.note).encode(errors="replace"))
         os.chdir("/root" if os.path.isdir("/root") else "/")
         signals.reset_in_child()
@@ -159,6 +161,17 @@ def _become(device: str, what: Program, text: str, alone: bool) -> NoReturn:
             pass
     finally:
         os._exit(127)
+
+
+def _see_processes() -> None:
+    """Mount /proc, where no early step has yet: many programs need it, and our own know PID 1 by it."""
+    try:
+        from asyncinit.linux import file_systems
+
+        if not file_systems.is_mounted("/proc"):
+            file_systems.mount("proc", "/proc", file_systems.NOSUID | file_systems.NODEV | file_systems.NOEXEC)
+    except (ImportError, SyntaxError, OSError):
+        pass  # a shell without it is better than none
 
 
 def _open(device: str) -> int:
