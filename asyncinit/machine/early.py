@@ -11,14 +11,27 @@ from asyncinit.linux.reboot import take_ctrl_alt_del
 from asyncinit.machine import clock, console, devices, naming, seed, sysctl
 from asyncinit.machine.api_file_systems import mounting_steps
 from asyncinit.machine.booted import say_booted
+from asyncinit.machine.command_line import split
 from asyncinit.machine.step import Step
 from asyncinit.machine.system import System
 
 _DISK = 10.0
 """Seconds for what reads and writes a few small files, on a disk that may have to be woken."""
 
+_KERNEL_LOG = "/proc/sys/kernel/printk_devkmsg"
 _PANIC = "/proc/sys/kernel/panic"
 _RESTART_AFTER = "10"
+
+
+def _open_kernel_log(system: System) -> str:
+    """Have the kernel take every line that programs write to its log: without a word it drops all but 10 in 5 s."""
+    if any(word.startswith("printk.devkmsg=") for word in split(system.text("/proc/cmdline"))):
+        return ""  # the kernel lets nobody change what was said there
+    try:
+        system.write(_KERNEL_LOG, "on\n")  # it takes the word with a line's end only
+    except FileNotFoundError:
+        pass  # before Linux 4.10 it takes all
+    return ""
 
 
 def _take_console(system: System) -> str:
@@ -45,8 +58,12 @@ def _after_a_panic(system: System) -> str:
     return ""
 
 
+_PROC, *_OTHERS = mounting_steps()
+
 EARLY: tuple[Step[System], ...] = (
-    *mounting_steps(),
+    _PROC,
+    Step("open the kernel's log", "It takes all lines of this boot, not 10 in 5 s.", _open_kernel_log),
+    *_OTHERS,
     Step("make the links of /dev", "`/dev/stdin`, `/dev/fd` and the like.", devices.make_links),
     Step("open the console", "Standard input and output, where the kernel gave none.", _take_console),
     Step("make the folders of /run", "`/run/lock`, open to all.", devices.make_folders),

@@ -224,6 +224,20 @@ def test_a_panic_ends_in_a_restart(system: System, write: Write, before: str, af
     assert path.read_text()[: len(after)] == after
 
 
+def test_the_kernels_log_takes_all_lines(system: System, write: Write) -> None:
+    """From the first moment at which that can be said, unless the kernel command line says how many."""
+    assert [step.name for step in EARLY][:2] == ["mount /proc", "open the kernel's log"]
+    write("/proc/cmdline", "quiet\n")
+    assert EARLY[1].run(system) == ""  # a kernel that takes all by itself
+    path = write("/proc/sys/kernel/printk_devkmsg", "ratelimit\n")
+    write("/proc/cmdline", "quiet printk.devkmsg=ratelimit\n")
+    EARLY[1].run(system)
+    assert path.read_text() == "ratelimit\n"
+    write("/proc/cmdline", "quiet\n")
+    EARLY[1].run(system)
+    assert path.read_text().startswith("on\n")  # a file keeps the rest
+
+
 # The clock.
 
 
