@@ -23,6 +23,7 @@ from asyncinit.machine.programs import (
     network,
     network_file,
     resolving,
+    unchecked,
 )
 from asyncinit.machine.programs.fstab import Entry
 from asyncinit.machine.programs.network_file import Link, NetworkFileError
@@ -174,7 +175,7 @@ def test_fstab(tmp_path: Path) -> None:
     assert [target for target, entry in found.items() if entry.names_device] == [
         *("/", "/data", "/with blank", "none", "/srv")
     ]
-    assert (found["/srv"].patience(30), found["/data"].patience(30), found["/"].patience(30)) == (5, 0, 30)
+    assert (found["/srv"].patience, found["/data"].patience, found["/"].patience) == (5, 0, 30)
     assert fstab.entries(str(tmp_path / "none")) == []
 
 
@@ -212,6 +213,51 @@ def test_what_is_not_mounted(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert mount.mount_all(lines[:1], runs, there) == 0
     assert mount.mount_all([Entry("/dev/x", a, "ext4", ("nofail",))], Runs(), gone) == 0
     assert mount.mount_all([Entry("/dev/x", a, "ext4", ())], Runs(), gone) == 1
+
+
+def test_what_comes_after_its_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is checked right before it is mounted, and is not mounted if it is not in order; nobody waits twice."""
+    a, b, c = (Entry(f"/dev/{name}", f"{tmp_path}/{name}", "ext4", ("nofail",) * (name == "c"), 2) for name in "abc")
+    _, absent = fsck.check([a, b, c], ["-a"], Runs(), as_program, lambda spec, _: spec if spec == a.spec else None)
+    unchecked.say((entry.target for entry in absent), str(tmp_path))
+    late = unchecked.told(str(tmp_path))
+    assert late == {b.target, c.target}
+    patience: list[float] = []
+    checked: list[str] = []
+
+    def wait(spec: str, seconds: float) -> str:
+        patience.append(seconds)
+        return spec
+
+    def check(entry: Entry, device: str) -> bool:
+        assert entry.spec == device
+        checked.append(entry.target)
+        return entry is c
+
+    runs = Runs()
+    assert mount.mount_all([a, b, c], runs, wait, late, check) == 1
+    assert patience == [30, 0, 0]
+    assert checked == [b.target, c.target]
+    assert [words[-1] for words in runs.commands] == [a.target, c.target]
+    assert f"not mounted: {b.target}\n" in capsys.readouterr().err
+    unchecked.say((), str(tmp_path))
+    assert unchecked.told(str(tmp_path)) == unchecked.told(str(tmp_path / "none")) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("status", "mounted", "reboots"),
+    [(0, True, 0), (1, True, 0), (3, False, 1), (4, False, 0), (6, False, 0), (8, True, 0)],
+)
+def test_a_late_check_decides(monkeypatch: pytest.MonkeyPatch, status: int, mounted: bool, reboots: int) -> None:
+    """As that of `fsck` would have: not in order, or in need of a reboot, it is not mounted."""
+    rebooted: list[None] = []
+    monkeypatch.setattr(fsck, "said_options", lambda: ["-a"])
+    monkeypatch.setattr(fsck, "check_one", lambda *_: status)
+    monkeypatch.setattr(fsck, "reboot", lambda: rebooted.append(None))
+    assert mount.in_order(Entry("/dev/x", "/x", "ext4", (), 2), "/dev/x") is mounted
+    assert len(rebooted) == reboots
+    monkeypatch.setattr(fsck, "said_options", lambda: None)
+    assert mount.in_order(Entry("/dev/x", "/x", "ext4", (), 2), "/dev/x")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +302,7 @@ def test_options_of_the_kernels_command_line(line: str, options: list[str] | Non
 def test_exit_statuses_of_fsck(status: int, outcome: int) -> None:
     """1: repaired, which is success; 2: reboot; 4: not in order; anything else: it could not be checked."""
     runs = Runs({"/dev/x": status})
-    assert fsck.check([Entry("/dev/x", "/x", "ext4", (), 2)], ["-a"], runs, as_program, there) == outcome
+    assert fsck.check([Entry("/dev/x", "/x", "ext4", (), 2)], ["-a"], runs, as_program, there) == (outcome, [])
     assert runs.commands == [["/sbin/fsck.ext4", "-a", "/dev/x"]]
 
 
@@ -264,10 +310,10 @@ def test_what_cannot_be_checked() -> None:
     """A type without a fsck needs none; a device that is not there is an error, but not with nofail."""
     must, may = Entry("/dev/x", "/x", "ext4", (), 2), Entry("/dev/y", "/y", "ext4", ("nofail",), 2)
     no_program: Callable[[str], str | None] = lambda _name: None  # noqa: E731
-    assert fsck.check([must], ["-a"], Runs({"/dev/x": 4}), no_program, there) == 0
-    assert fsck.check([must], ["-a"], Runs(), as_program, gone) == 8
-    assert fsck.check([may], ["-a"], Runs(), as_program, gone) == 0
-    assert fsck.check([may, must], ["-a"], Runs({"/dev/y": 4, "/dev/x": 1}), as_program, there) == 0
+    assert fsck.check([must], ["-a"], Runs({"/dev/x": 4}), no_program, there) == (0, [])
+    assert fsck.check([must], ["-a"], Runs(), as_program, gone) == (8, [must])
+    assert fsck.check([may], ["-a"], Runs(), as_program, gone) == (0, [may])
+    assert fsck.check([may, must], ["-a"], Runs({"/dev/y": 4, "/dev/x": 1}), as_program, there) == (0, [])
     assert fsck.outcome(6) == 4 and fsck.outcome(10) == 2 and fsck.outcome(0) == 0
 
 

@@ -2,6 +2,7 @@
 
 Those with a pass number, the lower first, each by the fsck.TYPE that there is for it. Its exit status: 0 all are in
 order (or have been repaired), 2 the machine has to be rebooted, 4 one is not in order, 8 one could not be checked.
+A device that has not come is left to `mount`, which checks what comes after all right before it mounts that.
 `fsck.mode=force|skip` and `fsck.repair=yes|no` of the kernel's command line mean what they mean to systemd.
 """
 
@@ -12,14 +13,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from asyncinit.linux import mounts
-from asyncinit.machine.programs import fstab
+from asyncinit.machine.programs import fstab, unchecked
 from asyncinit.machine.programs.child import run
 from asyncinit.machine.programs.first_of import find
 from asyncinit.machine.programs.fstab import Entry
 
 REPAIRED, REBOOT, BROKEN, ERROR = 1, 2, 4, 8
 """What the bits of a fsck's exit status mean, fsck(8)."""
-_PATIENCE = 10.0  # for a device that shall be there
 
 
 def chosen(entries: Sequence[Entry], writable: Callable[[str], bool]) -> list[Entry]:
@@ -47,35 +47,40 @@ def check(
     run: Callable[[Sequence[str]], int] = run,
     find: Callable[[str], str | None] = find,
     wait: Callable[[str, float], str | None] = fstab.wait_for,
-) -> int:
-    """Check file systems; return what the exit statuses say together, but for repairs, which are no trouble."""
-    result = 0
+) -> tuple[int, list[Entry]]:
+    """Check file systems; return what the exit statuses say together, and those whose device has not come.
+
+    Repairs are no trouble, and are left out.
+    """
+    result, absent = 0, []
     for entry in entries:
-        result |= _check(entry, options, run, find, wait)
-    return result & (REBOOT | BROKEN | ERROR)
+        device = wait(entry.spec, entry.patience)
+        if device is None:
+            print(f"{entry.target}: there is no {entry.spec}", file=sys.stderr, flush=True)
+            absent.append(entry)
+            status = ERROR
+        else:
+            status = check_one(entry, device, options, run, find)
+        result |= status & REBOOT if entry.may_fail else status
+    return result & (REBOOT | BROKEN | ERROR), absent
 
 
-def _check(
+def check_one(
     entry: Entry,
+    device: str,
     options: Sequence[str],
-    run: Callable[[Sequence[str]], int],
-    find: Callable[[str], str | None],
-    wait: Callable[[str, float], str | None],
+    run: Callable[[Sequence[str]], int] = run,
+    find: Callable[[str], str | None] = find,
 ) -> int:
+    """Check what is on a device; return the exit status, made of the bits of this module."""
     program = find("fsck" if entry.type == "auto" else f"fsck.{entry.type}")
     if program is None:
         print(f"{entry.target}: not checked: there is no fsck.{entry.type}", flush=True)
         return 0
-    device = wait(entry.spec, entry.patience(_PATIENCE))
-    if device is None:
-        print(f"{entry.target}: there is no {entry.spec}", file=sys.stderr, flush=True)
-        return 0 if entry.may_fail else ERROR
     status = run([program, *options, device])
     if status > 127 or status & ~0xF:
         status = ERROR  # ended by a signal, called off, or called wrongly
     print(f"{entry.target} ({device}): {_meaning(status)}", flush=True)
-    if entry.may_fail:
-        return status & REBOOT
     return status
 
 
@@ -97,17 +102,29 @@ def is_written(target: str) -> bool:
     return mounted and not os.statvfs(target).f_flag & os.ST_RDONLY
 
 
+def said_options() -> list[str] | None:
+    """Return what `options_of` makes of the kernel's command line."""
+    with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
+        return options_of(file.read().split())
+
+
+def reboot(run: Callable[[Sequence[str]], int] = run) -> None:
+    """Have the machine rebooted, since a repair takes it."""
+    print("what was repaired takes a reboot", flush=True)
+    run([sys.executable, "-m", "asyncinit", "reboot", "--no-wait"])
+
+
 def main() -> int:
     """Check what fstab has."""
-    with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
-        options = options_of(file.read().split())
+    options = said_options()
     if options is None:
         print("not checked, as the kernel's command line says (fsck.mode=skip)")
         return 0
-    status = outcome(check(chosen(fstab.entries(), is_written), options))
+    result, absent = check(chosen(fstab.entries(), is_written), options)
+    unchecked.say([entry.target for entry in absent])
+    status = outcome(result)
     if status == REBOOT:
-        print("what was repaired takes a reboot", flush=True)
-        run([sys.executable, "-m", "asyncinit", "reboot", "--no-wait"])
+        reboot()
     return status
 
 

@@ -18,6 +18,8 @@ _NETWORK_TYPES = frozenset(
 _NOT_NETWORK = frozenset(("9p",))  # virtio: a folder of the machine around
 _BY = {"LABEL": "label", "UUID": "uuid", "PARTUUID": "partuuid", "PARTLABEL": "partlabel", "ID": "id"}
 _OCTAL = re.compile(r"\\([0-7]{3})")
+PATIENCE = 30.0
+"""Seconds for a device that shall be there, the same for whoever waits: what one finds, the other has seen too."""
 _UEVENTS = 15  # NETLINK_KOBJECT_UEVENT, <linux/netlink.h>
 _KERNEL_AND_UDEV = 1 | 2  # its groups: the kernel's own, and udev's when it has made its links
 
@@ -60,10 +62,10 @@ class Entry(NamedTuple):
         """Return the value of an option, None if it is not given."""
         return next((o.partition("=")[2] for o in self.options if o.startswith(f"{option}=")), None)
 
-    def patience(self, usual: float) -> float:
-        """Return the seconds to wait for its device."""
-        if self.may_fail:
-            usual = 0.0
+    @property
+    def patience(self) -> float:
+        """The seconds to wait for its device."""
+        usual = 0.0 if self.may_fail else PATIENCE
         text = (self.value("x-systemd.device-timeout") or "").removesuffix("s")
         return float(text) if text.isdecimal() else usual
 
