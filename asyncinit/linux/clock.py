@@ -8,8 +8,12 @@ import os
 import struct
 import time
 
+from asyncinit.linux.libc import call
+
 _RTC_RD_TIME = 0x80247009  # <linux/rtc.h>
 _RTC_SET_TIME = 0x4024700A
+_TIMEX = 256  # struct timex and more; all zero, it asks and changes nothing
+_TIME_ERROR = 5  # <sys/timex.h>: nobody keeps the clock right
 _RTC_TIME = struct.Struct("=9i")  # struct rtc_time: seconds to the year, as struct tm
 
 
@@ -38,3 +42,11 @@ def write_rtc(moment: float, path: str = "/dev/rtc0") -> None:
 def set_clock(moment: float) -> None:
     """Set the system's clock; raises OSError. Monotonic clocks go on."""
     time.clock_settime(time.CLOCK_REALTIME, moment)
+
+
+def is_synchronised() -> bool:
+    """Tell whether somebody (NTP) keeps the system's clock right and says so to the kernel; raises OSError."""
+    import ctypes
+
+    asked = ctypes.create_string_buffer(_TIMEX)
+    return call("adjtimex", ctypes.addressof(asked)) != _TIME_ERROR

@@ -36,6 +36,7 @@ def _load() -> Any:
         umount2=(text, integer),
         swapoff=(text,),
         reboot=(ctypes.c_uint,),
+        adjtimex=(pointer,),
         pivot_root=(text, text),
         vhangup=(),
         sethostname=(text, ctypes.c_size_t),

@@ -18,7 +18,6 @@ from typing import NoReturn
 from asyncinit.config.spec import PowerAction
 from asyncinit.errors import AsyncinitError
 from asyncinit.linux import proc, reboot, unmount
-from asyncinit.linux.clock import read_rtc, write_rtc
 from asyncinit.linux.close_range import close_all_but
 from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.watchdog import Watchdog
@@ -36,7 +35,6 @@ _LEAST = 2.0  # for a step that has its turn when they are over
 _SLACK = 20.0  # from our last sign of life until the last resort
 _ACT = 30.0  # for reboot(2), which has every driver stop its device
 _LOOK = 0.25
-_AGREE = 1.5  # seconds; a hardware clock knows whole ones
 _DISK = 10.0  # for writing a small file
 
 _HOW = {
@@ -110,13 +108,7 @@ def _keep_time(_ending: Ending) -> str | None:
 
 
 def _set_rtc(_ending: Ending) -> str | None:
-    """Give the hardware clock the system's time, unless they agree: the kernel does it only where NTP runs."""
-    try:
-        if abs(read_rtc() - time.time()) > _AGREE:
-            write_rtc(time.time())
-    except FileNotFoundError:
-        pass  # there is none: the stamp is what is kept
-    return None
+    return clock.keep_in_hardware(System())
 
 
 def _unless_read_only(save: Callable[[System], str]) -> str | None:
@@ -182,7 +174,12 @@ LAST: tuple[Step[Ending], ...] = (
     ),
     Step("keep a random seed", "For the next boot, while /var is still there.", _keep_seed, seconds=_DISK),
     Step("keep the time", "For a machine whose clock has no battery.", _keep_time, seconds=_DISK),
-    Step("set the hardware clock", "It may be the worse one of the two.", _set_rtc, seconds=_DISK),
+    Step(
+        "set the hardware clock",
+        "It may be the worse one of the two; not where the system's was only guessed.",
+        _set_rtc,
+        seconds=_DISK,
+    ),
     Step("write what is buffered", "The disks have all of it before they are taken out of use.", _sync, seconds=180.0),
     Step("switch off swapping", "A swap file keeps its file system from being unmounted.", _swap_off, seconds=30.0),
     Step("unmount file systems", "In reverse order; who keeps one busy is named.", _unmount),

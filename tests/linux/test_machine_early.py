@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import asyncinit.machine.programs.sysctl as sysctl_program
 from asyncinit.errors import AsyncinitError
+from asyncinit.linux import clock as linux_clock
 from asyncinit.linux import entropy, file_systems
 from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID
 from asyncinit.machine import api_file_systems, boot, clock, devices, naming, seed, sysctl
@@ -289,6 +291,99 @@ def test_without_a_stamp_asyncinit_knows_when_it_was_made(
         os.utime(file, (changed, changed))
         assert clock.newest_known(system)[0] == expected
         assert corrected(system, 100.0, None)[1] == [expected]
+
+
+class Clocks:
+    """A system's clock and a hardware's, which is there or not (None)."""
+
+    def __init__(self, system: System, moment: float, rtc: float | None) -> None:
+        self.system, self.rtc, self.synchronised = system, rtc, False
+        self.set(moment)
+
+    def set(self, moment: float) -> None:
+        self.booted = moment - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def now(self) -> float:
+        return self.booted + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def read(self, _path: str) -> float:
+        if self.rtc is None:
+            raise FileNotFoundError
+        return self.rtc
+
+    def write(self, moment: float, _path: str) -> None:
+        self.rtc = moment
+
+    def correct(self) -> str:
+        return clock.correct(self.system, self.now, self.read, self.set)
+
+    def shut_down(self) -> float | None:
+        """Return what the hardware clock says then."""
+        clock.keep_in_hardware(self.system, self.now, self.read, self.write, lambda: self.synchronised)
+        return self.rtc
+
+
+@pytest.mark.usefixtures("stamp")
+def test_a_guess_gives_way_to_the_hardwares_clock(system: System) -> None:
+    """One whose driver comes late: it is taken then, once, and is not overwritten by what was guessed."""
+    clocks = Clocks(system, 0.0, None)
+    assert clock.STAMP in clocks.correct()
+    assert clocks.now() == pytest.approx(NOW, abs=1)
+    assert clocks.correct() == ""
+    clocks.rtc = LATER
+    assert clocks.shut_down() == LATER
+    assert "/dev/rtc0" in clocks.correct()
+    assert clocks.now() == pytest.approx(LATER, abs=1)
+    clocks.rtc = LATER + 3600
+    assert clocks.correct() == ""
+    assert clocks.shut_down() == pytest.approx(LATER, abs=1)
+
+
+@pytest.mark.usefixtures("stamp")
+@pytest.mark.parametrize("rtc", [NOW - 3600, 0.0, 1e12])
+def test_a_guess_stays_where_the_hardware_knows_no_better(system: System, rtc: float) -> None:
+    """It is never set back, and never given to the hardware."""
+    clocks = Clocks(system, 0.0, None)
+    clocks.correct()
+    clocks.rtc = rtc
+    assert clocks.correct() == ""
+    assert clocks.now() == pytest.approx(NOW, abs=1)
+    assert clocks.shut_down() == rtc
+
+
+@pytest.mark.usefixtures("stamp")
+def test_what_is_known_by_the_end_is_given_to_the_hardware(system: System) -> None:
+    """A clock that was right from the beginning, that somebody has set, or that NTP keeps."""
+    assert Clocks(system, LATER, LATER - 100).shut_down() == pytest.approx(LATER, abs=1)
+    clocks = Clocks(system, 0.0, 0.0)
+    clocks.correct()
+    clocks.synchronised = True
+    assert clocks.shut_down() == pytest.approx(NOW, abs=1)
+    clocks = Clocks(system, 0.0, 0.0)
+    clocks.correct()
+    clocks.set(LATER)
+    assert clocks.correct() == ""
+    assert clocks.shut_down() == pytest.approx(LATER, abs=1)
+    assert Clocks(system, LATER, None).shut_down() is None
+
+
+@pytest.mark.usefixtures("stamp")
+def test_a_hardware_clock_in_local_time_is_left_alone(system: System, write: Write) -> None:
+    """As hwclock remembers it; what it says is off by hours."""
+    write("/etc/adjtime", "0.0 0 0.0\n0\nLOCAL\n")
+    clocks = Clocks(system, 0.0, LATER)
+    clocks.correct()
+    assert clocks.now() == pytest.approx(NOW, abs=1)
+    clocks.set(LATER + 86_400)
+    assert clocks.shut_down() == LATER
+    for text in ("0.0 0 0.0\n0\nUTC\n", "0.0 0 0.0\n"):
+        write("/etc/adjtime", text)
+        assert not clock.is_local(system)
+
+
+def test_the_kernel_says_whether_its_clock_is_kept() -> None:
+    """Asking changes nothing, and needs no right."""
+    assert linux_clock.is_synchronised() in (True, False)
 
 
 def test_a_shutdown_leaves_its_time(system: System, tmp_path: Path) -> None:

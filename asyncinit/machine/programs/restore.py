@@ -2,7 +2,8 @@
 
 The clock and the random seed of the machine's life before, and its id. The early steps have done this already where
 /var is on the root's file system, and that is mounted for writing. Where it is so only later, this does it then: a
-clock that is right by then stays as it is, a seed that is mixed in twice harms nobody, an id is made, or kept, once.
+clock that is right by then stays as it is, one that was guessed is set from a hardware clock whose driver is there by
+now, a seed that is mixed in twice harms nobody, an id is made, or kept, once.
 """
 
 from __future__ import annotations
