@@ -17,7 +17,7 @@ from asyncinit.linux import proc, reboot
 from asyncinit.linux.unmount import swaps
 from asyncinit.machine import last, last_resort
 from asyncinit.machine.last_words import LastWords
-from asyncinit.machine.remaining import is_storage_daemon
+from asyncinit.machine.remaining import Machine, is_storage_daemon
 from asyncinit.machine.unmounting import find_users
 from asyncinit.machine.writing import StalledError, unwritten, write_out
 from tests.support import wait_until
@@ -99,10 +99,70 @@ def test_kernel_threads_and_storage_daemons() -> None:
     with subprocess.Popen(["@sleep", "1000"], executable="/bin/sleep") as process:
         try:
             wait_until(lambda: proc.command_line(process.pid))
-            assert is_storage_daemon(process.pid) == (os.getuid() == 0)
+            assert is_storage_daemon(seen(process.pid)) == (os.getuid() == 0)
         finally:
             process.kill()
-    assert not is_storage_daemon(os.getpid())
+    assert not is_storage_daemon(seen(os.getpid()))
+
+
+def seen(pid: int, state: str = "S") -> proc.Stat:
+    found = proc.stat(pid)
+    assert found is not None
+    return found._replace(state=state)
+
+
+def test_a_process_in_state_d_is_not_judged_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was seen as a storage daemon once is spared; of any other one nothing is known until it is asked."""
+    with (
+        subprocess.Popen(["@sleep", "1000"], executable="/bin/sleep") as storage,
+        subprocess.Popen(["sleep", "1000"]) as other,
+    ):
+        try:
+            wait_until(lambda: proc.command_line(storage.pid) and proc.command_line(other.pid))
+            stats = {process.pid: seen(process.pid, "D") for process in (storage, other)}
+            awake = {pid: stat._replace(state="S") for pid, stat in stats.items()}
+            now = dict(stats)
+            monkeypatch.setattr(proc, "pids", lambda: list(now))
+            monkeypatch.setattr(proc, "stat", now.get)
+            monkeypatch.setattr(proc, "status_field", lambda *_: "0\t0\t0\t0")
+            monkeypatch.setattr(Machine, "_reap", lambda _self: None)
+
+            def left(machine: Machine) -> list[tuple[int, bool]]:
+                return [(process.pid, process.doubtful) for process in machine.processes()]
+
+            machine = Machine((), lambda: None)
+            assert sorted(left(machine)) == sorted((pid, True) for pid in stats)
+            machine.settle()
+            assert left(machine) == [(other.pid, False)]
+            machine = Machine((), lambda: None)
+            now.update(awake)
+            assert left(machine) == [(other.pid, False)]
+            now.update(stats)
+            assert left(machine) == [(other.pid, False)]
+            now.update({pid: stat._replace(start_time=1) for pid, stat in stats.items()})
+            assert sorted(left(machine)) == sorted((pid, True) for pid in stats)
+            monkeypatch.setattr(proc, "status_field", lambda *_: "1	1	1	1")
+            assert sorted(left(machine)) == sorted((pid, False) for pid in stats)
+        finally:
+            storage.kill()
+            other.kill()
+
+
+def test_who_does_not_answer_has_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its arguments cannot be read within a moment: it hangs, and nobody hangs with it."""
+    with subprocess.Popen(["@sleep", "1000"], executable="/bin/sleep") as process:
+        try:
+            stat = seen(process.pid, "D")
+            monkeypatch.setattr(proc, "pids", lambda: [stat.pid])
+            monkeypatch.setattr(proc, "stat", lambda _pid: stat)
+            monkeypatch.setattr(proc, "status_field", lambda *_: "0\t0\t0\t0")
+            monkeypatch.setattr(proc, "command_line", lambda _pid: time.sleep(1000))
+            monkeypatch.setattr(Machine, "_reap", lambda _self: None)
+            machine = Machine((), lambda: None)
+            machine.settle()
+            assert [one.doubtful for one in machine.processes()] == [False]
+        finally:
+            process.kill()
 
 
 def test_last_words_arrive() -> None:

@@ -8,12 +8,18 @@ from asyncinit.machine.remaining import Process, end_all
 
 
 class Village:
-    """Processes by pid, each with the signals that end it; one that `breeds` makes another at each look."""
+    """Processes by pid, each with the signals that end it; one that `breeds` makes another at each look.
+
+    Until when one is `busy` it cannot be told whether it is one of `storage`, unless all are `settled`.
+    """
 
     def __init__(self, **processes: tuple[int, ...]) -> None:
         self.alive = {100 + number: (name, ends) for number, (name, ends) in enumerate(processes.items())}
         self.stopped: set[int] = set()
         self.breeds = ""
+        self.busy: dict[str, float] = {}
+        self.storage: set[str] = set()
+        self.settled: set[str] = set()
         self.hurried_at = float("inf")
         self.got: list[tuple[str, int]] = []
         self.time = 0.0
@@ -22,7 +28,16 @@ class Village:
         breeders = [pid for pid, (name, _) in self.alive.items() if name == self.breeds and pid not in self.stopped]
         if breeders:
             self.alive[max(self.alive) + 1] = (self.breeds, (signal.SIGKILL,))
-        return [Process(pid, name) for pid, (name, _) in self.alive.items()]
+        found = []
+        for pid, (name, _) in self.alive.items():
+            if self.time >= self.busy.get(name, 0.0):
+                self.settled.add(name)
+            if name not in self.storage & self.settled:
+                found.append(Process(pid, name, name not in self.settled))
+        return found
+
+    def settle(self) -> None:
+        self.settled.update(name for name, _ in self.alive.values())
 
     def signal(self, pid: int, number: int) -> None:
         if pid not in self.alive:
@@ -97,3 +112,25 @@ def test_a_fork_loop_ends() -> None:
     village.breeds = "bomb"
     assert ended(village)[0] == []
     assert not village.alive
+
+
+def test_a_storage_daemon_that_is_busy_gets_no_signal() -> None:
+    """However long: not before it is known to be one, and not then."""
+    for busy in (0.0, 0.05, 3.0, 100.0):
+        village = Village(storage=(signal.SIGTERM, signal.SIGKILL), shell=(signal.SIGHUP,))
+        village.storage, village.busy = {"storage"}, {"storage": busy}
+        assert ended(village) == ([], ["ending what is left: shell (101)"])
+        assert {name for name, _ in village.got} == {"shell"}
+        assert village.time < 5.3
+
+
+def test_who_was_busy_is_asked_then() -> None:
+    """Once it is known that it is no storage daemon; where that is never known it is killed in the end."""
+    village = Village(daemon=(signal.SIGTERM,))
+    village.busy = {"daemon": 2.0}
+    assert ended(village) == ([], ["ending what is left: daemon (100)"])
+    assert 1.9 < village.time < 2.3
+    village = Village(daemon=(signal.SIGTERM, signal.SIGKILL))
+    village.busy = {"daemon": 100.0}
+    assert ended(village) == ([], ["killing what does not end: daemon (100)"])
+    assert dict(village.got) == {"daemon": signal.SIGKILL}
