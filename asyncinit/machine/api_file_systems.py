@@ -13,7 +13,7 @@ from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID, STRICTATIME
 from asyncinit.machine.step import Policy, Step
 from asyncinit.machine.system import System
 
-_NAMES = {NOSUID: "nosuid", NODEV: "nodev", NOEXEC: "noexec"}
+_NAMES = {NOSUID: "nosuid", NODEV: "nodev", NOEXEC: "noexec", STRICTATIME: "strictatime"}
 _NOTHING_BUT_FILES = NOSUID | NODEV | NOEXEC
 
 
@@ -33,6 +33,11 @@ class ApiFileSystem(NamedTuple):
     plain: bool = False
     optional: bool = False
     by_fstab: bool = False
+
+    @property
+    def always(self) -> list[str]:
+        """Its flags as options of mount(8)."""
+        return [name for flag, name in _NAMES.items() if flag & self.flags]
 
 
 API_FILE_SYSTEMS = (

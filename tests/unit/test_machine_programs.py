@@ -262,15 +262,47 @@ def test_a_late_check_decides(monkeypatch: pytest.MonkeyPatch, status: int, moun
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [("defaults", "remount,rw,defaults"), ("ro,noatime", "remount,ro,noatime"), ("rw,nofail", "remount,rw")],
+    [
+        ("defaults", "remount,rw,defaults"),
+        ("ro,noatime", "remount,ro,noatime"),
+        ("noatime,rw,nofail", "remount,rw,noatime"),
+    ],
 )
 def test_the_root_as_fstab_says(tmp_path: Path, options: str, expected: str) -> None:
     """For writing, unless it says otherwise; without a line it stays as it is."""
     found = list(entries(tmp_path, f"/dev/vda1 / ext4 {options} 0 1\n").values())
     runs = Runs()
-    assert mount.remount(found, runs) == 0
+    assert mount.remount(found, {"/": "ext4"}, runs) == 0
     assert runs.commands == [["mount", "-o", expected, "/"]]
-    assert mount.remount([], runs) == 0 and len(runs.commands) == 1
+    assert mount.remount([], {}, runs) == 0 and len(runs.commands) == 1
+    assert mount.remount(found, {"/": "ext4"}, Runs({"/": 32})) == 1
+
+
+def test_what_is_mounted_before_fstab_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It gets the options of its line over those that hold always; what cannot be is told, and no failure."""
+    text = """
+proc  /proc     proc   defaults,hidepid=2,x-mine
+tmpfs /dev/shm/ tmpfs  noexec,size=1m,nofail
+tmpfs /run      tmpfs  exec,size=5%
+none  /sys/fs/cgroup cgroup rw
+/dev/vda2 /usr  ext4   defaults
+/dev/vda3 /tmp  ext4   defaults
+/dev/vda4 /srv  ext4   ro
+"""
+    found = list(entries(tmp_path, text).values())
+    mounted = {"/proc": "proc", "/dev/shm": "tmpfs", "/run": "tmpfs", "/sys/fs/cgroup": "cgroup2", "/srv": "ext4"}
+    mounted["/usr"] = "ext4"
+    runs = Runs({"/run": 32})
+    assert mount.remount(found, mounted, runs) == 0
+    assert runs.commands == [
+        ["mount", "-o", "remount,nosuid,nodev,noexec,defaults,hidepid=2", "/proc"],
+        ["mount", "-o", "remount,nosuid,nodev,noexec,size=1m", "/dev/shm"],
+        ["mount", "-o", "remount,nosuid,nodev,strictatime,exec,size=5%", "/run"],
+        ["mount", "-o", "remount,rw,defaults", "/usr"],
+    ]
+    told = capsys.readouterr().err
+    assert "/run: stays without what fstab says of it: exec,size=5%\n" in told
+    assert "/sys/fs/cgroup: is a cgroup2 already, and not the cgroup that fstab has\n" in told
 
 
 def test_what_is_checked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`python -m asyncinit.machine.programs.mount root|local|remote`: mount what /etc/fstab has.
 
-`root`: the root file system as it says, which is usually for writing. `local` and `remote`: all but that, without and
+`root`: the root file system as it says, which is usually for writing, and with their lines' options what the early
+steps or an initramfs have mounted: /usr, /proc, /dev/shm and the like. `local` and `remote`: all but that, without and
 with the network. What is mounted already stays as it is, the folder to mount on is made where it is missing, and a
 device that is not there yet is waited for. One that has come too late for `fsck` is checked first. Where something
 without `nofail` is not mounted, the exit status is 1.
@@ -10,25 +11,49 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from asyncinit.linux import mounts
+from asyncinit.machine.api_file_systems import API_FILE_SYSTEMS
 from asyncinit.machine.programs import fsck, fstab, unchecked
 from asyncinit.machine.programs.child import run
 from asyncinit.machine.programs.fstab import Entry
 
 _ROOT = "/"
+_EARLY = {"/usr": ["rw"], **{one.place: one.always for one in API_FILE_SYSTEMS}}
+"""What is mounted before fstab is read, with the options that hold unless a line says otherwise."""
+
+_NOT_OF_A_REMOUNT = frozenset(("auto", "noauto", "nofail", "_netdev"))
 
 
-def remount(entries: Sequence[Entry], run: Callable[[Sequence[str]], int] = run) -> int:
-    """Mount the root file system with the options that it has in fstab."""
-    root = next((entry for entry in entries if entry.target == _ROOT), None)
-    if root is None:
-        return 0
-    options = [option for option in root.options if option not in {"auto", "noauto", "nofail"}]
-    if "ro" not in options and "rw" not in options:
-        options.insert(0, "rw")
-    return 1 if run(["mount", "-o", ",".join(["remount", *options]), _ROOT]) else 0
+def remount(entries: Sequence[Entry], mounted: Mapping[str, str], run: Callable[[Sequence[str]], int] = run) -> int:
+    """Mount the root file system, and what was mounted before fstab was read, with the options that they have there.
+
+    `mounted` has the type of what is mounted at each place. Where another one than the root cannot be had so, that is
+    told, and is no failure: it is there.
+    """
+    failed = 0
+    for entry in entries:
+        place = os.path.normpath(entry.target)
+        if place == _ROOT:
+            failed |= _remount(entry, ["rw"], run)
+        elif place not in _EARLY or place not in mounted:
+            continue
+        elif entry.type not in {mounted[place], "auto"}:
+            text = f"is a {mounted[place]} already, and not the {entry.type} that fstab has"
+            print(f"{entry.target}: {text}", file=sys.stderr, flush=True)
+        elif _remount(entry, _EARLY[place], run):
+            text = f"stays without what fstab says of it: {','.join(entry.options)}"
+            print(f"{entry.target}: {text}", file=sys.stderr, flush=True)
+    return failed
+
+
+def _remount(entry: Entry, usual: Sequence[str], run: Callable[[Sequence[str]], int]) -> int:
+    """Have the options of a line hold, over the usual ones; return 1 where that cannot be."""
+    options = [option for option in entry.options if option not in _NOT_OF_A_REMOUNT and not option.startswith("x-")]
+    usual = [option for option in usual if option != "rw" or "ro" not in options]
+    told = dict.fromkeys(["remount", *usual, *options])
+    return 1 if run(["mount", "-o", ",".join(told), os.path.normpath(entry.target)]) else 0
 
 
 def chosen(entries: Sequence[Entry], remote: bool, mounted: Collection[str]) -> list[Entry]:
@@ -104,7 +129,7 @@ def main(words: Sequence[str]) -> int:
     """Do what the one word says."""
     entries = fstab.entries()
     if list(words) == ["root"]:
-        return remount(entries)
+        return remount(entries, {mount.place: mount.kind for mount in mounts.table()})
     if len(words) != 1 or words[0] not in {"local", "remote"}:
         print("give one of: root, local, remote", file=sys.stderr)
         return 2
