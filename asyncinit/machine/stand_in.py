@@ -17,16 +17,17 @@ from typing import NoReturn
 from asyncinit import minimal
 from asyncinit.linux import reboot
 from asyncinit.linux.reboot import How
-from asyncinit.machine import console_shell
+from asyncinit.machine import console_shell, power_status
 from asyncinit.machine.child import within
 from asyncinit.machine.console_shell import Program
+from asyncinit.machine.power_status import Power
 
 ORDERS: dict[int, How] = {
     signal.SIGINT: How.RESTART,  # ctrl-alt-del
     signal.SIGTERM: How.RESTART,  # busybox
     signal.SIGUSR1: How.HALT,
     signal.SIGUSR2: How.POWER_OFF,
-    signal.SIGPWR: How.POWER_OFF,
+    signal.SIGPWR: How.POWER_OFF,  # unless the power is back, or lasts for a while
     # systemd's, each in order and at once: here they are the same.
     **{signal.SIGRTMIN + base + 3: How.HALT for base in (0, 10)},
     **{signal.SIGRTMIN + base + 4: How.POWER_OFF for base in (0, 10)},
@@ -97,9 +98,18 @@ def attend(
             shells.hang_up()
             return
         number = _next_signal(0.0 if ended or more else min(due, until) - time.monotonic())
-        if number in ORDERS:
+        if number in ORDERS and not (number == signal.SIGPWR and _has_time(power_status.take())):
             shells.hang_up()
             (order or end)(ORDERS[number])
+
+
+def _has_time(power: Power) -> bool:
+    """Tell of the power, and whether the machine can go on."""
+    if power is Power.ENDS:
+        return False
+    said = "is back" if power is Power.IS_BACK else "fails, and there is some time yet"
+    say(f"asyncinit: the power {said}")
+    return True
 
 
 class _Shells:

@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 from asyncinit.config.spec import LogLevel, PowerAction
 from asyncinit.linux.signals import SignalInfo
+from asyncinit.machine import power_status
 from asyncinit.machine.init_request import Ask, InitRequest
+from asyncinit.machine.power_status import Power
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.orders import Orders
@@ -24,7 +26,6 @@ _ACTIONS = {
     signal.SIGUSR1: PowerAction.HALT,
     signal.SIGUSR2: PowerAction.POWEROFF,
     signal.SIGTERM: PowerAction.REBOOT,
-    signal.SIGPWR: PowerAction.POWEROFF,
     _RTMIN + 3: PowerAction.HALT,
     _RTMIN + 4: PowerAction.POWEROFF,
     _RTMIN + 5: PowerAction.REBOOT,
@@ -54,7 +55,7 @@ class MachineOrders:
 
     `others` is what handles signals that mean nothing else here. `reload` has the configuration read again, `replace`
     has asyncinit replaced by the program now installed, `enter` starts a target (or what starts by default), each for
-    the reason that it is given. `now` is monotonic.
+    the reason that it is given. `power_status` is what is said of the power at SIGPWR. `now` is monotonic.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class MachineOrders:
         replace: Callable[[str], None],
         enter: Callable[[str, str], None],
         now: Callable[[], float],
+        power_status: Callable[[], Power] = power_status.take,
     ) -> None:
         self._shutdown = shutdown
         self._announcer = announcer
@@ -75,6 +77,7 @@ class MachineOrders:
         self._replace = replace
         self._enter = enter
         self._now = now
+        self._power_status = power_status
         self._keys: deque[float] = deque(maxlen=_KEYS)
         self._stands_still = False
 
@@ -84,6 +87,8 @@ class MachineOrders:
         text = words.received(number, sender(info))
         if number == signal.SIGINT:
             self._ctrl_alt_del("ctrl-alt-del was pressed" if info.from_kernel else text)
+        elif number == signal.SIGPWR:
+            self._power(self._power_status(), text)
         elif number in _ACTIONS:
             self._shutdown.request(text, _ACTIONS[number])
         elif number in _AT_ONCE:
@@ -123,13 +128,23 @@ class MachineOrders:
                 if request.text == _HALT_VARIABLE:
                     self._stands_still = False
             case Ask.POWER_FAILS_NOW:
-                self._shutdown.request("the power fails", PowerAction.POWEROFF)
+                self._power(Power.ENDS, "the power fails")
             case Ask.POWER_FAILS:
-                self._announcer.system("the power fails, and there is some time yet", LogLevel.WARNING)
+                self._power(Power.FAILS)
             case Ask.POWER_IS_BACK:
-                self._announcer.system("the power is back")
+                self._power(Power.IS_BACK)
             case Ask.RUNLEVEL:
                 self._runlevel(request.runlevel)
+
+    def _power(self, status: Power, text: str = "") -> None:
+        """Switch off where it is time to; before that, and when all is well again, tell it."""
+        match status:
+            case Power.ENDS:
+                self._shutdown.request(text, PowerAction.POWEROFF)
+            case Power.FAILS:
+                self._announcer.system("the power fails, and there is some time yet", LogLevel.WARNING)
+            case Power.IS_BACK:
+                self._announcer.system("the power is back")
 
     def _runlevel(self, level: str) -> None:
         text = f"runlevel {level} was asked for"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from asyncinit.config.spec import PowerAction
 from asyncinit.core.status import signal_name
 from asyncinit.linux.signals import SignalInfo
+from asyncinit.machine import power_status, stand_in
 from asyncinit.machine.init_request import SIZE, Ask, InitRequest, encode, parse
+from asyncinit.machine.power_status import Power
 from asyncinit.runtime.machine_orders import MachineOrders
 from asyncinit.runtime.orders import Orders
 from tests.support import ROOT
@@ -31,6 +34,7 @@ class Machine:
         self.said: list[str] = []
         self.time = 0.0
         self.begun = False
+        self.power = Power.ENDS
         others = Orders(
             self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
@@ -48,6 +52,7 @@ class Machine:
             replace=self._note("replace"),
             enter=lambda target, _reason: self.asked.append(f"enter {target}"),
             now=lambda: self.time,
+            power_status=lambda: self.power,
         )
 
     def _note(self, what: str) -> Callable[..., None]:
@@ -175,6 +180,38 @@ def test_the_power_fails() -> None:
     assert machine.take(InitRequest(Ask.POWER_FAILS), InitRequest(Ask.POWER_IS_BACK)) == []
     assert len(machine.said) == 2
     assert machine.take(InitRequest(Ask.POWER_FAILS_NOW)) == [(PowerAction.POWEROFF, False)]
+
+
+def test_what_is_said_of_the_power_decides() -> None:
+    """SIGPWR comes also when it is back; only where it ends the machine is switched off."""
+    machine = Machine()
+    assert machine.get(signal.SIGPWR) == (PowerAction.POWEROFF, False)
+    for power in (Power.FAILS, Power.IS_BACK):
+        machine = Machine()
+        machine.power = power
+        assert machine.get(signal.SIGPWR) is None
+        assert len(machine.said) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("F", Power.FAILS), ("OK\n", Power.IS_BACK), ("L\n", Power.ENDS), ("", Power.ENDS), ("\xff", Power.ENDS)],
+)
+def test_the_file_that_says_it(tmp_path: Path, text: str, expected: Power) -> None:
+    """By its first letter, once: the next signal may come from who says nothing."""
+    path = tmp_path / "powerstatus"
+    path.write_bytes(text.encode("latin-1"))
+    assert power_status.take(str(path)) is expected
+    assert not path.exists()
+    assert power_status.take(str(path)) is Power.ENDS
+
+
+@pytest.mark.parametrize("power", list(Power))
+def test_the_power_where_asyncinit_has_failed(power: Power, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stand-in goes on for as long as the power does."""
+    said: list[str] = []
+    monkeypatch.setattr(stand_in, "say", said.append)
+    assert stand_in._has_time(power) is bool(said) is (power is not Power.ENDS)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
