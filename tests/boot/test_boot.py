@@ -81,6 +81,7 @@ def _story() -> dict[str, Any]:
             "machine-id": guest.run("cat /etc/machine-id").strip(),
             "seed": guest.run(f"cat {seed.SEED}"),
             "threads-max": guest.run("cat /proc/sys/kernel/threads-max").strip(),
+            "kernel's log": guest.run("cat /proc/sys/kernel/printk_devkmsg").strip(),
             "loopback": guest.run("ifconfig lo"),
             "doctor": json.loads(guest.run("asyncinit doctor --json", check=False)),
             "check": guest.run("asyncinit check", check=False),
@@ -191,8 +192,8 @@ def test_loopback_is_up(facts: dict[str, Any]) -> None:
 
 
 def test_the_kernel_is_set_up(facts: dict[str, Any]) -> None:
-    """As sysctl.d says; what the kernel does not have is told, and is in the doctor's and the analysis' words."""
-    assert facts["threads-max"] == "4242"
+    """As sysctl.d says, with a log that takes all; what it does not have is told, by the doctor too."""
+    assert (facts["threads-max"], facts["kernel's log"]) == ("4242", "on")
     text = "cannot apply sysctl.d: /etc/sysctl.d/50-test.conf:2: no.such.setting: no such file or directory"
     assert text in facts["log"]
     assert "could not apply sysctl.d" in facts["analyze"]
@@ -241,7 +242,7 @@ def test_the_time_from_the_kernel_on(either: dict[str, Any]) -> None:
     early = either["startup"]["early"]
     assert early["kernel"] > 0 and 0 < early["begun"] < early["done"] < early["loaded"]
     steps = early["steps"]
-    assert [step["name"] for step in steps][:3] == ["mount /proc", "mount /sys", "mount /dev"]
+    assert [step["name"] for step in steps][:3] == ["mount /proc", "open the kernel's log", "mount /sys"]
     assert [step["began"] for step in steps] == sorted(step["began"] for step in steps)
     assert {step["name"] for step in steps if step["failure"]} == {"apply sysctl.d"}
     assert "after the kernel's hand-over" in either["analyze"]

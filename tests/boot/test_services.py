@@ -18,6 +18,8 @@ FSTAB = """LABEL=data /data ext4 noatime 0 2
 /dev/vdb none swap sw 0 0
 LABEL=absent /absent ext4 nofail 0 2
 tmpfs /scratch tmpfs size=1m
+tmpfs /dev/shm tmpfs noexec,size=1m
+proc /proc proc defaults,hidepid=2
 """
 # Who is logged in on the console has it for himself.
 SETTINGS = """
@@ -39,6 +41,7 @@ _FACTS = {
     "modules": "cut -d' ' -f1 /proc/modules",
     "data": "grep ' /data ' /proc/mounts; cat /data/found",
     "scratch": "grep -c ' /scratch tmpfs ' /proc/mounts",
+    "remounted": "grep -E ' /(proc|dev/shm) ' /proc/mounts",
     "absent": "grep -c ' /absent ' /proc/mounts",
     "swap": "cat /proc/swaps",
     "address": "ip -o -4 addr show eth0",
@@ -175,11 +178,17 @@ def test_modules(told: dict[str, Any]) -> None:
 
 
 def test_file_systems(told: dict[str, Any]) -> None:
-    """The disk was repaired, found by its label and mounted with its options; what may be absent is, without harm."""
+    """The disk was repaired, found by its label and mounted with its options; what may be absent is, without harm.
+
+    What the early steps have mounted has the options of its line, too.
+    """
     assert "noatime" in told["data"] and "on the disk" in told["data"]
     assert "/data (/dev/vda): repaired" in told["fsck"]
     assert (told["scratch"], told["absent"]) == ("1\n", "0\n")
     assert "/dev/vdb" in told["swap"]
+    options = {line.split()[1]: set(line.split()[3].split(",")) for line in told["remounted"].splitlines()}
+    assert {"noexec", "nosuid", "nodev", "size=1024k"} <= options["/dev/shm"]
+    assert {"noexec", "nosuid", "nodev"} <= options["/proc"] and {"hidepid=2", "hidepid=invisible"} & options["/proc"]
     assert told["after"] == ""
 
 
