@@ -57,7 +57,9 @@ class Console:
         os.close(self._slave)
 
     def rest(self) -> str:
-        return self.process.communicate(timeout=PATIENCE)[0]
+        self.process.wait(timeout=PATIENCE)
+        assert self.process.stdout is not None
+        return self.process.stdout.read()  # `communicate` would miss what came together with the first line
 
 
 @pytest.fixture
