@@ -79,7 +79,7 @@ class Clone:
         # Other instances of this user may run beside the test, at the place that is taken without this.
         (folder / "asyncinit.toml").write_text(f'[init]\ncontrol_socket = "{folder}/control.sock"\n')
         self.environment = {**os.environ, "WEB_PORT": str(self.port), "PYTHON": sys.executable, "HOME": str(folder)}
-        for name in ("ASYNCINIT_SOCKET", "MAKEFLAGS", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
+        for name in ("ARGS", "ASYNCINIT_SOCKET", "JOBS", "MAKEFLAGS", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
             self.environment.pop(name, None)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
