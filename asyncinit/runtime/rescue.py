@@ -232,7 +232,7 @@ class Rescue:
             self._take_other(entry)
         elif entry.new is State.STARTING:
             self._shell_begins()
-        elif self._state.there and entry.new in (State.COMPLETED, State.FAILED, State.INACTIVE):
+        elif entry.new is State.FAILED or (self._state.there and entry.new in (State.COMPLETED, State.INACTIVE)):
             self._shell_has_ended(entry.new)
 
     def _take_other(self, entry: EventEntry) -> None:
@@ -254,7 +254,7 @@ class Rescue:
         shell = self._engine.services[NAME]
         lasted = self._timers.now() - self._state.begun
         unable = shell.run_exit is not None and shell.run_exit.code == NOBODY
-        if shell.skipped or (state is State.FAILED and (unable or lasted < LEAST)):
+        if not self._state.there or shell.skipped or (state is State.FAILED and (unable or lasted < LEAST)):
             self._had_no_shell(shell)
         elif lasted < LEAST:
             self._arm(_GOING_ON, self._state.begun + LEAST, self._go_on)

@@ -355,6 +355,16 @@ def test_a_shell_that_ends_at_once_does_not_make_a_boot_that_spins() -> None:
     assert not machine.booted and len(machine.rebooted) == 1
 
 
+def test_a_shell_that_cannot_even_begin_is_none() -> None:
+    """What a drop-in has it require has failed."""
+    machine = Machine(app={})
+    machine.boot("app")
+    machine.ends("app")
+    machine.changes(State.FAILED)
+    machine.timers.advance(UNATTENDED)
+    assert not machine.booted and len(machine.rebooted) == 1
+
+
 def test_what_comes_up_after_all_needs_no_reboot() -> None:
     """Somebody, or its policy, has started it again; then the boot is watched as before."""
     machine = Machine(app={})
