@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from asyncinit.linux import clock
 from asyncinit.machine.system import System
+from asyncinit.machine.written import make_folder
 
 STAMP = "/var/lib/asyncinit/clock"
 """Its time of change is that of the last shutdown."""
@@ -99,7 +100,7 @@ def _note_guess(system: System, moment: float | None) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
         return
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    make_folder(path)
     with open(path, "w", encoding="ascii") as file:
         file.write(f"{moment - time.clock_gettime(time.CLOCK_BOOTTIME)}\n")
 
@@ -130,7 +131,7 @@ def keep_in_hardware(
 def save(system: System) -> str:
     """Leave the time for the next boot; raises OSError. Called at shutdown, while /var is still there."""
     path = system.path(STAMP)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    make_folder(path)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.utime(fd)

@@ -12,7 +12,7 @@ import os
 from asyncinit.errors import why
 from asyncinit.linux import entropy
 from asyncinit.machine.system import System
-from asyncinit.machine.written import replace_file
+from asyncinit.machine.written import make_folder, replace_file
 
 SEED = "/var/lib/asyncinit/random-seed"
 
@@ -48,7 +48,7 @@ def save(system: System) -> str:
     fresh = entropy.available(_SIZE)
     if fresh is None:
         return "the kernel has none to keep yet"
-    os.makedirs(os.path.dirname(system.path(SEED)), exist_ok=True)
+    make_folder(system.path(SEED))
     _write(system, fresh)
     return ""
 

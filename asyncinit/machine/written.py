@@ -29,3 +29,8 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def make_folder(path: str) -> None:
+    """Make the folder of a file, and where a link that leads nowhere yet is in its place, what that leads to."""
+    os.makedirs(os.path.realpath(os.path.dirname(path)), 0o755, exist_ok=True)

@@ -448,6 +448,16 @@ def test_a_seed_that_cannot_be_renewed_is_never_credited(
     assert pool == [("mixed in", b"x" * 64)]
 
 
+def test_what_is_kept_goes_where_a_link_leads(tmp_path: Path) -> None:
+    """Also where that is not there yet: a fresh disk on which the folder shall be."""
+    (tmp_path / "var/lib").mkdir(parents=True)
+    (tmp_path / "var/lib/asyncinit").symlink_to(tmp_path / "data/asyncinit")
+    clock.save(System(str(tmp_path)))
+    assert (tmp_path / "data/asyncinit/clock").exists()
+    assert seed.save(System(str(tmp_path))) == ""
+    assert (tmp_path / "data/asyncinit/random-seed").stat().st_size == 64
+
+
 def test_nothing_is_saved_before_there_is_randomness(
     system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
