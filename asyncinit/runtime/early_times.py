@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from asyncinit.control.types import EarlyStep, EarlyTimes, sendable
-from asyncinit.machine.boot import BroughtUp
+
+if TYPE_CHECKING:
+    from asyncinit.machine.boot import BroughtUp
 
 
 class Step(Struct, frozen=True):

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec.structs import replace
 
@@ -21,12 +21,13 @@ from asyncinit.config.spec import LogLevel
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
-from asyncinit.machine.boot import BroughtUp
-from asyncinit.machine.emergency import emergency
 from asyncinit.runtime import early_times, handed
 from asyncinit.runtime.assembly import Assembly
 from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared, read_sound_part
 from asyncinit.runtime.reexec.state import State
+
+if TYPE_CHECKING:
+    from asyncinit.machine.boot import BroughtUp
 
 # Which loop is used where uvloop is installed; the tests run on both.
 _LOOP_VARIABLE = "ASYNCINIT_LOOP"
@@ -73,6 +74,8 @@ def _read(options: RunOptions) -> Reading:
     if options.on_machine:
         reading = read_sound_part(options)
         if reading.astray:
+            from asyncinit.machine.emergency import emergency
+
             emergency("\n".join((reading.astray, *reading.errors)))
             reading = read_sound_part(options)
         return reading
