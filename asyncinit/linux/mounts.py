@@ -8,6 +8,7 @@ the kernel tells by poll(2) on /proc/self/mountinfo (proc_pid_mountinfo(5), Linu
 from __future__ import annotations
 
 import os
+import re
 import select
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -26,6 +27,7 @@ _HARMLESS = frozenset(("fuse.lxcfs", "fuse.portal", "fuse.gvfsd-fuse", "fuse.sna
 # Shares of a virtual machine's own host: as slow as that is, but they do not come and go with a network.
 _OF_THE_HOST = frozenset(("9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fuse.grpcfuse", "fuseblk"))
 
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 _MANY = 1 << 20
 _MOST_LINKS = 40
 
@@ -77,10 +79,8 @@ def table() -> list[Mount]:
 
 
 def unescaped(field: bytes) -> str:
-    """Return a field in which blanks, tabs, newlines and backslashes are written in octal."""
-    for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
-        field = field.replace(code, bytes((int(code[1:], 8),)))
-    return os.fsdecode(field)
+    """Return a field of a mount table, or of fstab(5), in which blanks and the like are written in octal."""
+    return os.fsdecode(_OCTAL.sub(lambda octal: bytes((int(octal[1], 8),)), field))
 
 
 def remote(path: str, mounted: Mapping[str, str]) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 from typing import NamedTuple
 
+from asyncinit.linux import netlink
+
 Interface = IPv4Interface | IPv6Interface
 Address = IPv4Address | IPv6Address
 
@@ -82,22 +84,8 @@ def add_default_route(index: int, gateway: Address, metric: int = 0) -> None:
 
 
 def watch_addresses() -> socket.socket:
-    """Return a socket that is readable whenever an address has come or gone; `drain` reads it empty."""
-    news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    news.bind((0, _IPV4_ADDRESSES | _IPV6_ADDRESSES))
-    news.setblocking(False)
-    return news
-
-
-def drain(news: socket.socket) -> None:
-    """Read all that has come; the kernel drops some where it is much, which is news as well."""
-    while True:
-        try:
-            news.recv(_LARGEST)
-        except BlockingIOError:
-            return
-        except OSError:
-            continue
+    """Return a socket that is readable whenever an address has come or gone (`netlink.drain`)."""
+    return netlink.listen(socket.NETLINK_ROUTE, _IPV4_ADDRESSES | _IPV6_ADDRESSES)
 
 
 def _address(index: int, interface: Interface) -> tuple[bytes, bytes]:

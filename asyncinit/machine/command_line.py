@@ -1,4 +1,4 @@
-"""The kernel's command line as asyncinit understands it; reads it, and does nothing about it.
+"""The kernel's command line, and what asyncinit understands of it; reads it, and does nothing about it.
 
 Words come from two places: /proc/cmdline has all, and the kernel hands to PID 1 as arguments what it does not
 understand itself (but nothing with a dot before its "="). What stands after " -- " is ours alone: options of `boot`.
@@ -7,6 +7,7 @@ Needs no msgspec: it is asked where that may be what is broken.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -72,6 +73,15 @@ def split(line: str) -> list[str]:
         else:
             word += character
     return [*words, word] if word else words
+
+
+def said(root: str = "/") -> list[str]:
+    """Return the words of the kernel's command line; none where it cannot be read."""
+    try:
+        with open(os.path.join(root, "proc/cmdline"), encoding="utf-8", errors="replace") as file:
+            return split(file.read())
+    except OSError:
+        return []
 
 
 def understand(line: str, arguments: Sequence[str] = ()) -> KernelWords:

@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 from asyncinit.linux import signals, terminal
 from asyncinit.linux.close_range import close_all_but
 from asyncinit.linux.oom_score import own_score
+from asyncinit.machine.consoles import ACTIVE, active
 from asyncinit.machine.let_in import read_text, refused
 
 _FOLDERS = ("/sbin", "/usr/sbin", "/bin", "/usr/bin")
@@ -38,14 +39,9 @@ class Program(NamedTuple):
     note: str = ""
 
 
-def consoles(active: str = "/sys/class/tty/console/active") -> list[str]:
+def consoles(path: str = ACTIVE) -> list[str]:
     """Return the devices of the consoles that the kernel writes to, the first of them the last of `console=`."""
-    try:
-        with open(active, encoding="ascii") as file:
-            names = file.read().split()
-    except (OSError, ValueError):
-        names = []
-    places = [f"/dev/{name}" for name in reversed(names)]
+    places = [f"/dev/{name}" for name in reversed(active(path) or ())]
     return [place for place in places if os.path.exists(place)] or ["/dev/console"]
 
 

@@ -17,7 +17,7 @@ _UNSHARE = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "
 _HEAD = """
 import json
 from ipaddress import ip_address, ip_interface
-from asyncinit.linux import rtnetlink
+from asyncinit.linux import netlink, rtnetlink
 from asyncinit.linux.network import bring_up
 from asyncinit.machine.programs.lease import Lease, apply, forget
 from asyncinit.machine.programs.network import Links
@@ -72,7 +72,7 @@ news = rtnetlink.watch_addresses()
 quiet = select.select([news], [], [], 0)[0] == []
 bring_up("lo")
 woken = select.select([news], [], [], 20)[0] == [news]
-rtnetlink.drain(news)
+netlink.drain(news)
 tell(quiet=quiet, woken=woken, drained=select.select([news], [], [], 0)[0] == [])
 """)
     assert facts == {"quiet": True, "woken": True, "drained": True}

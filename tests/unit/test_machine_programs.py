@@ -113,11 +113,12 @@ def test_modules_of_all_places(tmp_path: Path) -> None:
             "etc/modules-load.d/a.conf": "softdog\n; comment\n",
             "run/modules-load.d/b.conf": "fuse\n",
             "run/modules-load.d/README": "nothing\n",
+            "proc/cmdline": "quiet modules_load=nfs,loop modules-load=dummy\n",
         },
     )
-    found = modules.named_modules(str(tmp_path), "quiet modules_load=nfs,loop modules-load=dummy")
+    found = modules.named_modules(str(tmp_path))
     assert found == [["softdog"], ["fuse"], ["loop", "max_loop=4"], ["nfs"], ["dummy"]]
-    assert modules.named_modules(str(tmp_path / "none"), "") == []
+    assert modules.named_modules(str(tmp_path / "none")) == []
 
 
 def test_modules_that_do_not_load(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,30 +10,21 @@ import os
 import sys
 from collections.abc import Callable
 
-_ACTIVE = "sys/class/tty/console/active"
+from asyncinit.machine import command_line
+from asyncinit.machine.consoles import ACTIVE, active
+
 _FIRST_OF_SCREEN = "tty1"
 """What has a login where the console is the screen (tty0 is whichever of tty1, tty2, ... is seen)."""
 
 
 def consoles(root: str = "/", is_terminal: Callable[[str], bool] = os.path.exists) -> list[str]:
     """Return the names of the consoles' terminals, each once, in order."""
-    try:
-        with open(os.path.join(root, _ACTIVE), encoding="ascii") as file:
-            names = file.read().split()
-    except OSError:
-        names = _named(os.path.join(root, "proc/cmdline"))
+    names = active(os.path.join(root, ACTIVE.lstrip("/")))
+    if names is None:
+        said = [word for word in command_line.said(root) if word.startswith("console=")]
+        names = [word.removeprefix("console=").partition(",")[0] for word in said]
     names = [_FIRST_OF_SCREEN if name in {"tty", "tty0"} else name for name in names]
     return [name for name in dict.fromkeys(names) if is_terminal(os.path.join(root, "dev", name))]
-
-
-def _named(path: str) -> list[str]:
-    """Return what the kernel's command line calls its consoles."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            words = file.read().split()
-    except OSError:
-        return []
-    return [word.removeprefix("console=").partition(",")[0] for word in words if word.startswith("console=")]
 
 
 def main() -> None:

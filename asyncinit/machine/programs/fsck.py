@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from asyncinit.linux import mounts
+from asyncinit.machine import command_line
 from asyncinit.machine.programs import fstab, unchecked
 from asyncinit.machine.programs.child import run
 from asyncinit.machine.programs.first_of import find
@@ -32,9 +33,9 @@ def chosen(entries: Sequence[Entry], writable: Callable[[str], bool]) -> list[En
     return sorted((entry for entry in found if not writable(entry.target)), key=lambda entry: entry.passno)
 
 
-def options_of(command_line: Sequence[str]) -> list[str] | None:
+def options_of(words: Sequence[str]) -> list[str] | None:
     """Return the options for every fsck, None where nothing shall be checked."""
-    said = dict(word.partition("=")[::2] for word in command_line if word.startswith("fsck."))
+    said = dict(word.partition("=")[::2] for word in words if word.startswith("fsck."))
     if said.get("fsck.mode") == "skip":
         return None
     repair = {"yes": "-y", "no": "-n"}.get(said.get("fsck.repair", ""), "-a")
@@ -104,8 +105,7 @@ def is_written(target: str) -> bool:
 
 def said_options() -> list[str] | None:
     """Return what `options_of` makes of the kernel's command line."""
-    with open("/proc/cmdline", encoding="utf-8", errors="replace") as file:
-        return options_of(file.read().split())
+    return options_of(command_line.said())
 
 
 def reboot(run: Callable[[Sequence[str]], int] = run) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import select
-import socket
 import time
 from typing import NamedTuple
 
+from asyncinit.linux import mounts, netlink
 from asyncinit.machine.programs.child import output_of
 
 PATH = "etc/fstab"
@@ -17,11 +16,8 @@ _NETWORK_TYPES = frozenset(
 )
 _NOT_NETWORK = frozenset(("9p",))  # virtio: a folder of the machine around
 _BY = {"LABEL": "label", "UUID": "uuid", "PARTUUID": "partuuid", "PARTLABEL": "partlabel", "ID": "id"}
-_OCTAL = re.compile(r"\\([0-7]{3})")
 PATIENCE = 30.0
 """Seconds for a device that shall be there, the same for whoever waits: what one finds, the other has seen too."""
-_UEVENTS = 15  # NETLINK_KOBJECT_UEVENT, <linux/netlink.h>
-_KERNEL_AND_UDEV = 1 | 2  # its groups: the kernel's own, and udev's when it has made its links
 
 
 class Entry(NamedTuple):
@@ -73,16 +69,16 @@ class Entry(NamedTuple):
 def entries(root: str = "/") -> list[Entry]:
     """Return the lines of fstab; what has no sense there is passed over, as mount does. No file: no lines."""
     try:
-        with open(os.path.join(root, PATH), encoding="utf-8", errors="surrogateescape") as file:
+        with open(os.path.join(root, PATH), "rb") as file:
             lines = file.read().splitlines()
     except FileNotFoundError:
         return []
     return [entry for line in lines if (entry := _entry(line)) is not None]
 
 
-def _entry(line: str) -> Entry | None:
-    words = [_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), word) for word in line.split()]
-    if len(words) < 3 or line.lstrip().startswith("#"):
+def _entry(line: bytes) -> Entry | None:
+    words = [mounts.unescaped(word) for word in line.split()]
+    if len(words) < 3 or line.lstrip().startswith(b"#"):
         return None
     options = tuple(words[3].split(",")) if len(words) > 3 else ("defaults",)
     passno = int(words[5]) if len(words) > 5 and words[5].isdecimal() else 0
@@ -112,21 +108,13 @@ def wait_for(spec: str, patience: float) -> str | None:
 
     It looks again whenever the kernel or udev tells of a device.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _UEVENTS) as events:
-        try:
-            events.bind((0, _KERNEL_AND_UDEV))
-        except OSError:
-            return device(spec)
+    try:
+        news = netlink.listen(netlink.UEVENTS, netlink.KERNEL | netlink.UDEV)
+    except OSError:
+        return device(spec)
+    with news:
         deadline = time.monotonic() + patience
         while (found := device(spec)) is None and (left := deadline - time.monotonic()) > 0:
-            if select.select([events], [], [], left)[0]:
-                _drain(events)
+            if select.select([news], [], [], left)[0]:
+                netlink.drain(news)
         return found
-
-
-def _drain(events: socket.socket) -> None:
-    try:
-        while events.recv(1 << 16, socket.MSG_DONTWAIT):
-            pass
-    except OSError:
-        pass  # nothing is left, or so much came that the kernel dropped some: it is looked at either way

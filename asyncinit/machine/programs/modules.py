@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from asyncinit.machine import command_line
 from asyncinit.machine.programs.child import run
 
 FOLDERS = ("usr/lib/modules-load.d", "run/modules-load.d", "etc/modules-load.d")
@@ -17,7 +18,7 @@ FOLDERS = ("usr/lib/modules-load.d", "run/modules-load.d", "etc/modules-load.d")
 _OPTIONS = ("modules_load=", "modules-load=")
 
 
-def named_modules(root: str = "/", command_line: str | None = None) -> list[list[str]]:
+def named_modules(root: str = "/") -> list[list[str]]:
     """Return the modules to load, in order and each once, with the parameters that stand beside it."""
     files: dict[str, str] = {}
     for folder in FOLDERS:
@@ -28,9 +29,7 @@ def named_modules(root: str = "/", command_line: str | None = None) -> list[list
     for path in (*(files[name] for name in sorted(files)), os.path.join(root, "etc/modules")):
         for words in _lines(path):
             found.setdefault(words[0], words)
-    if command_line is None:
-        command_line = _text(os.path.join(root, "proc/cmdline"))
-    for word in command_line.split():
+    for word in command_line.said(root):
         for option in _OPTIONS:
             for name in word.removeprefix(option).split(",") if word.startswith(option) else ():
                 found.setdefault(name, [name])

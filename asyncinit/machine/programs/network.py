@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Interface
 from typing import NoReturn
 
-from asyncinit.linux import rtnetlink
+from asyncinit.linux import netlink, rtnetlink
 from asyncinit.linux.network import bring_up
 from asyncinit.machine.programs import network_file, resolving
 from asyncinit.machine.programs.child import end, run, start
@@ -208,7 +208,7 @@ def keep_up(links: Links, signals: Signals, news: socket.socket) -> int:
         select.select(awaited, [], [], timeout)
         signals.drain()
         if deadline is not None:
-            rtnetlink.drain(news)
+            netlink.drain(news)
         if not signals.stopped and (ended := _ended(links)):
             print(f"{ended}: its DHCP client has ended", file=sys.stderr)
             return 1

@@ -13,6 +13,7 @@ import struct
 import sys
 from collections.abc import Callable
 
+from asyncinit.linux import netlink
 from asyncinit.machine.programs.child import run
 
 KEY_POWER = 116  # <linux/input-event-codes.h>
@@ -20,8 +21,6 @@ _EV_KEY = 1
 _PRESSED = 1
 _EVENT = struct.Struct("llHHi")  # struct input_event: time, type, code, value
 _MANY = 64
-_UEVENTS = 15  # NETLINK_KOBJECT_UEVENT, <linux/netlink.h>
-_KERNEL = 1  # its group of the kernel's own messages
 
 POWEROFF = (sys.executable, "-m", "asyncinit", "poweroff", "--no-wait")
 
@@ -86,7 +85,7 @@ class Buttons:
             if fd in self._open:
                 self._read(fd)
             elif news is not None:
-                _drain(news)
+                netlink.drain(news)
                 self.look()
 
     def _read(self, fd: int) -> None:
@@ -104,20 +103,9 @@ class Buttons:
             self._pressed()
 
 
-def _drain(news: socket.socket) -> None:
-    try:
-        while news.recv(1 << 16):
-            pass
-    except BlockingIOError:
-        pass
-    except OSError:
-        pass  # more came than there was room for: we look anyway
-
-
 def main() -> None:
     """Ask for the end of the machine at each press."""
-    news = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, _UEVENTS)
-    news.bind((0, _KERNEL))
+    news = netlink.listen(netlink.UEVENTS, netlink.KERNEL)
     all_buttons = Buttons(lambda: run(POWEROFF))
     all_buttons.look()
     while True:

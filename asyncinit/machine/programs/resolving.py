@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from asyncinit.machine.written import make_folder, replace_file
+
 FOLDER = "run/asyncinit/name-servers"
 PATH = "etc/resolv.conf"
 _MOST_SERVERS = 3  # resolv.conf(5) has no more
@@ -18,7 +20,7 @@ def say(interface: str, servers: Sequence[str], search: Sequence[str], root: str
     """Say what an interface knows of name servers; nothing at all: that it is gone."""
     path = os.path.join(root, FOLDER, interface)
     if servers or search:
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        make_folder(path)
         lines = [f"nameserver {server}" for server in servers] + ([f"search {' '.join(search)}"] if search else [])
         with open(path, "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
@@ -43,10 +45,7 @@ def _write(text: str, path: str) -> None:
     """Write the file complete or not at all, where a link says if it is one (into /run, where /etc is read-only)."""
     place = os.path.realpath(path)
     try:
-        os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
-        beside = f"{place}.{os.getpid()}"
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(f"# Written by asyncinit's network service.\n{text}")
-        os.rename(beside, place)
+        make_folder(place)
+        replace_file(place, f"# Written by asyncinit's network service.\n{text}".encode(), 0o644)
     except OSError as error:
         print(f"cannot write {path}: {(error.strerror or '').lower()}", file=sys.stderr)
