@@ -23,6 +23,25 @@ class How(IntEnum):
     RESTART = 0x01234567
     KEXEC = 0x45584543
 
+    @property
+    def action(self) -> str:
+        """What people call it, as in the names of commands."""
+        return _ACTIONS[self]
+
+    @property
+    def keys(self) -> str:
+        """The SysRq keys that come nearest: sync, all read-only, and off or boot; to stand still, no more."""
+        return _KEYS[self]
+
+
+_ACTIONS = {How.HALT: "halt", How.POWER_OFF: "poweroff", How.RESTART: "reboot", How.KEXEC: "kexec"}
+_KEYS = {How.HALT: "su", How.POWER_OFF: "suo", How.RESTART: "sub", How.KEXEC: "sub"}
+
+
+def how_to(action: str) -> How:
+    """Return what `halt`, `poweroff`, `reboot` or `kexec` is for the kernel."""
+    return next(how for how, name in _ACTIONS.items() if name == action)
+
 
 def reboot(how: How) -> None:
     """Do it, at once; raises OSError where that cannot be.

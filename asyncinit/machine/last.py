@@ -37,12 +37,6 @@ _ACT = 30.0  # for reboot(2), which has every driver stop its device
 _LOOK = 0.25
 _DISK = 10.0  # for writing a small file
 
-_HOW = {
-    PowerAction.HALT: reboot.How.HALT,
-    PowerAction.POWEROFF: reboot.How.POWER_OFF,
-    PowerAction.REBOOT: reboot.How.RESTART,
-    PowerAction.KEXEC: reboot.How.KEXEC,
-}
 _DOING = {
     PowerAction.HALT: "halting",
     PowerAction.POWEROFF: "switching off",
@@ -260,7 +254,7 @@ def _act(ending: Ending) -> NoReturn:
 
 
 def _reboot(action: PowerAction) -> str | None:
-    reboot.reboot(_HOW[action])
+    reboot.reboot(reboot.how_to(action))
     return None
 
 
@@ -272,6 +266,6 @@ def _press(keys: str) -> str | None:
 
 def _try_here(action: PowerAction) -> None:
     try:
-        reboot.reboot(_HOW[PowerAction.REBOOT if action is PowerAction.KEXEC else action])
+        reboot.reboot(reboot.how_to(PowerAction.REBOOT if action is PowerAction.KEXEC else action))
     except OSError:
         pass

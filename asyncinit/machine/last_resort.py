@@ -19,14 +19,6 @@ from asyncinit.linux import reboot
 from asyncinit.linux.close_range import close_all_but
 from asyncinit.linux.process import set_name
 
-KEYS = {
-    PowerAction.HALT: "su",
-    PowerAction.POWEROFF: "suo",
-    PowerAction.REBOOT: "sub",
-    PowerAction.KEXEC: "sub",
-}
-"""Sync, have all read-only, and off or boot; a machine that is to stand still does so."""
-
 _BREATH = 2.0  # for the kernel to do what one key asks before the next
 _DEADLINE = struct.Struct("=d")
 
@@ -45,7 +37,7 @@ class LastResort:
             reader, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             self.pid = os.fork()
             if self.pid == 0:
-                _wait(reader, sysrq, KEYS[action], time.monotonic() + seconds)
+                _wait(reader, sysrq, reboot.how_to(action).keys, time.monotonic() + seconds)
             os.close(reader)
         except OSError:
             pass  # no memory: then there is one way less

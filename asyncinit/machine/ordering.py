@@ -9,22 +9,13 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Mapping
 
 from asyncinit.linux import namespaces
-from asyncinit.linux.reboot import How
-from asyncinit.machine import booted, recognition, stand_in
+from asyncinit.linux.reboot import how_to
+from asyncinit.machine import booted, power_signals, recognition, stand_in
 
-_SIGNALS = {
-    "halt": signal.SIGRTMIN + 3,
-    "poweroff": signal.SIGRTMIN + 4,
-    "reboot": signal.SIGRTMIN + 5,
-    "kexec": signal.SIGRTMIN + 6,
-}
-_AT_ONCE = 10  # is added then
-_HOW = {"halt": How.HALT, "poweroff": How.POWER_OFF, "reboot": How.RESTART, "kexec": How.KEXEC}
 _PATIENCE = 5.0  # for PID 1 to take a signal; whoever waits for one takes it at once
 _LOOK = 50  # milliseconds between two looks at it
 _NAME = "asyncinit"
@@ -85,7 +76,7 @@ def tell(
     patience: float = _PATIENCE,
 ) -> bool:
     """Send PID 1 the signal for `action`; return whether it has taken it. Raises OSError."""
-    number = _SIGNALS[action] + (_AT_ONCE if at_once else 0)
+    number = power_signals.asking_for(how_to(action), at_once)
     kill(1, number)
     end = time.monotonic() + patience
     while _waits(number, f"{proc}/1/status"):
@@ -104,4 +95,4 @@ def _waits(number: int, path: str) -> bool:
 
 def end(action: str) -> None:
     """Have the kernel do it, without PID 1; returns only where it does not."""
-    stand_in.end_at_once(_HOW[action])
+    stand_in.end_at_once(how_to(action))

@@ -17,22 +17,18 @@ from typing import NoReturn
 from asyncinit import minimal
 from asyncinit.linux import reboot
 from asyncinit.linux.reboot import How
-from asyncinit.machine import console_shell, power_status
+from asyncinit.machine import console_shell, power_signals, power_status
 from asyncinit.machine.child import within
 from asyncinit.machine.console_shell import Program
 from asyncinit.machine.power_status import Power
 
 ORDERS: dict[int, How] = {
     signal.SIGINT: How.RESTART,  # ctrl-alt-del
-    signal.SIGTERM: How.RESTART,  # busybox
-    signal.SIGUSR1: How.HALT,
-    signal.SIGUSR2: How.POWER_OFF,
     signal.SIGPWR: How.POWER_OFF,  # unless the power is back, or lasts for a while
-    # systemd's, each in order and at once: here they are the same.
-    **{signal.SIGRTMIN + base + 3: How.HALT for base in (0, 10)},
-    **{signal.SIGRTMIN + base + 4: How.POWER_OFF for base in (0, 10)},
-    **{signal.SIGRTMIN + base + 5: How.RESTART for base in (0, 10)},
-    **{signal.SIGRTMIN + base + 6: How.KEXEC for base in (0, 10)},
+    # In order and at once is the same here.
+    **power_signals.BUSYBOX,
+    **power_signals.SYSTEMD,
+    **power_signals.SYSTEMD_AT_ONCE,
 }
 """What asks for the machine's end."""
 
@@ -42,8 +38,6 @@ _SYNC = 15.0  # for what is written to be on the disks
 _LAST = 10.0  # for reboot(2) to be done; then the kernel is asked in another way
 _AGAIN = 2.0  # from the start of a shell to that of the next: one that cannot run must not spin
 _REAP_AT_ONCE = 256  # then a look at the signals
-_ACTIONS = {How.RESTART: "reboot", How.POWER_OFF: "poweroff", How.HALT: "halt", How.KEXEC: "kexec"}
-_KEYS = {How.RESTART: "sub", How.POWER_OFF: "suo", How.HALT: "su", How.KEXEC: "sub"}
 
 
 def run(reason: str) -> NoReturn:
@@ -173,7 +167,7 @@ def end(how: How) -> NoReturn:
         from asyncinit.config.spec import PowerAction  # not before: this may be what is broken
         from asyncinit.machine import last
 
-        last.go(PowerAction(_ACTIONS[how]))
+        last.go(PowerAction(how.action))
     except BaseException as error:
         say(f"asyncinit: cannot take the last steps: {type(error).__name__}: {error}")
     try:
@@ -202,7 +196,7 @@ def _sync() -> None:
 def _leave(how: How) -> None:
     # The kernel ends who asks for what this machine cannot do, and PID 1 must not end.
     within(_LAST, reboot.reboot, how)
-    for key in _KEYS[how]:
+    for key in how.keys:
         reboot.press(reboot.open_sysrq(), key)
         pause(_AGAIN)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from asyncinit.config.spec import LogLevel, PowerAction
 from asyncinit.linux.signals import SignalInfo
-from asyncinit.machine import power_status
+from asyncinit.machine import power_signals, power_status
 from asyncinit.machine.init_request import Ask, InitRequest
 from asyncinit.machine.power_status import Power
 from asyncinit.runtime import words
@@ -21,22 +21,10 @@ from asyncinit.runtime.orders import Orders
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import sender
 
-_RTMIN = 34  # the C library's SIGRTMIN
-_ACTIONS = {
-    signal.SIGUSR1: PowerAction.HALT,
-    signal.SIGUSR2: PowerAction.POWEROFF,
-    signal.SIGTERM: PowerAction.REBOOT,
-    _RTMIN + 3: PowerAction.HALT,
-    _RTMIN + 4: PowerAction.POWEROFF,
-    _RTMIN + 5: PowerAction.REBOOT,
-    _RTMIN + 6: PowerAction.KEXEC,
-}
-_AT_ONCE = {
-    _RTMIN + 13: PowerAction.HALT,
-    _RTMIN + 14: PowerAction.POWEROFF,
-    _RTMIN + 15: PowerAction.REBOOT,
-    _RTMIN + 16: PowerAction.KEXEC,
-}
+_RTMIN = signal.SIGRTMIN
+_IN_ORDER = power_signals.BUSYBOX | power_signals.SYSTEMD
+_ACTIONS = {number: PowerAction(how.action) for number, how in _IN_ORDER.items()}
+_AT_ONCE = {number: PowerAction(how.action) for number, how in power_signals.SYSTEMD_AT_ONCE.items()}
 DEFAULT, RESCUE, EMERGENCY = "default", "rescue", "emergency"
 _TARGETS = {_RTMIN: DEFAULT, _RTMIN + 1: RESCUE, _RTMIN + 2: EMERGENCY}
 _REOPEN, _OVERVIEW = _RTMIN + 8, _RTMIN + 9  # free in systemd's list; USR1 and USR2 mean this in a container

@@ -8,15 +8,14 @@ from collections.abc import Callable
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.linux.signals import SignalInfo
+from asyncinit.machine.power_signals import SYSTEMD
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.shutdown import Shutdown
 from asyncinit.runtime.signals import sender
 
-# systemd's SIGRTMIN+n for halt, power-off, reboot and kexec; the C library's SIGRTMIN is 34. In a container each of
-# them is the wish that it ends.
-_END_OF_MACHINE = {34 + 3: "halt", 34 + 4: "power-off", 34 + 5: "reboot", 34 + 6: "kexec"}
-_ASKS_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR})
+# In a container what is asked of a machine's PID 1 is the wish that it ends.
+_ASKS_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, *SYSTEMD})
 # Job control and a full pipe: nothing that an init acts upon.
 _IDLE = frozenset({signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU, signal.SIGURG, signal.SIGIO})
 
@@ -53,7 +52,7 @@ class Orders:
         """Do what the signal says; every one is told with its sender."""
         number = info.number
         text = words.received(number, sender(info))
-        if number in _ASKS_TO_END or number in _END_OF_MACHINE:
+        if number in _ASKS_TO_END:
             self._shutdown.request(text)
         elif number == signal.SIGHUP and (info.from_kernel or (self._had and not _has_terminal())):
             self._shutdown.request(f"{text}: the terminal is gone")

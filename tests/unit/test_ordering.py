@@ -14,8 +14,8 @@ from asyncinit.cli import by_signal, power
 from asyncinit.client import locate
 from asyncinit.client.errors import NotRunningError
 from asyncinit.linux import namespaces
-from asyncinit.linux.reboot import How
-from asyncinit.machine import booted, ordering, stand_in
+from asyncinit.linux.reboot import How, how_to
+from asyncinit.machine import booted, ordering, power_signals, stand_in
 from asyncinit.runtime import machine_orders
 
 
@@ -143,7 +143,7 @@ def test_the_signal_is_one_that_everybody_understands(world: World, action: str,
     assert pid == 1
     actions = machine_orders._AT_ONCE if at_once else machine_orders._ACTIONS
     assert actions[number].value == action
-    assert stand_in.ORDERS[number] is ordering._HOW[action]
+    assert stand_in.ORDERS[number] is how_to(action)
 
 
 def test_a_signal_that_is_not_taken_is_no_answer(world: World) -> None:
@@ -275,5 +275,12 @@ def test_the_kernels_way_writes_first(monkeypatch: pytest.MonkeyPatch, how: How)
 
 
 def test_real_time_signals_are_numbered_as_elsewhere() -> None:
-    """Python's SIGRTMIN is the C library's."""
-    assert signal.SIGRTMIN == machine_orders._RTMIN
+    """Python's SIGRTMIN is the C library's, and what is sent and understood is what systemd has from there on."""
+    assert signal.SIGRTMIN == machine_orders._RTMIN == 34
+    assert {number: how.action for number, how in power_signals.SYSTEMD.items()} == {
+        37: "halt",
+        38: "poweroff",
+        39: "reboot",
+        40: "kexec",
+    }
+    assert {number + 10: how for number, how in power_signals.SYSTEMD.items()} == power_signals.SYSTEMD_AT_ONCE
