@@ -12,6 +12,7 @@ from asyncinit.linux.libc import call
 READ_ONLY, NOSUID, NODEV, NOEXEC = 1, 2, 4, 8
 """MS_* of <sys/mount.h>, and, the same, ST_* of statvfs(3)."""
 STRICTATIME = 1 << 24
+_NAMES = {NOSUID: "nosuid", NODEV: "nodev", NOEXEC: "noexec", STRICTATIME: "strictatime"}
 
 _BIND, _REMOUNT = 0x1000, 0x20
 _RELATIME = 1 << 21
@@ -30,6 +31,11 @@ def mount(kind: str, place: str, flags: int = 0, options: str = "") -> None:
 def bind(source: str, place: str) -> None:
     """Show the file or folder `source` at `place` too; raises OSError."""
     _mount(source, place, None, _BIND, "")
+
+
+def names_of(flags: int) -> list[str]:
+    """Return what of `flags` restricts, or says when a file was read, as options of mount(8)."""
+    return [name for flag, name in _NAMES.items() if flag & flags]
 
 
 def is_mounted(place: str) -> bool:

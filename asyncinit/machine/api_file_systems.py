@@ -13,7 +13,6 @@ from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID, STRICTATIME
 from asyncinit.machine.step import Policy, Step
 from asyncinit.machine.system import System
 
-_NAMES = {NOSUID: "nosuid", NODEV: "nodev", NOEXEC: "noexec", STRICTATIME: "strictatime"}
 _NOTHING_BUT_FILES = NOSUID | NODEV | NOEXEC
 
 
@@ -33,11 +32,6 @@ class ApiFileSystem(NamedTuple):
     plain: bool = False
     optional: bool = False
     by_fstab: bool = False
-
-    @property
-    def always(self) -> list[str]:
-        """Its flags as options of mount(8)."""
-        return [name for flag, name in _NAMES.items() if flag & self.flags]
 
 
 API_FILE_SYSTEMS = (
@@ -144,7 +138,7 @@ def _restrict(one: ApiFileSystem, place: str) -> str:
     if not missing:
         return ""
     file_systems.restrict(place, missing)
-    return f"was mounted without {', '.join(name for flag, name in _NAMES.items() if flag & missing)}"
+    return f"was mounted without {', '.join(file_systems.names_of(missing))}"
 
 
 def _named_in_fstab(place: str, system: System) -> bool:

@@ -22,7 +22,7 @@ def take(fds: tuple[int, ...]) -> str:
 
     Never becomes our controlling terminal: a key there is for the foreground's programs, not for PID 1.
     """
-    if all(map(_is_console, fds)):
+    if all(map(os.isatty, fds)):
         return ""
     # Without O_NONBLOCK the open of a serial line waits for its carrier.
     fd = os.open(_CONSOLE, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -31,7 +31,3 @@ def take(fds: tuple[int, ...]) -> str:
         os.dup2(fd, number, inheritable=True)
     os.close(fd)
     return f"the kernel gave none on {', '.join(map(str, fds))}"
-
-
-def _is_console(fd: int) -> bool:
-    return os.isatty(fd)

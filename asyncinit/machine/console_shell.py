@@ -28,6 +28,10 @@ _ASKING = (("sulogin",), ("login", "root"))
 _SHELLS = ("/bin/sh", "/bin/bash", "/bin/ash", "/usr/bin/sh")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCKED = ("!", "*")
+UNATTENDED = 30.0
+"""Seconds until a machine is rebooted at which nobody can be let in: long enough to read why."""
+LEAST = 2.0
+"""Seconds from the start of a shell until the boot goes on: one that ends at once must not make a boot that spins."""
 _UNASKED = "root has a password, but nothing here asks for it: there is neither sulogin nor login.\n\n"
 
 

@@ -13,9 +13,7 @@ from typing import NoReturn
 from asyncinit.linux.program import execute_again
 from asyncinit.linux.reboot import How
 from asyncinit.machine import console_shell, stand_in
-
-_UNATTENDED = 30.0  # where nobody may be let in: long enough to read why
-_LEAST = 2.0  # a shell that cannot run must not make a boot that spins
+from asyncinit.machine.console_shell import LEAST, UNATTENDED
 
 _TEXT = """
 asyncinit cannot boot this machine by itself:
@@ -36,12 +34,12 @@ def emergency(reason: str) -> None:
     """
     stand_in.say(f"asyncinit: emergency: {reason}")
     if console_shell.program() is None:
-        stand_in.say(f"asyncinit: nobody may be let in here; rebooting in {_UNATTENDED:g} s")
-        stand_in.attend("", seconds=_UNATTENDED)
+        stand_in.say(f"asyncinit: nobody may be let in here; rebooting in {UNATTENDED:g} s")
+        stand_in.attend("", seconds=UNATTENDED)
         stand_in.end(How.RESTART)
     begun = time.monotonic()
     stand_in.attend(_TEXT.format(reason="\n    ".join(reason.splitlines())))
-    stand_in.pause(begun + _LEAST - time.monotonic())
+    stand_in.pause(begun + LEAST - time.monotonic())
     stand_in.say("asyncinit: the emergency shell has ended; going on")
 
 

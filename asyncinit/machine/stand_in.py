@@ -60,10 +60,10 @@ def run(reason: str) -> NoReturn:
 def _be_ordinary() -> None:
     """Let the kernel end for want of memory what is started from here on; it never ends the machine's PID 1."""
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(fd, b"0")
-        os.close(fd)
-    except OSError:
+        from asyncinit.linux.limits import set_oom_score  # not before: this may be what is broken
+
+        set_oom_score(0)
+    except BaseException:
         pass
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID
+from asyncinit.linux.file_systems import NODEV, NOEXEC, NOSUID, names_of
 from asyncinit.machine.api_file_systems import API_FILE_SYSTEMS
 from asyncinit.machine.command_line import WORDS
 from asyncinit.machine.early import EARLY
@@ -11,7 +11,6 @@ from asyncinit.machine.step import Policy
 from asyncinit.reference.blocks import Block, Table
 
 _MEANS = {Policy.NOTE: "it is told", Policy.EMERGENCY: "emergency shell"}
-_FLAGS = ((NOSUID, "nosuid"), (NODEV, "nodev"), (NOEXEC, "noexec"))
 
 
 def describe_early() -> list[Block]:
@@ -35,7 +34,7 @@ def describe_file_systems() -> list[Block]:
         (
             f"`{one.place}`",
             one.kind,
-            ", ".join(name for flag, name in _FLAGS if one.flags & flag),
+            ", ".join(names_of(one.flags & (NOSUID | NODEV | NOEXEC))),
             f"`{one.options}`" if one.options else "",
         )
         for one in API_FILE_SYSTEMS

@@ -22,6 +22,7 @@ from asyncinit.control.types import EventEntry
 from asyncinit.core.service import Service
 from asyncinit.core.status import State
 from asyncinit.machine import console_shell
+from asyncinit.machine.console_shell import LEAST, UNATTENDED
 from asyncinit.machine.programs.rescue import NOBODY, REASON
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.crashing import Crashes, Crashing
@@ -38,12 +39,6 @@ _PROVEN, _LATE, _GOING_ON, _REBOOTING = "proven", "late", "going on", "rebooting
 
 PROVEN = 30.0
 """Seconds for which all has to be up."""
-
-UNATTENDED = 30.0
-"""Seconds until the reboot where nobody can be let in: long enough to read why."""
-
-LEAST = 2.0
-"""Seconds from the start of the shell until the boot goes on: one that ends at once must not make a boot that spins."""
 
 
 class RescueState(Struct):

@@ -12,10 +12,10 @@ from asyncinit.config.spec import Restart, RestartPolicy, ServiceType
 from asyncinit.control.types import EventEntry
 from asyncinit.core.events import Effect
 from asyncinit.core.status import State
-from asyncinit.machine.console_shell import Program
+from asyncinit.machine.console_shell import LEAST, UNATTENDED, Program
 from asyncinit.machine.programs import rescue as program
 from asyncinit.runtime.crashing import IN_A_ROW, LATE
-from asyncinit.runtime.rescue import LEAST, NAME, PROVEN, UNATTENDED, Rescue, RescueState
+from asyncinit.runtime.rescue import NAME, PROVEN, Rescue, RescueState
 from tests.unit.test_patience import FakeTimers
 from tests.unit.world import World, service
 

@@ -14,13 +14,14 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from asyncinit.linux import mounts
+from asyncinit.linux.file_systems import names_of
 from asyncinit.machine.api_file_systems import API_FILE_SYSTEMS
 from asyncinit.machine.programs import fsck, fstab, unchecked
 from asyncinit.machine.programs.child import run
 from asyncinit.machine.programs.fstab import Entry
 
 _ROOT = "/"
-_EARLY = {"/usr": ["rw"], **{one.place: one.always for one in API_FILE_SYSTEMS}}
+_EARLY = {"/usr": ["rw"], **{one.place: names_of(one.flags) for one in API_FILE_SYSTEMS}}
 """What is mounted before fstab is read, with the options that hold unless a line says otherwise."""
 
 _NOT_OF_A_REMOUNT = frozenset(("auto", "noauto", "nofail", "_netdev"))
