@@ -36,6 +36,9 @@ _HOW_MUCH = (
     Option("-v --verbose", "Say more of what asyncinit does.", many=True),
 )
 
+FORMATS = ("systemd",)
+"""What can be imported; `migration.formats` has their translators."""
+
 SOCKET = Option("--socket", "The control socket to use (a path, or @ and an abstract name).", "PATH")
 
 RUN = Command(
@@ -264,6 +267,24 @@ COMMANDS: tuple[Command, ...] = (
             Argument("words", "NAME|FILE", services=False),
         ),
         takes_command=True,
+    ),
+    Command(
+        "import",
+        "importing:translate",
+        "Translate other programs' files into service files, with a report of what became of each setting.\n\n"
+        "systemd: units by name, from where systemd looks for them (nginx, logrotate.timer), files, or folders. "
+        "Nothing is written unless all of it passes `asyncinit check` together with what is there already. "
+        "The exit status is 1 then, and 0 when it is written, whatever has no equivalent.",
+        (
+            Option("--output", "The folder of services to write to (services.d); pods go beside it, to pods.d.", "DIR"),
+            Option("--force", "Replace files that are there."),
+            Option("--dry-run", "Write nothing; show the files after the report."),
+            _JSON,
+        ),
+        (
+            Argument("format", "FORMAT", 1, 1, services=False, choices=FORMATS),
+            Argument("files", "FILE", 1, services=False),
+        ),
     ),
     Command(
         "analyze",

@@ -67,14 +67,14 @@ def _compare(text: str, data: Mapping[str, Any]) -> None:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"cannot be written as TOML: {error}") from None
-    if not _same(read, data):
+    if not same(read, data):
         raise ValueError("cannot be written as TOML: it reads as something else")
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Compare by type too: 1, 1.0 and true are three things; nan is itself."""
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same, their types too: 1, 1.0 and true are three things; nan is itself."""
     if isinstance(one, dict) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124

@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "linux": {"errors"},
     "config": {"errors"},
     "core": {"config.spec", "errors"},
+    "migration": {"config", "errors"},
     "machine": {"config.spec", "errors", "linux", "minimal", "__version__"},
     "control": {"config.spec", "core.status"},
     "client": {"control"},
@@ -55,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors",
         "linux",
         "machine",
+        "migration",
         "runtime",
         "wrapper",
         "__version__",
@@ -78,7 +80,7 @@ ALLOWED_TO_ONE = {
     "runtime.assembly": {"config.show"},
 }
 THIRD_PARTY = {
-    "msgspec": {"config", "control", "core", "runtime", "reference"},
+    "msgspec": {"config", "control", "core", "migration", "runtime", "reference"},
     "toml": {"config"},
     "click": {"cli", "reference"},
     "rich": {"cli"},
