@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 VARIABLE = "ASYNCINIT_SOCKET"
 PROJECT_FILE = "asyncinit.toml"
 PROJECT_FOLDER = "services.d"
+PROJECT_PROCFILE = "Procfile"
 SYSTEM_FOLDER = "/etc/asyncinit"
 
 
@@ -69,7 +70,7 @@ def _project_places() -> list[str]:
     places = [project_address(folder)]
     while (above := os.path.dirname(folder)) != folder:
         folder = above
-        if any(os.path.exists(os.path.join(folder, name)) for name in (PROJECT_FILE, PROJECT_FOLDER)):
+        if any(os.path.exists(os.path.join(folder, name)) for name in (PROJECT_FILE, PROJECT_FOLDER, PROJECT_PROCFILE)):
             places.append(project_address(folder))
     return [place for place in places if place]
 

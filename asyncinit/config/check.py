@@ -12,8 +12,9 @@ from asyncinit.config.documents import Document
 from asyncinit.config.documents import read as read_document
 from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import Loaded, read
-from asyncinit.config.places import FILE, FOLDER, POD_FOLDER
+from asyncinit.config.places import FILE, FOLDER, POD_FOLDER, PROCFILE, declared
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
+from asyncinit.config.project import ENVIRONMENT_FILE, Project
 from asyncinit.config.resolve import Mode
 from asyncinit.config.settings import FileKeys
 
@@ -50,16 +51,27 @@ def check(
 
     Folders among the paths are checked together, as `run --services` reads them. A configuration file is checked with
     the services it leads to. A service's file, or a drop-in, is read with its whole folder, for the names it gives, but
-    only its own problems are told.
+    only its own problems are told. A Procfile is checked with the `.env` beside it, as `dev` reads them.
     """
     if not paths:
+        if root == "/" and os.path.lexists(PROCFILE) and not declared(config, services, root):
+            return _counted([_procfile(PROCFILE)])
         return _counted([read(config, services, mode, root=root)])
     folders = [path for path in paths if os.path.isdir(path)]
     results = [read(config, folders, root=root)] if folders else []
-    for path in paths:
-        if path not in folders:
-            results.append(read(path, root=root) if _is_configuration(path) else _service_file(path, config, root))
+    results += [_file(path, config, root) for path in paths if path not in folders]
     return _counted(results)
+
+
+def _file(path: str, config: str | None, root: str) -> Loaded:
+    if PROCFILE in os.path.basename(path).split("."):  # Procfile.dev, too
+        return _procfile(path)
+    return read(path, root=root) if _is_configuration(path) else _service_file(path, config, root)
+
+
+def _procfile(path: str) -> Loaded:
+    variables = os.path.join(os.path.dirname(path), ENVIRONMENT_FILE)
+    return read(mode=Mode.DEV, project=Project(path, (variables,) if os.path.isfile(variables) else ()))
 
 
 def _counted(results: Sequence[Loaded]) -> Checked:

@@ -18,6 +18,7 @@ from asyncinit.config.names import is_plain_name, is_service_name, is_template, 
 from asyncinit.config.places import SHIPPED, configuration_file, pod_folders, service_folders
 from asyncinit.config.pod_files import Pods
 from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
+from asyncinit.config.project import NO_PROJECT, Project, environment, processes
 from asyncinit.config.settings import FileKeys
 from asyncinit.config.values import close_to
 
@@ -38,6 +39,7 @@ class Declarations(Struct):
     known: set[str] = set()
     pods: Pods = field(default_factory=Pods)
     defaults: Layer | None = None
+    environment: list[Layer] = []
     document: Document | None = None
     settings: dict[str, Any] = {}
     files: list[str] = []
@@ -46,13 +48,22 @@ class Declarations(Struct):
 
 
 def gather(
-    config: str | None, services: Sequence[str], root: str, pods: Sequence[str] = (), *, machine: bool = False
+    config: str | None,
+    services: Sequence[str],
+    root: str,
+    pods: Sequence[str] = (),
+    *,
+    machine: bool = False,
+    project: Project = NO_PROJECT,
 ) -> Declarations:
     """Read every file that counts, and examine each on its own.
 
-    `pods`: folders of pods in place of all others. `machine`: what comes with asyncinit for one counts too.
+    `pods`: folders of pods in place of all others. `machine`: what comes with asyncinit for one counts too. `project`
+    has a Procfile that counts in the place of all others, and environment files.
     """
     result = Declarations()
+    if _take_project(result, project):
+        return result
     path = configuration_file(config, root, machine)
     if path is not None:
         result.files.append(path)
@@ -76,6 +87,23 @@ def gather(
     result.files += result.pods.files
     result.problems += result.pods.problems
     return result
+
+
+def _take_project(result: Declarations, project: Project) -> bool:
+    """Take a project's environment files and its Procfile; tell whether there is one, and no service file counts."""
+    result.files += project.files
+    variables = [environment(path) for path in project.environment_files]
+    for one in variables:
+        result.problems += one.problems
+        result.environment.append(one.tables[""].layer("", one.tables[""].data))
+    if project.procfile is None:
+        return False
+    entries = processes(project, variables)
+    result.problems += entries.problems
+    for name, table in entries.tables.items():
+        result.known.add(name)
+        result.services[name] = Declared(name, [table.layer(name, table.data)])
+    return True
 
 
 def _replace_shipped(result: Declarations) -> None:

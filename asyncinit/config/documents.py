@@ -61,6 +61,12 @@ class Document:
 
 def read(path: str, service: str | None = None) -> Document | Problem:
     """Read the file at `path`, or say why it cannot be used; never blocks on a FIFO, socket or device."""
+    content = content_of(path, service)
+    return content if isinstance(content, Problem) else parse(path, content, service)
+
+
+def content_of(path: str, service: str | None = None) -> bytes | Problem:
+    """Return what is in the file at `path`, or why it cannot be read; never blocks as `read`."""
     try:
         content = _content(path)
     except OSError as error:
@@ -68,9 +74,7 @@ def read(path: str, service: str | None = None) -> Document | Problem:
         if isinstance(error, FileNotFoundError) and os.path.islink(path):
             reason = "it is a link to a file that does not exist"
         return Problem(path, None, service, "", f"cannot be read: {reason}")
-    if isinstance(content, str):
-        return Problem(path, None, service, "", content)
-    return parse(path, content, service)
+    return Problem(path, None, service, "", content) if isinstance(content, str) else content
 
 
 def _content(path: str) -> bytes | str:
@@ -90,15 +94,22 @@ def _content(path: str) -> bytes | str:
     return f"is larger than {LARGEST // 1024 // 1024} MiB: not a configuration file"
 
 
-def parse(path: str, content: bytes, service: str | None = None) -> Document | Problem:
-    """Return the document that `content` is, or the problem with its encoding or syntax."""
+def decoded(path: str, content: bytes, service: str | None = None) -> str | Problem:
+    """Return `content` as text with plain newlines, or the problem with its encoding."""
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        kind = "is UTF-16 text; TOML is UTF-8" if utf16 else f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
+        kind = "is UTF-16 text; expected UTF-8" if utf16 else f"is not UTF-8 text (byte 0x{content[error.start]:02x})"
         return Problem(path, None if utf16 else line, service, "", kind)
+
+
+def parse(path: str, content: bytes, service: str | None = None) -> Document | Problem:
+    """Return the document that `content` is, or the problem with its encoding or syntax."""
+    text = decoded(path, content, service)
+    if isinstance(text, Problem):
+        return text
     if many := _DOTTED.search(text):
         line = text.count("\n", 0, many.start()) + 1
         return Problem(path, line, service, "", "has a key of more than 200 parts")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from asyncinit.config.declared import gather
 from asyncinit.config.places import configuration_file
 from asyncinit.config.problems import ConfigErrors, Problem
+from asyncinit.config.project import NO_PROJECT, Project
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import NO_INSTANCES, Configuration, Instances
 from asyncinit.config.whole import Loaded, assemble
@@ -47,16 +48,17 @@ def read(
     root: str = "/",
     instances: Instances = NO_INSTANCES,
     pods: Sequence[str] = (),
+    project: Project = NO_PROJECT,
 ) -> Loaded:
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
     `instances` shall be there beside those that are declared, as far as they have a template. `pods` are folders of
-    pods, in place of all others.
+    pods, in place of all others. `project` has what `asyncinit dev` reads beside these files, or in their place.
 
     A service with an error is left out, with those that would take an error from [defaults] and those that require one
     of these, and none of them is in `start`; the rest is a consistent whole.
     """
     machine = mode is Mode.MACHINE
-    found = gather(config, services, root, pods, machine=machine)
-    folder = os.path.dirname(configuration_file(config, root, machine) or "")
+    found = gather(config, services, root, pods, machine=machine, project=project)
+    folder = os.path.dirname(configuration_file(config, root, machine) or "") if project.procfile is None else ""
     return assemble(found, mode, folder, may_be_empty, instances)

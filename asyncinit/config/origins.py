@@ -23,10 +23,10 @@ def origins_of(sources: Sources, name: str) -> dict[str, str]:
         return {}
     opened = [(source, *_opened(sources, source)) for source in origin.layers]
     own = reduce(laid_over, (table for _, table, _ in opened))
-    if origin.defaults is not None:
-        opened.insert(0, (origin.defaults, *_opened(sources, origin.defaults)))
+    below = [(source, *_opened(sources, source)) for source in (*origin.environment, origin.defaults) if source]
+    opened = below + opened
     origins = {}
-    for path in leaves(merged(name, opened[0][1] if origin.defaults is not None else {}, own)):
+    for path in leaves(merged(name, reduce(laid_over, (table for _, table, _ in below), {}), own)):
         for source, table, lines in reversed(opened):
             written = _as_written(table, path)
             if has(table, written):

@@ -12,6 +12,7 @@ from asyncinit.config.listing import list_folders
 
 FILE = "asyncinit.toml"
 FOLDER = "services.d"
+PROCFILE = "Procfile"
 POD_FOLDER = "pods.d"
 SYSTEM_FILE = "etc/asyncinit/asyncinit.toml"
 SYSTEM_FOLDERS = ("usr/lib/asyncinit/services.d", "etc/asyncinit/services.d", "run/asyncinit/services.d")

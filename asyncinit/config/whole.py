@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from asyncinit.config.declared import Declarations
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.layers import Declared, Layer, problems_of
 from asyncinit.config.memberships import Memberships
-from asyncinit.config.merge import check_service, has, merged
+from asyncinit.config.merge import check_service, has, laid_over, merged
 from asyncinit.config.names import instance_of, template_of
 from asyncinit.config.places import FOLDER
 from asyncinit.config.problems import Problem, errors_of, in_order, printable
@@ -86,7 +87,9 @@ def assemble(
         init=_init(found, services, mode, folder, sound, memberships),
         services=sound,
         sources=_sources(
-            [services.all.get(name) or found.pods.found[sound[name].pod_name] for name in sound], found.defaults
+            [services.all.get(name) or found.pods.found[sound[name].pod_name] for name in sound],
+            found.defaults,
+            found.environment,
         ),
         files=tuple(found.files),
         templates=_usable(services, bad),
@@ -98,7 +101,9 @@ def assemble(
 def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
     defaults = found.defaults.table if found.defaults else {}
     instance = instance_of(one.name)
-    return merged(one.name, filled_in(defaults, instance) if instance else defaults, one.table)
+    defaults = filled_in(defaults, instance) if instance else defaults
+    variables = (layer.table for layer in found.environment)
+    return merged(one.name, reduce(laid_over, (*variables, defaults)), one.table)
 
 
 def _resolved(services: Services, name: str, keys: dict[str, Any], mode: Mode) -> ServiceSpec:
@@ -204,11 +209,12 @@ def _once(problems: Iterable[Problem]) -> list[Problem]:
     return list({(p.file, p.line, p.key, p.text, p.severity): p for p in problems}.values())
 
 
-def _sources(services: Collection[Declared], defaults: Layer | None) -> Sources:
+def _sources(services: Collection[Declared], defaults: Layer | None, environment: list[Layer]) -> Sources:
     below = _source(defaults) if defaults else None
-    layers = [layer for one in services for layer in one.layers] + ([defaults] if defaults else [])
+    variables = tuple(map(_source, environment))
+    layers = [layer for one in services for layer in one.layers] + ([defaults] if defaults else []) + environment
     return Sources(
-        origins={one.name: Origin(tuple(map(_source, one.layers)), below) for one in services},
+        origins={one.name: Origin(tuple(map(_source, one.layers)), below, variables) for one in services},
         texts={layer.document.path: layer.document.text for layer in layers},
     )
 

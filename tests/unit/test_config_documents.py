@@ -57,7 +57,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     ("content", "line", "text"),
     [
         (b'a = 1\nb = "\xff"\n', 2, "is not UTF-8 text (byte 0xff)"),
-        ("a = 1".encode("utf-16"), None, "is UTF-16 text; TOML is UTF-8"),
+        ("a = 1".encode("utf-16"), None, "is UTF-16 text; expected UTF-8"),
         (b"a = 1\n\0", 2, 'is not valid TOML: invalid statement; a line is: key = "value"'),
         (b"a = " + b"[" * 100_000, None, "is nested too deeply"),
         (b"a = 1\nb" + b".b" * 100_000 + b" = 1", 2, "has a key of more than 200 parts"),

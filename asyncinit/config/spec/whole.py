@@ -70,10 +70,14 @@ class Source(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and the defaults."""
+    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and what is below them.
+
+    `defaults` is [defaults]; `environment` are the project's environment files, which are below that.
+    """
 
     layers: tuple[Source, ...]
     defaults: Source | None = None
+    environment: tuple[Source, ...] = ()
 
 
 class Sources(Struct, frozen=True):
