@@ -19,7 +19,7 @@ def begin(m: Move, _event: Event) -> None:
     """All that it waited for is there."""
     s = m.s
     s.failure, s.run_exit, s.killed, s.step, s.pace, s.reason = None, None, False, 0, UNHURRIED, None
-    s.extended = False
+    s.extended = s.in_force = False
     if not s.spec.has_process:
         ready(m)
         return
@@ -109,7 +109,7 @@ def run_post_start(m: Move) -> None:
 def post_start_done(m: Move, event: Event) -> None:
     assert isinstance(event, ev.HooksDone)
     if m.s.spec.type is ServiceType.ONESHOT:
-        going_down.end_run(m, event.failure)
+        complete(m, event.failure)
     elif event.failure is not None:
         going_down.fail_running(m, event.failure)
     else:
@@ -158,12 +158,18 @@ def exited_starting(m: Move, event: Event) -> None:
     elif good and s.spec.hooks.post_start:
         run_post_start(m)
     else:
-        going_down.end_run(m, failure)
+        complete(m, failure)
+
+
+def complete(m: Move, failure: Reason | None) -> None:
+    """A oneshot has done its work, or has failed to; what it has left running is ended either way."""
+    m.s.in_force = failure is None and m.s.spec.is_undone
+    going_down.end_run(m, failure)
 
 
 def nothing_left(m: Move, _event: Event) -> None:
     """TreeGone while it should run: the main process to come died, or one that was not our child ended."""
-    if m.s.main is None:
+    if m.s.main is None and not m.s.stays_completed:
         text = "ended before it was ready" if m.s.phase is Phase.STARTING else "ended with unknown status"
         going_down.end_run(m, Reason(Code.PROTOCOL, text))
 

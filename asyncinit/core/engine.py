@@ -356,7 +356,8 @@ class Engine(Overview):
         return Shares(self.services, self.graph, self.budget, self.stop_deadline)
 
     def _note_end(self, before: Service, after: Service) -> None:
-        if not after.at_rest or before.at_rest or after.rest is State.INACTIVE or after.gone:
+        over = after.at_rest or (after.stays_completed and not after.leaving)
+        if not over or before.at_rest or before.stays_completed or after.rest is State.INACTIVE or after.gone:
             return
         if after.spec.essential and self.ended_essential is None and not self.shutting_down:
             self.ended_essential = after.name

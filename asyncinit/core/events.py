@@ -25,6 +25,13 @@ class HookStage(StrEnum):
     POST_START = "post_start"
     PRE_STOP = "pre_stop"
     POST_STOP = "post_stop"
+    UNDO = "undo"
+    """Not a list: `pre_stop`, then the stop command of a oneshot that has completed."""
+
+    @property
+    def key(self) -> str:
+        """Return the key of a service's file that declares it."""
+        return "stop.command" if self is HookStage.UNDO else f"hooks.{self}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------

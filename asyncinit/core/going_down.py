@@ -47,7 +47,11 @@ def fail_running(m: Move, failure: Reason) -> None:
 def begin_stop(m: Move) -> None:
     was_up = m.s.phase in IS_UP
     quiet(m)
-    if was_up and m.s.main is not None and m.s.spec.hooks.pre_stop:
+    if m.s.in_force:
+        m.s.in_force = False
+        m.enter(Phase.PRE_STOP)
+        m.do(ev.RunHooks(m.s.name, HookStage.UNDO, m.s.pace))
+    elif was_up and m.s.main is not None and m.s.spec.hooks.pre_stop:
         m.enter(Phase.PRE_STOP)
         m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, HookStage.PRE_STOP, m.s.pace))
     else:
@@ -214,6 +218,8 @@ def hasten(m: Move, event: Event) -> None:
     else:
         hooks = s.spec.hooks.pre_stop if s.phase is Phase.PRE_STOP else s.spec.hooks.post_stop
         limit = sum(s.pace.of(hook.timeout) for hook in hooks)
+        if s.phase is Phase.PRE_STOP and s.spec.is_undone:
+            limit += s.pace.of(stop.timeout)
     m.postpone(m.now + limit)
 
 
@@ -274,11 +280,21 @@ def tree_gone(m: Move, _event: Event) -> None:
     s = m.s
     if s.main is not None:  # nobody could tell its status
         end_unasked(m, ev.Exited(ExitStatus()))
-    if s.spec.hooks.post_stop and not s.hurried:
+    if s.in_force and not s.hurried:
+        stay_completed(m)
+    elif s.spec.hooks.post_stop and not s.hurried:
         m.enter(Phase.POST_STOP)
         m.do(ev.DisarmTimer(s.name), ev.RunHooks(s.name, HookStage.POST_STOP, s.pace))
     else:
         settle(m)
+
+
+def stay_completed(m: Move) -> None:
+    """A oneshot has completed, and counts as that until it is stopped; what it was given it keeps for its undoing."""
+    s = m.s
+    m.enter(Phase.UP)
+    m.do(ev.DisarmTimer(s.name))
+    s.rest, s.settled, s.attempt, s.pending = State.COMPLETED, True, 0, ()
 
 
 def post_stop_done(m: Move, _event: Event) -> None:

@@ -12,6 +12,7 @@ engine's to say, since it sees the other services: MayStart leads out of WAITING
     PREPARING | STARTING | POST_START --MayStop--> STOPPING
     UP | RELOADING --MayStop--> [PRE_STOP] --> STOPPING --TimerFired--> KILLING
     STOPPING | KILLING --TreeGone--> [POST_STOP] --> DOWN | WAITING | BACKOFF
+    STOPPING | KILLING --TreeGone--> UP    (a oneshot that has completed, and is undone when it is stopped)
     BACKOFF --TimerFired--> WAITING
 
 and the short ways, of what has no process, what was called off, what came back and what was cut short:

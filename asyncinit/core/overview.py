@@ -52,10 +52,13 @@ class Overview:
 
     @property
     def idle(self) -> bool:
-        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target or pod holds nothing up."""
+        """Tell whether nothing runs, waits, listens, backs off or is armed; a ready target or pod holds nothing up.
+
+        Nor does what has completed and is to be undone: its end is a part of the end of all.
+        """
         if self.armed:
             return False
-        return all(s.off or (s.phase is Phase.UP and s.spec.only_for_others) for s in self.lives.all())
+        return all(_holds_nothing_up(service) for service in self.lives.all())
 
     @property
     def all_down(self) -> bool:
@@ -101,3 +104,9 @@ class Overview:
     def needs_of(self, names: Iterable[str]) -> list[str]:
         """Return what any of `names` needs."""
         return list(dict.fromkeys(other for name in names for other in self.graph.needs[name]))
+
+
+def _holds_nothing_up(service: Service) -> bool:
+    if service.stays_completed:
+        return not service.leaving
+    return service.off or (service.phase is Phase.UP and service.spec.only_for_others)

@@ -169,7 +169,9 @@ class Prospects:
             yield self._trigger(service.name) or f"nothing by itself; `asyncinit start {service.name}` starts it"
 
     def rest_completed(self, service: Service) -> Iterator[str]:
-        """Yield what starts it again, if anything does by itself."""
+        """Yield what starts it again, if anything does by itself, and that its stop undoes it."""
+        if service.in_force:
+            yield f"when {service.name} is stopped, its stop command is run"
         trigger = self._trigger(service.name)
         if trigger is not None and not self._engine.shutting_down:
             yield trigger

@@ -77,6 +77,8 @@ class Service(Struct):
     and not closed since, whatever is declared by now. `extended`: it has asked for more time to start or reload, and
     got it. `guarded`: effect Guard is in force. `unhealthy` is why it is that, None while it is well.
 
+    `in_force`: a oneshot whose stop command undoes what it did has completed, and was not undone since.
+
     `follows` is the end of another service that it was started for, at `follows_at`; `pending` are further ones that
     came while it ran, each of which it is started for in turn.
 
@@ -121,6 +123,7 @@ class Service(Struct):
     follows_at: float | None = None
     pending: tuple[Trigger, ...] = ()
     serving: bool = False
+    in_force: bool = False
     next_spec: ServiceSpec | None = None
     gone: bool = False
     generation: int = 0
@@ -155,7 +158,7 @@ class Service(Struct):
     @property
     def state(self) -> State:
         """Return what users see."""
-        if self.phase is Phase.DOWN:
+        if self.phase is Phase.DOWN or (self.stays_completed and not self.leaving):
             return self.rest
         if self.phase in GOING_DOWN or (self.leaving and self.phase in STOPPABLE):
             return State.STOPPING
@@ -164,6 +167,11 @@ class Service(Struct):
         if self.phase is Phase.UP and self.unhealthy is not None:
             return State.UNHEALTHY
         return _PUBLIC[self.phase]
+
+    @property
+    def stays_completed(self) -> bool:
+        """Tell whether it has completed, and is up until what it did is undone: nothing of it runs."""
+        return self.phase is Phase.UP and self.spec.type is ServiceType.ONESHOT
 
     @property
     def at_rest(self) -> bool:
@@ -188,7 +196,7 @@ class Service(Struct):
         if self.skipped:
             return True
         if self.spec.type is ServiceType.ONESHOT:
-            return self.phase is Phase.DOWN and self.rest is State.COMPLETED
+            return self.rest is State.COMPLETED and (self.phase is Phase.DOWN or self.stays_completed)
         return self.phase in IS_UP
 
     @property

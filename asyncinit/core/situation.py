@@ -136,6 +136,8 @@ class Situation:
         return " with asyncinit" if self._engine.shutting_down else ""
 
     def _stop_step(self, service: Service) -> str:
+        if service.phase is Phase.PRE_STOP and service.spec.is_undone and service.main is None:
+            return "its stop command undoes what it did"
         if service.phase is not Phase.STOPPING:
             return _STOP_PHASES.get(service.phase, "it is about to begin")
         stop = service.spec.stop

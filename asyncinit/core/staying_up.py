@@ -48,7 +48,7 @@ def stable(m: Move, _event: Event) -> None:
 
 
 def reload(m: Move, _event: Event) -> None:
-    if not m.s.spec.has_process or m.s.spec.sandbox is not None:
+    if not m.s.spec.has_process or m.s.spec.sandbox is not None or m.s.stays_completed:
         return
     m.s.reason = m.s.unhealthy
     m.do(ev.RunReload(m.s.name))

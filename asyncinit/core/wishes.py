@@ -67,10 +67,11 @@ def start_triggered(m: Move, event: Event) -> None:
 
 
 def remember(m: Move, event: Event) -> None:
-    """Triggered while it runs: a oneshot runs once more for it; anything else is there already."""
+    """Triggered while it runs: a oneshot runs once more for it; anything else is there already, or in force."""
     assert isinstance(event, ev.Triggered)
     s = m.s
-    if event.trigger is not None and s.wanted and s.spec.type is ServiceType.ONESHOT and len(s.pending) < MOST_PENDING:
+    again = s.spec.type is ServiceType.ONESHOT and not s.stays_completed
+    if event.trigger is not None and s.wanted and again and len(s.pending) < MOST_PENDING:
         s.pending = (*s.pending, event.trigger)
 
 

@@ -78,7 +78,7 @@ class Commands:
         if prepared is None:  # the preparation itself failed: there is nothing to run a hook with
             done(None)
             return
-        key = f"hooks.{stage}"
+        key = stage.key
         self._variables[key] = variables or {}
         self._under_way[key] = self._hook_run(prepared, stage, hooks, pace, done, variables)
 
@@ -91,7 +91,7 @@ class Commands:
         done: Done,
         variables: Mapping[str, str] | None,
     ) -> HookRun:
-        key = f"hooks.{stage}"
+        key = stage.key
 
         def run(hook: Hook, timeout: float, ended: Done) -> Activity:
             return self.run(prepared, hook.command, key, timeout, ended, hook.user, variables)

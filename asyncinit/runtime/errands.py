@@ -50,7 +50,7 @@ class Errands:
 
     def run_hooks(self, stage: HookStage, pace: Pace = UNHURRIED, variables: Mapping[str, str] | None = None) -> None:
         """Run the hooks of a stage one after another; posts HooksDone, for those of pre_start Prepared."""
-        hooks: Sequence[Hook] = getattr(self._run.spec.hooks, stage.value)
+        hooks = _hooks_of(self._run.spec, stage)
         self._commands.hooks(self._run.prepared, stage, hooks, pace, self._told_of(stage), variables)
 
     def run_reload(self, command: Command) -> None:
@@ -85,7 +85,7 @@ class Errands:
         return partial(self._hooks_ended, HookStage(what))
 
     def _hooks_ended(self, stage: HookStage, failure: Reason | None) -> None:
-        if failure is not None and stage in {HookStage.PRE_STOP, HookStage.POST_STOP}:
+        if failure is not None and stage in {HookStage.PRE_STOP, HookStage.POST_STOP, HookStage.UNDO}:
             self._complain(f"{failure.text}; the stop goes on")
         self._post(ev.HooksDone(stage, failure))
 
@@ -106,3 +106,12 @@ class Errands:
         assert self._run.prepared is not None
         variables = {} if self._run.main is None else {"MAINPID": str(self._run.main)}
         self._commands.aside(self._run.prepared, what, command, timeout, self._told_of(what), variables)
+
+
+def _hooks_of(spec: ServiceSpec, stage: HookStage) -> Sequence[Hook]:
+    if stage is not HookStage.UNDO:
+        found: Sequence[Hook] = getattr(spec.hooks, stage.value)
+        return found
+    command = spec.stop.command
+    undo = () if command is None else (Hook(command, timeout=spec.stop.timeout),)
+    return (*spec.hooks.pre_stop, *undo)

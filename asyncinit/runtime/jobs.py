@@ -32,7 +32,7 @@ class ActJob:
         self._names = tuple(names)
         self._affected = tuple(affected)
         self._done: Callable[[list[ActionResult]], None] | None = done
-        self._unfit = frozenset(n for n in names if verb is Verb.RELOAD and engine.services[n].phase not in IS_UP)
+        self._unfit = frozenset(n for n in names if verb is Verb.RELOAD and not _runs(engine.services[n]))
         self._idle = frozenset(n for n in names if verb is Verb.STOP and engine.services[n].at_rest)
         if carried is not None:
             self._unfit, self._idle = frozenset(carried.unfit), frozenset(carried.idle)
@@ -113,6 +113,10 @@ class ActJob:
         if service.phase is not Phase.UP or service.reason != service.unhealthy:
             return _answer(service, False, words.outcome(service))
         return _answer(service, True, "reloaded")
+
+
+def _runs(service: Service) -> bool:
+    return service.phase in IS_UP and not service.stays_completed
 
 
 def _answer(service: Service, ok: bool, text: str) -> ActionResult:

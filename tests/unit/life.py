@@ -114,6 +114,7 @@ def _specs() -> dict[str, ServiceSpec]:
         "guarded, hooks": service("x", hooks=HOOKED, health=PROBED, watchdog=5.0),
         "oneshot": service("x", type=ServiceType.ONESHOT, restart=never),
         "oneshot with hooks": service("x", type=ServiceType.ONESHOT, hooks=HOOKED, restart=never),
+        "undone": service("x", type=ServiceType.ONESHOT, restart=never, stop=Stop(command=Command(("undo",)))),
         "on demand": service("x", sockets=SOCKETS, on_demand=True),
         "target": service("x", type=ServiceType.TARGET),
     }
@@ -136,6 +137,9 @@ def services(phase: Phase) -> Iterator[Service]:
         if target and phase not in {Phase.DOWN, Phase.WAITING, Phase.UP}:
             continue
         if oneshot and phase in IS_UP | {Phase.PRE_STOP}:
+            if spec.is_undone and phase is not Phase.RELOADING:
+                up = Service(spec, phase, wanted, leaving, epoch=7, rest=State.COMPLETED, deadline=50.0)
+                yield replace(up, in_force=phase is Phase.UP)
             continue
         if phase in {Phase.POST_START, Phase.PRE_STOP, Phase.POST_STOP} and not spec.hooks.post_start:
             continue
@@ -153,6 +157,8 @@ def services(phase: Phase) -> Iterator[Service]:
                         yield replace(begun, main=main, failure=failure, step=by)
                 if phase is Phase.KILLING:
                     yield replace(begun, hurried=True)
+                if spec.is_undone:
+                    yield replace(begun, main=None, in_force=True)
             case Phase.POST_STOP:
                 yield from (replace(begun, main=None, failure=failure) for failure in (None, WENT_WRONG))
             case Phase.WAITING | Phase.PREPARING | Phase.BACKOFF:

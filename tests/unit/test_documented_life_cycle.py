@@ -20,6 +20,7 @@ from asyncinit.config.spec import (
     ServiceType,
     Socket,
     SocketKind,
+    Stop,
 )
 from asyncinit.core import events as ev
 from asyncinit.core.lifecycle import step
@@ -46,7 +47,8 @@ def specs() -> Iterator[ServiceSpec]:
     """Services that between them visit every arrow: with hooks and without, restarted or not, of each kind."""
     for hooks in (Hooks(), Hooks(HOOKS, HOOKS, HOOKS, HOOKS)):
         for restart in (Restart(RestartPolicy.ALWAYS), Restart(RestartPolicy.NEVER)):
-            yield ServiceSpec("a", ServiceType.ONESHOT, COMMAND, hooks=hooks, restart=restart)
+            for stop in (Stop(), Stop(command=COMMAND)):
+                yield ServiceSpec("a", ServiceType.ONESHOT, COMMAND, hooks=hooks, restart=restart, stop=stop)
             for ready in (Ready(), Ready(ReadyKind.NOTIFY)):
                 yield ServiceSpec(
                     "a",
@@ -105,7 +107,7 @@ def answers(s: Service) -> Iterator[ev.Event]:
 
 def shape(s: Service) -> tuple[object, ...]:
     """What decides where a service can go from here."""
-    wishes = (s.wanted, s.leaving, s.revivable, s.hurried, s.stuck, s.armed)
+    wishes = (s.wanted, s.leaving, s.revivable, s.hurried, s.stuck, s.armed, s.in_force)
     again = s.follows_at is not None
     return (again, s.phase, s.rest, s.main is None, s.failure is None, s.run_exit, s.step, *wishes)
 

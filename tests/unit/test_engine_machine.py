@@ -79,7 +79,10 @@ def specifications(draw: st.DrawFn) -> dict[str, ServiceSpec]:
                 delay=draw(st.sampled_from([0.0, 0.1])),
                 limit=draw(st.sampled_from([None, 2])),
             ),
-            stop=Stop(escalate=draw(st.sampled_from([(), (StopStep(2, 1.0),)]))),
+            stop=Stop(
+                command=draw(st.sampled_from([None, Command(("stop",))])),
+                escalate=draw(st.sampled_from([(), (StopStep(2, 1.0),)])),
+            ),
             reload=Reload(command=draw(st.sampled_from([None, Command(("reload",))]))),
             hooks=draw(st.sampled_from([Hooks(), Hooks(_HOOK, _HOOK, _HOOK, _HOOK)])),
             health=draw(st.sampled_from([None, *_HEALTH])) if kind is ServiceType.SERVICE else None,

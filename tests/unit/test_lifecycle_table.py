@@ -42,7 +42,7 @@ SpawnFailed       .    .    .    T    T    T    T    =    =    =    .    .
 BecameReady       .    .    .   =AU   .    .    U    .    .    .    .    .
 MainChanged       .    .    .    =    =    =    =    =    =    =    .    .
 Exited            .    .    .   =AT   T    T    T    T    =    =    .    .
-TreeGone          =    =    .    =T   =T   =T   =T   .   DWCZ DWCZ  .    .
+TreeGone          =    =    .    =T   =T   =T   =T   .  DWUCZ DWUCZ .    .
 HooksDone         .    .    .    .    UT   .    .    T    .    .   DWZ   .
 TimerFired        .    .    T    T    T    =    U    T    =K   D   DWZ   DW
 ReloadRequested   .    .    .    .    .    =R   .    .    .    .    .    .

@@ -35,6 +35,7 @@ class Body:
     stops_itself: bool = False
     stop_begun: bool = False
     guarded: bool = False
+    in_force: bool = False
     answers: deque[ev.Event] = field(default_factory=deque)
     timer: tuple[int, float] | None = None
     stale: list[int] = field(default_factory=list)
@@ -198,14 +199,18 @@ class World:
                 body.answers.append(ev.Prepared())
             case ev.Spawn():
                 assert not body.alive, f"{name}: two main processes"
+                assert not body.in_force, f"{name}: done again, and not undone"
                 assert not self[name].leaving, f"{name}: spawned although it shall go down"
                 body.alive = True
                 body.started.append(self.now)
                 self.born.append((name, 1000 + len(body.started) + 100 * self[name].generation))
                 body.answers.append(ev.Executed())
             case ev.RunHooks():
-                if effect.stage is ev.HookStage.PRE_STOP:
+                if effect.stage in {ev.HookStage.PRE_STOP, ev.HookStage.UNDO}:
                     self._check_may_stop(name, body)
+                if effect.stage is ev.HookStage.UNDO:
+                    assert body.in_force, f"{name}: undone twice, or not done"
+                    body.in_force = False
                 body.answers.append(ev.HooksDone(effect.stage))
             case ev.EndHooks():
                 body.answers = deque(
@@ -234,6 +239,8 @@ class World:
             case ev.CleanUp():
                 assert not body.alive and not body.leftovers, f"{name}: cleaned up while something lives"
                 assert not body.guarded, f"{name}: guarded although nothing of it is left"
+                assert not body.in_force or self[name].hurried, f"{name}: forgotten, and not undone"
+                body.in_force = False
                 body.watched = body.stops_itself = body.stop_begun = False
             case ev.Adopt():
                 assert body.alive or body.answers or body.leftovers or effect.spec.type is not ServiceType.SERVICE
@@ -244,6 +251,7 @@ class World:
                     late = self.bodies.pop(key).answers
                     assert not any(self.engine.handle(name, answer, self.now) for answer in late)
             case ev.Announce():
+                body.in_force = body.in_force or self[name].in_force
                 self.states.append((name, effect.new))
             case ev.SendSignal() | ev.RunStopCommand():
                 self._check_may_stop(name, body)
@@ -279,7 +287,8 @@ class World:
     def _check_may_stop(self, name: str, body: Body) -> None:
         me = self[name]
         asked = me.leaving and me.failure is None and not body.stops_itself and not body.stop_begun
-        if asked and not self.engine.overrun and me.main is not None and name not in self.engine.lives.beside:
+        there = me.main is not None or body.in_force
+        if asked and not self.engine.overrun and there and name not in self.engine.lives.beside:
             body.stop_begun = True
             for other in self.engine.graph.before[me.name]:
                 later = self[other]

@@ -22,7 +22,11 @@ class StopTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
     signal: Annotated[kinds.Signal, Meta(description="What is sent, and SIGCONT after it.")] = "SIGTERM"
     command: Annotated[
-        kinds.Command | UnsetType, Meta(description="Run in place of `signal`.", examples=[["nginx", "-s", "quit"]])
+        kinds.Command | UnsetType,
+        Meta(
+            description="Run in place of `signal`. Of a oneshot that has completed: undoes it when it is stopped.",
+            examples=[["nginx", "-s", "quit"]],
+        ),
     ] = UNSET
     scope: Annotated[
         Literal["process", "group", "tree"],

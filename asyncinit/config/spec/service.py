@@ -127,6 +127,14 @@ class ServiceSpec(Struct, frozen=True):
         return self.type is not ServiceType.TARGET and not hollow
 
     @property
+    def is_undone(self) -> bool:
+        """Whether it is a oneshot that stays in force once it has completed, until its stop command undoes it.
+
+        One that a timer starts is not: it has to be at rest to be started again.
+        """
+        return self.type is ServiceType.ONESHOT and self.stop.command is not None and self.timer is None
+
+    @property
     def has_simple_init(self) -> bool:
         """Whether its main process is asyncinit's simple init."""
         return self.sandbox is not None and self.sandbox.init is PodInit.SIMPLE

@@ -231,7 +231,7 @@ class HookRun:
         self._next()
 
     def _told(self, hook: Hook, failure: Reason) -> Reason:
-        name = f"{self._stage} hook"
+        name = "stop command" if self._stage is HookStage.UNDO else f"{self._stage} hook"
         if failure.code is Code.SPAWN:
             return Reason(Code.HOOK, f"{name}: {failure.text}")
         return Reason(Code.HOOK, f"{name} {hook.command.argv[0]} {failure.text}")
