@@ -152,7 +152,7 @@ class FakeOperations:
 
     def system(self) -> SystemStatus:
         return SystemStatus(
-            version="0.1.0", pid=os.getpid(), state=self.state, ready=self._ready(), since=timestamp(START)
+            profiles=[], version="0.1.0", pid=os.getpid(), state=self.state, ready=self._ready(), since=timestamp(START)
         )
 
     def _ready(self) -> bool:

@@ -52,6 +52,7 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
     log.close()
     if system.words.emergency:
         emergency("the kernel command line asks for it")
+    from asyncinit.config.profiles import active
     from asyncinit.config.resolve import Mode
     from asyncinit.runtime import entry
     from asyncinit.runtime.configuring.reading import RunOptions
@@ -62,6 +63,7 @@ def boot_machine(words: Sequence[str]) -> NoReturn:
             mode=Mode.MACHINE,
             config=said.config,
             services=said.services,
+            profiles=active(said.profiles, {}),
             log_format=said.log_format,
             verbosity=said.verbosity,
             target=said.target,

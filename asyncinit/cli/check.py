@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from asyncinit.cli import screen
-from asyncinit.cli.reading import mode_of, root_of
+from asyncinit.cli.reading import mode_of, profiles_of, root_of
 from asyncinit.config.check import check as find_problems
 from asyncinit.config.problems import Severity
 
@@ -25,6 +25,7 @@ def check(invocation: Invocation) -> int:
         services=values["services"],
         mode=mode_of(invocation),
         root=root_of(invocation),
+        profiles=profiles_of(invocation),
     )
     colour = screen.wants_colour()
     for problem in checked.problems:

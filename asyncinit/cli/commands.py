@@ -13,6 +13,13 @@ _CONFIG = Option("--config", "The file with [init], [defaults] and [services] (.
 
 _SERVICES = Option("--services", "A folder of service files; replaces all others. Repeatable.", "DIR", many=True)
 
+_PROFILE = Option(
+    "--profile",
+    "Have this profile of the files active; several between commas, the later win (ASYNCINIT_PROFILE). Repeatable.",
+    "NAME",
+    many=True,
+)
+
 _ROOT = Option("--root", "The files are those of the machine whose root folder this is: an image.", "DIR")
 
 _NAMES = Argument("names", "NAME")
@@ -50,6 +57,7 @@ RUN = Command(
     (
         _CONFIG,
         _SERVICES,
+        _PROFILE,
         Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
         Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
         _LOG_FORMAT,
@@ -70,15 +78,16 @@ COMMANDS: tuple[Command, ...] = (
         "Be PID 1 of a machine: make it ready, then start its services and supervise them for good.\n\n"
         "The same as being called as /sbin/init by the kernel. Anywhere else (in a container, or not as PID 1) nothing "
         "is mounted or set up, and it is what `run` is.",
-        (_CONFIG, _SERVICES, _LOG_FORMAT, *_HOW_MUCH),
+        (_CONFIG, _SERVICES, _PROFILE, _LOG_FORMAT, *_HOW_MUCH),
         takes_command=True,
     ),
     Command(
         "check",
         "check:check",
         "Check service files and configuration, and print every problem as FILE:LINE: KEY: PROBLEM.\n\n"
-        "Without PATH: what `run` would read here. The exit status is 1 if there is an error.",
-        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES, _ROOT),
+        "Without PATH: what `run` would read here. Each profile of the files is checked too, active or not. "
+        "The exit status is 1 if there is an error.",
+        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
         (Argument("paths", "PATH", services=False),),
     ),
     Command(
@@ -158,7 +167,7 @@ COMMANDS: tuple[Command, ...] = (
         "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"
         "That is NAME.d/90-enabled.toml. An asyncinit that runs reads its configuration again, and starts nothing "
         "without --now. Works without one, too; with --root for a system that does not run, as an image is built.",
-        (Option("--now", "Start them now."), _CONFIG, _SERVICES, _ROOT),
+        (Option("--now", "Start them now."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
         (_ONE_OR_MORE,),
     ),
     Command(
@@ -166,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
         "enabling:disable",
         "Have services start no more when asyncinit does; by hand, and because others require them, they do.\n\n"
         "A drop-in says it, as for enable. Without --now what runs goes on.",
-        (Option("--now", "Stop them now."), _CONFIG, _SERVICES, _ROOT),
+        (Option("--now", "Stop them now."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
         (_ONE_OR_MORE,),
     ),
     Command(
@@ -209,8 +218,10 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "show",
         "show:show",
-        "Show a service's merged declaration as TOML, with each value's origin as a comment.",
-        (),
+        "Show a service's merged declaration as TOML, with each value's origin as a comment.\n\n"
+        "As the running asyncinit has it; with --config, --services or --profile, and where none runs, as the files "
+        "here have it.",
+        (_CONFIG, _SERVICES, _PROFILE),
         (Argument("name", "NAME", 1, 1),),
     ),
     Command(
@@ -311,6 +322,7 @@ COMMANDS: tuple[Command, ...] = (
             _JSON,
             _CONFIG,
             _SERVICES,
+            _PROFILE,
         ),
         (_NAMES,),
     ),

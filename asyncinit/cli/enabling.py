@@ -7,10 +7,10 @@ import tomllib
 from asyncinit.cli import screen
 from asyncinit.cli.act import act
 from asyncinit.cli.outcome import complain
-from asyncinit.cli.reading import mode_of, root_of
+from asyncinit.cli.reading import mode_of, profiles_of, root_of
 from asyncinit.cli.reload_config import take_over
 from asyncinit.cli.server import connect
-from asyncinit.client.errors import EXIT_FAILED, EXIT_NOT_THERE, CallError, NotRunningError
+from asyncinit.client.errors import EXIT_FAILED, EXIT_NOT_THERE, CallError, ClientError, NotRunningError
 from asyncinit.config.enabling import Said, say_enabled
 from asyncinit.config.problems import printable
 from asyncinit.errors import AsyncinitError, UnknownServiceError
@@ -34,8 +34,8 @@ def disable(invocation: Invocation) -> int:
 def _set(invocation: Invocation, enabled: bool) -> int:
     screen.accept_any_text()
     values = invocation.values
-    files = {"config": values["config"], "services": values["services"]}
     mode, root = mode_of(invocation), root_of(invocation)
+    files = {"config": values["config"], "services": values["services"], "profiles": _profiles(invocation)}
     failed = 0
     done: list[str] = []
     for name in dict.fromkeys(values["names"]):
@@ -53,6 +53,19 @@ def _set(invocation: Invocation, enabled: bool) -> int:
     if not done or values["root"] is not None:
         return failed
     return _tell_running(invocation, enabled, done) or failed
+
+
+def _profiles(invocation: Invocation) -> tuple[str, ...]:
+    """Return the profiles with which it counts: those that are given, else those of the asyncinit that runs."""
+    given = profiles_of(invocation)
+    values = invocation.values
+    if given or values["root"] is not None or values["config"] is not None or values["services"]:
+        return given
+    try:
+        with connect(invocation.socket) as server:
+            return tuple(server.call("Status", {"names": []})["asyncinit"].get("profiles", ()))
+    except ClientError:
+        return ()
 
 
 def _tell(name: str, enabled: bool, said: Said) -> None:

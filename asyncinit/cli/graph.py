@@ -7,6 +7,7 @@ import sys
 from asyncinit.cli import screen
 from asyncinit.cli.names import choose
 from asyncinit.cli.outcome import UsageError
+from asyncinit.cli.reading import profiles_of
 from asyncinit.cli.server import connect
 from asyncinit.cli.status import write_json
 from asyncinit.client.errors import ClientError, NotRunningError
@@ -47,14 +48,14 @@ def graph(invocation: Invocation) -> int:
 
 def _nodes(invocation: Invocation) -> dict[str, dict[str, Any]]:
     values = invocation.values
-    if values["config"] is None and not values["services"]:
+    if values["config"] is None and not values["services"] and not values["profile"]:
         try:
             with connect(invocation.socket) as server:
                 return {one["name"]: one for one in server.call("Graph")["services"]}
         except NotRunningError:
             if invocation.socket is not None or not _declared():
                 raise
-    return _of_files(values["config"], values["services"])
+    return _of_files(values["config"], values["services"], profiles_of(invocation))
 
 
 def _declared() -> bool:
@@ -63,11 +64,11 @@ def _declared() -> bool:
     return declared(None, ())
 
 
-def _of_files(config: str | None, services: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _of_files(config: str | None, services: tuple[str, ...], profiles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     from asyncinit.config.load import read
     from asyncinit.config.problems import ConfigErrors
 
-    loaded = read(config, services)
+    loaded = read(config, services, profiles=profiles)
     if loaded.errors:
         raise BadFilesError(str(ConfigErrors(loaded.problems)))
     return {

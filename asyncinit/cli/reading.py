@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from asyncinit.cli.declaring import Invocation
 
 
+def profiles_of(invocation: Invocation) -> tuple[str, ...]:
+    """Return the active profiles: those of `--profile`, else those that the environment names."""
+    from asyncinit.config.profiles import active
+
+    return active(invocation.values["profile"])
+
+
 def root_of(invocation: Invocation) -> str:
     """Return the folder that `--root` names, else the root folder. Raises UsageError."""
     values = invocation.values

@@ -22,12 +22,16 @@ def run(invocation: Invocation) -> NoReturn:
     values = invocation.values
     wrapped = _wrap_options(invocation)
     ready_fd = _descriptor(values["ready_fd"])
+    alone = bool(wrapped.command) and not _services_declared(values["config"], values["services"])
+    if alone and values["profile"]:
+        raise UsageError(f"--profile {','.join(values['profile'])}: there are no services here, and so no profiles")
     if values["unshare"]:
         _unshare()
-    if wrapped.command and not _services_declared(values["config"], values["services"]):
+    if alone:
         from asyncinit import wrapper
 
         wrapper.run(wrapped)
+    from asyncinit.cli.reading import profiles_of
     from asyncinit.config.resolve import Mode
     from asyncinit.runtime import entry
     from asyncinit.runtime.configuring.reading import RunOptions
@@ -37,6 +41,7 @@ def run(invocation: Invocation) -> NoReturn:
             mode=Mode.CONTAINER if os.getpid() == 1 else Mode.DEV,
             config=values["config"],
             services=tuple(values["services"]),
+            profiles=profiles_of(invocation),
             command=tuple(wrapped.command),
             scope=wrapped.scope,
             rewrite=wrapped.rewrite,

@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from asyncinit.config.convert import examine
 from asyncinit.config.documents import Document, read
-from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.keys import ServiceFileKeys
 from asyncinit.config.layers import Layer
 from asyncinit.config.names import is_plain_name
 from asyncinit.config.places import POD_FOLDER, SYSTEM_FOLDERS
 from asyncinit.config.problems import ConfigErrors, Problem, errors_of, printable
-from asyncinit.config.sections.pods import PodKeys
+from asyncinit.config.sections.pods import PodFileKeys
 from asyncinit.config.spec import pod_key
 from asyncinit.errors import AsyncinitError, why
 
@@ -68,9 +68,9 @@ def examined(paths: Sequence[str]) -> Given:
         if isinstance(document, Problem):
             problems.append(document)
         elif "pod" in document.data or "command" in document.data:
-            problems += _problems(name, document, ServiceKeys)
+            problems += _problems(name, document, ServiceFileKeys)
         else:
-            problems += _problems(pod_key(name), document, PodKeys)
+            problems += _problems(pod_key(name), document, PodFileKeys)
         if isinstance(document, Document):
             documents[path] = document
     if errors_of(problems):

@@ -27,7 +27,7 @@ _GUESSED = 50  # problems that are worth a search for what was meant, which take
 
 
 def examine(data: dict[str, Any], root: type) -> list[Finding]:
-    """Return all that is wrong with `data` as a `root` (`ServiceKeys`, `PodKeys` or `FileKeys`)."""
+    """Return all that is wrong with `data` as a `root` (`ServiceFileKeys`, `PodFileKeys`, `FileKeys`)."""
     walk = _Walk()
     try:
         walk.table(data, _struct(root), (), 0)
@@ -86,7 +86,7 @@ class _Walk:
 
     def table(self, value: dict[str, Any], struct: inspect.StructType, path: Path, base: int) -> None:
         """Check a table of known keys."""
-        if struct.cls in (ServiceKeys, PodKeys):
+        if issubclass(struct.cls, (ServiceKeys, PodKeys)):
             base = len(path)
         fields = _fields(struct.cls)
         before = len(self.findings)

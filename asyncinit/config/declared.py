@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,15 +11,18 @@ from msgspec.structs import replace
 
 from asyncinit.config.convert import examine, pruned
 from asyncinit.config.documents import Document, read
+from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.kinds import NAME
-from asyncinit.config.layers import Declared, Layer, Table, problems_of
+from asyncinit.config.layers import Declared, Layer, Table, overlays, problems_of
 from asyncinit.config.listing import Listing, list_folders
+from asyncinit.config.merge import laid_over
 from asyncinit.config.names import is_plain_name, is_service_name, is_template, template_of
 from asyncinit.config.places import SHIPPED, configuration_file, pod_folders, service_folders
 from asyncinit.config.pod_files import Pods
-from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
+from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, errors_of, printable, shown
+from asyncinit.config.profiles import KEY, split, unknown
 from asyncinit.config.project import NO_PROJECT, Project, environment, processes
-from asyncinit.config.settings import FileKeys
+from asyncinit.config.settings import FileKeys, FileProfileKeys
 from asyncinit.config.values import close_to
 
 
@@ -28,7 +31,8 @@ class Declarations(Struct):
 
     `services` have a name of their own. `tables` are templates, and instances that have a table of their own, with
     their drop-ins in `overlays`: what they say depends on the instance (see `templates`, which has `made` some). `pods`
-    stand apart: they have other keys, and names of their own.
+    stand apart: they have other keys, and names of their own. `profiles` are all that a file has, `active` those that
+    count.
     """
 
     problems: list[Problem] = []
@@ -38,13 +42,20 @@ class Declarations(Struct):
     made: dict[str, Declared] = {}
     known: set[str] = set()
     pods: Pods = field(default_factory=Pods)
-    defaults: Layer | None = None
+    defaults: Declared | None = None
     environment: list[Layer] = []
     document: Document | None = None
     settings: dict[str, Any] = {}
     files: list[str] = []
     folders: tuple[str, ...] = ()
     listing: Listing = field(default_factory=Listing)
+    active: tuple[str, ...] = ()
+    profiles: set[str] = set()
+
+    def layers(self, name: str, table: Table, given: dict[str, Any]) -> list[Layer]:
+        """Return the layers of service `name` that a table is with its active profiles, where it is read as `given`."""
+        self.profiles |= split(given)[1].keys()
+        return table.layers(name, given, self.active)
 
 
 def gather(
@@ -52,17 +63,20 @@ def gather(
     services: Sequence[str],
     root: str,
     pods: Sequence[str] = (),
+    profiles: Sequence[str] = (),
     *,
     machine: bool = False,
     project: Project = NO_PROJECT,
 ) -> Declarations:
     """Read every file that counts, and examine each on its own.
 
-    `pods`: folders of pods in place of all others. `machine`: what comes with asyncinit for one counts too. `project`
-    has a Procfile that counts in the place of all others, and environment files.
+    `pods`: folders of pods in place of all others. `profiles` are active. `machine`: what comes with asyncinit for one
+    counts too. `project` has a Procfile that counts in the place of all others, and environment files.
     """
-    result = Declarations()
+    result = Declarations(active=tuple(profiles))
+    result.pods.active = result.active
     if _take_project(result, project):
+        result.problems += unknown(result.active, ())
         return result
     path = configuration_file(config, root, machine)
     if path is not None:
@@ -86,6 +100,11 @@ def gather(
     result.pods.read(tuple(pods) or beside)
     result.files += result.pods.files
     result.problems += result.pods.problems
+    result.profiles |= result.pods.profiles
+    for tables in ([*result.tables.values()], *result.overlays.values()):
+        result.profiles |= {name for table in tables for name in split(table.data)[1]}
+    if not errors_of(result.problems):  # what could not be read may have them
+        result.problems += unknown(result.active, result.profiles)
     return result
 
 
@@ -95,14 +114,14 @@ def _take_project(result: Declarations, project: Project) -> bool:
     variables = [environment(path) for path in project.environment_files]
     for one in variables:
         result.problems += one.problems
-        result.environment.append(one.tables[""].layer("", one.tables[""].data))
+        result.environment += result.layers("", one.tables[""], one.tables[""].data)
     if project.procfile is None:
         return False
     entries = processes(project, variables)
     result.problems += entries.problems
     for name, table in entries.tables.items():
         result.known.add(name)
-        result.services[name] = Declared(name, [table.layer(name, table.data)])
+        result.services[name] = Declared(name, result.layers(name, table, table.data))
     return True
 
 
@@ -116,20 +135,24 @@ def _replace_shipped(result: Declarations) -> None:
 def _misplaced_instances(result: Declarations) -> Iterator[Problem]:
     """Tell where `instances` stands that is no template."""
     finding = Finding(("instances",), "cannot be used here: only a template, NAME@.toml, has instances")
-    layers = [layer for one in result.services.values() for layer in one.layers]
-    for layer in [*layers, *([result.defaults] if result.defaults else [])]:
+    declared = [*result.services.values(), *([result.defaults] if result.defaults else [])]
+    layers = [layer for one in declared for layer in one.layers]
+    for name, tables in [*((name, [table]) for name, table in result.tables.items()), *result.overlays.items()]:
+        if not is_template(name):
+            layers += [layer for table in tables for layer in result.layers(name, table, table.data)]
+    for layer in layers:
         if "instances" in layer.given:
             yield layer.problem(finding)
-    for name, tables in [*((name, [table]) for name, table in result.tables.items()), *result.overlays.items()]:
-        for table in tables:
-            if not is_template(name) and "instances" in table.data:
-                yield table.layer(name, {}).problem(finding)
 
 
 def _take_file(result: Declarations, document: Document) -> None:
     """Take asyncinit.toml apart: what is wrong in it belongs to a service, to the defaults, or to the whole."""
     parts: dict[Path, list[Finding]] = {}
     data, templates = _without_templates(document.data)
+    data, profiles = split(data)
+    services, of_services = _without_profiles(data, "services")
+    pods, of_pods = _without_profiles(data, "pods")
+    data |= services | pods
     for name, table in templates.items():
         _take_table(result, name, Table(document, ("services", name), table))
     for finding in examine(data, FileKeys):
@@ -140,21 +163,62 @@ def _take_file(result: Declarations, document: Document) -> None:
             result.problems.append(document.problem(finding, None))
             parts.setdefault((), []).append(finding)
     result.document = document
-    services = document.data.get("services")
-    result.known |= {name for name in services if is_service_name(name)} if isinstance(services, dict) else set()
-    pods = document.data.get("pods")
-    result.pods.known |= {name for name in pods if is_plain_name(name)} if isinstance(pods, dict) else set()
+    result.known |= _names(document.data.get("services"), is_service_name)
+    result.pods.known |= _names(document.data.get("pods"), is_plain_name)
     errors = [finding.key for finding in parts.get((), [])]
     sound = pruned(data, errors)
     result.settings = pruned(sound.get("init", {}), [key[1:] for key in errors if key[:1] == ("init",)])
-    if isinstance(defaults := sound.get("defaults"), dict):
-        result.defaults = Layer("", document, ("defaults",), defaults, parts.get(("defaults",), []))
-        result.problems += map(result.defaults.problem, result.defaults.findings)
+    defaults = sound.get("defaults")
+    layers = []
+    if isinstance(defaults, dict):
+        layers.append(Layer("", document, ("defaults",), defaults, parts.get(("defaults",), [])))
+    layers += _take_profiles(result, document, profiles)
+    if layers:
+        result.defaults = Declared("", layers)
+        result.problems += result.defaults.problems
     for name, table in sound.get("pods", {}).items():
-        result.pods.take(document, name, table, parts.get(("pods", name), []))
+        found = parts.get(("pods", name), [])
+        result.pods.take(document, name, table, found, of_pods.get(name, {}))
     for name, table in sound.get("services", {}).items():
-        prefix: Path = ("services", name)
-        result.services[name] = Declared(name, [Layer(name, document, prefix, table, parts.get(prefix, []))])
+        own = of_services.get(name, {})
+        result.profiles |= own.keys()
+        layer = Layer(name, document, ("services", name), table, parts.get(("services", name), []))
+        result.services[name] = Declared(name, [layer, *overlays(layer, own, result.active, ServiceKeys)])
+
+
+def _names(tables: object, may_be: Callable[[str], bool]) -> set[str]:
+    return {name for name in tables if may_be(name)} if isinstance(tables, dict) else set()
+
+
+def _take_profiles(result: Declarations, document: Document, profiles: dict[str, dict[str, Any]]) -> Iterator[Layer]:
+    """Lay what asyncinit.toml has for the active profiles over [init], and yield the layers over [defaults]."""
+    result.profiles |= profiles.keys()
+    for name in result.active:
+        if name not in profiles:
+            continue
+        prefix: Path = (KEY, name)
+        of_defaults: list[Finding] = []
+        bad: list[Path] = []
+        for finding in examine(profiles[name], FileProfileKeys):
+            if finding.key[:1] == ("defaults",) and len(finding.key) > 1:
+                of_defaults.append(replace(finding, key=finding.key[1:]))
+            else:
+                bad.append(finding.key)
+                result.problems.append(document.problem(replace(finding, key=(*prefix, *finding.key)), None))
+        sound = pruned(profiles[name], bad)
+        result.settings = laid_over(result.settings, sound.get("init", {}))
+        if "defaults" in sound:
+            yield Layer("", document, (*prefix, "defaults"), sound["defaults"], of_defaults, profile=name)
+
+
+def _without_profiles(data: dict[str, Any], key: str) -> tuple[dict[str, Any], dict[str, dict[str, dict[str, Any]]]]:
+    """Return the tables of [services] or [pods] without their profiles, and these by name."""
+    tables = data.get(key)
+    if not isinstance(tables, dict):
+        return {}, {}
+    parts = {name: split(table) for name, table in tables.items() if isinstance(table, dict)}
+    own = {name: parts[name][0] if name in parts else table for name, table in tables.items()}
+    return {key: own}, {name: profiles for name, (_, profiles) in parts.items()}
 
 
 def _without_templates(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -195,7 +259,7 @@ def _take_service_file(result: Declarations, name: str, path: str) -> None:
     if "@" in name:
         _take_table(result, name, table)
         return
-    found = Declared(name, [table.layer(name, document.data)])
+    found = Declared(name, result.layers(name, table, document.data))
     beside = result.services.setdefault(name, found)
     if beside is not found:
         result.problems += [_twice(name, document, beside.layers[0].document), *problems_of([found])]
@@ -219,7 +283,7 @@ def _take_drop_ins(result: Declarations, name: str) -> None:
     if "@" in name:
         result.overlays[name] = tables
     elif below is not None:
-        layers = [table.layer(name, table.data) for table in tables]
+        layers = [layer for table in tables for layer in result.layers(name, table, table.data)]
         result.services[name] = Declared(name, below.layers + layers)
 
 

@@ -59,10 +59,13 @@ class _Places(Struct, frozen=True):
     mode: Mode
     name: str
     candidates: tuple[str, ...]
+    profiles: tuple[str, ...]
 
     def enabled(self) -> tuple[bool, str]:
         """Return whether the service is enabled by what the files say now, and where that stands."""
-        loaded = read(self.config, self.services, self.mode, root=self.root, instances=Instances((self.name,)))
+        instances = Instances((self.name,))
+        profiles = self.profiles
+        loaded = read(self.config, self.services, self.mode, root=self.root, instances=instances, profiles=profiles)
         spec = loaded.configuration.services.get(self.name)
         if spec is None:
             about = [str(problem) for problem in loaded.errors if problem.service in {self.name, None}]
@@ -80,14 +83,17 @@ def say_enabled(
     services: Sequence[str] = (),
     mode: Mode = Mode.CONTAINER,
     root: str = "/",
+    profiles: Sequence[str] = (),
 ) -> Said:
     """Have the files say that `name` is enabled, or not; the other arguments as for `config.load.read`.
+
+    What counts is what they say with `profiles`; what is written then holds with every profile.
 
     Nothing outside `root` is written, wherever the links in it lead.
 
     Raises UnknownServiceError, EnablingError.
     """
-    places = _places(name, config, services, mode, root)
+    places = _places(name, config, services, mode, root, tuple(profiles))
     before, _ = places.enabled()
     contents = {path: content for path in places.candidates if (content := _content(path, root)) is not None}
     if before is enabled and set(contents) <= set(places.candidates[:1]):
@@ -100,10 +106,12 @@ def say_enabled(
         raise
 
 
-def _places(name: str, config: str | None, services: Sequence[str], mode: Mode, root: str) -> _Places:
+def _places(
+    name: str, config: str | None, services: Sequence[str], mode: Mode, root: str, profiles: tuple[str, ...]
+) -> _Places:
     machine = mode is Mode.MACHINE
-    found = gather(config, services, root, machine=machine)
-    loaded = read(config, services, mode, root=root, instances=Instances((name,)))
+    found = gather(config, services, root, profiles=profiles, machine=machine)
+    loaded = read(config, services, mode, root=root, instances=Instances((name,)), profiles=profiles)
     if name not in loaded.configuration.services and name not in found.known:
         from asyncinit.config.values import close_to
 
@@ -119,7 +127,7 @@ def _places(name: str, config: str | None, services: Sequence[str], mode: Mode, 
     else:
         folders = [*(folder for folder in folders if folder not in packaged), system[1], system[2]]
     paths = (os.path.join(folder, name + DROP_INS, FILE) for folder in dict.fromkeys(folders))
-    return _Places(config, services, root, mode, name, tuple(paths))
+    return _Places(config, services, root, mode, name, tuple(paths), profiles)
 
 
 def _say(places: _Places, enabled: bool, before: bool, there: tuple[str, ...]) -> Said:

@@ -9,12 +9,14 @@ from msgspec import inspect
 
 from asyncinit.config.keys import LATER, ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
+from asyncinit.config.profiles import KEY
 from asyncinit.config.sections.pods import PodKeys
-from asyncinit.config.settings import LATER_TABLES, FileKeys, InitKeys
+from asyncinit.config.settings import FileKeys, FileProfileKeys, InitKeys
 from asyncinit.config.values import close_to
 
 NOT_YET = "is not supported by this version of asyncinit"
 _TOP = "at the top level, before the first [table]"
+_NOT_NESTED = (ServiceKeys, PodKeys, FileKeys, FileProfileKeys, InitKeys)
 
 _ELSEWHERE = {
     "cmd": "command",
@@ -123,7 +125,7 @@ def _tables(root: type) -> dict[str, frozenset[str]]:
     found = {"": frozenset(field.encode_name for field in top.fields)}
     for field in top.fields:
         table = struct_of(field.type)
-        if table is not None and table.cls not in (ServiceKeys, PodKeys, InitKeys):
+        if table is not None and not issubclass(table.cls, (ServiceKeys, PodKeys, InitKeys)):
             found[field.encode_name] = frozenset(inner.encode_name for inner in table.fields)
     return found
 
@@ -138,22 +140,30 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
         return Finding(path, NOT_YET)
     listed = len(path) - base == 3 and isinstance(path[base + 1], int)
     table = str(path[base]) if listed or len(path) - base == 2 else ""
-    inner = struct.cls not in (ServiceKeys, PodKeys, FileKeys, InitKeys)
+    inner = not issubclass(struct.cls, _NOT_NESTED)
     problem = f"is not a key of {_header(table, listed)}" if inner and table else "is not a known key"
     if not suggest:
         return Finding(path, problem)
+    if issubclass(struct.cls, _NOT_NESTED) and (special := _at_top(struct, path, key, base, value)):
+        return special
     own = [field.encode_name for field in struct.fields]
-    if struct.cls in (FileKeys, PodKeys):
-        return _top_of_file(path, key, value) if struct.cls is FileKeys else _of_pod(path, key, own)
-    if struct.cls is ServiceKeys and isinstance(value, dict) and base == 0:
-        special = _table_of_service_file(path, key)
-        if special:
-            return special
+    meant = " or ".join(_places(key, table)) or _spelt(own, key) or _foreign(key, inner) or _spelt_elsewhere(key, inner)
+    return Finding(path, problem, suggestion=meant)
+
+
+def _at_top(struct: inspect.StructType, path: Path, key: str, base: int, value: object) -> Finding | None:
+    """Return what to say of a key at the top level of a service, a pod or a file; None: what is said of any key."""
+    own = [field.encode_name for field in struct.fields]
+    if key == KEY and issubclass(struct.cls, (ServiceKeys, PodKeys)):
+        return Finding(path, "cannot be used here: [profile.NAME] stands in a file's own table, and in no other")
+    if issubclass(struct.cls, ServiceKeys):
+        return _table_of_service_file(path, key) if isinstance(value, dict) and base == 0 else None
+    if issubclass(struct.cls, PodKeys):
+        return _of_pod(path, key, own)
     if struct.cls is InitKeys:
         of_service = f"[defaults] {key}" if key in _tables(ServiceKeys)[""] else ""
         return Finding(path, "is not a key of [init]", suggestion=of_service or _spelt(own, key))
-    meant = " or ".join(_places(key, table)) or _spelt(own, key) or _foreign(key, inner) or _spelt_elsewhere(key, inner)
-    return Finding(path, problem, suggestion=meant)
+    return _of_profile(path, key, own) if struct.cls is FileProfileKeys else _top_of_file(path, key, value)
 
 
 def _header(table: str, listed: bool) -> str:
@@ -161,7 +171,7 @@ def _header(table: str, listed: bool) -> str:
 
 
 def _is_later(struct: Any, key: str) -> bool:
-    return (struct is ServiceKeys and key in LATER) or (struct is FileKeys and key in LATER_TABLES)
+    return issubclass(struct, ServiceKeys) and key in LATER
 
 
 def _places(key: str, table: str) -> list[str]:
@@ -195,6 +205,16 @@ def _of_pod(path: Path, key: str, own: list[str]) -> Finding:
     if key in _tables(ServiceKeys)[""]:
         return Finding(path, "is a key of a service, not of a pod")
     return Finding(path, "is not a key of a pod", suggestion=_spelt(own, key))
+
+
+def _of_profile(path: Path, key: str, own: list[str]) -> Finding:
+    if key in ("services", "pods"):
+        return Finding(path, f"cannot be used here: [{key}.NAME.profile.PROFILE] is the place for it")
+    table = next(
+        (name for name, keys in (("init", InitKeys), ("defaults", ServiceKeys)) if key in _tables(keys)[""]), ""
+    )
+    meant = f"{table}.{key}" if table else _spelt(own, key)
+    return Finding(path, "is not a table of a profile", expected="init or defaults", suggestion=meant)
 
 
 def _table_of_service_file(path: Path, key: str) -> Finding | None:

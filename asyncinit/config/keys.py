@@ -30,7 +30,7 @@ from asyncinit.config.sections.timer import TimerTable
 
 
 class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A service: the keys of a file in services.d, of [services.NAME] and of [defaults]. Only `command` is required."""
+    """A service: the keys of a table that is laid over others, [defaults] or a profile. None is required."""
 
     description: Annotated[kinds.Line, Meta(description="One line for people.")] = ""
     type: Annotated[
@@ -203,6 +203,18 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     ] = UNSET
 
 
+class ServiceFileKeys(ServiceKeys, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A service: the keys of a file in services.d, of [services.NAME] and of [defaults]. Only `command` is required."""
+
+    profile: Annotated[
+        dict[kinds.ProfileName, ServiceKeys],
+        Meta(
+            description="[profile.NAME]: keys that are laid over these where the [profile](../guides/profiles.md) NAME "
+            "is active.",
+        ),
+    ] = {}
+
+
 TARGET_KEYS = frozenset(
     (
         "description",
@@ -232,7 +244,6 @@ PREFERABLE = (
 LATER = frozenset(
     [
         "watch",
-        "profile",
     ]
 )
 """Keys of a service that are designed, and not in this version."""

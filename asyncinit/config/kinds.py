@@ -59,6 +59,7 @@ Mode = Annotated[
 NAME = 'a name of letters, digits, "_", "." and "-" that begins with a letter or digit'
 ServiceName = Annotated[str, _kind("service", NAME, values.service_name)]
 PodName = Annotated[str, _kind("pod", NAME, values.instance_name)]
+ProfileName = Annotated[str, _kind("profile", NAME, values.instance_name)]
 InstanceName = Annotated[str, _kind("name", NAME, values.instance_name)]
 Account = Annotated[str | int, _kind("name or id", "a name from /etc/passwd or /etc/group, or an id", values.account)]
 Line = Annotated[str, _kind("text", "one line of text", values.text_line)]

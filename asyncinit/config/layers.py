@@ -5,7 +5,7 @@ What the layers say together is what counts. What is wrong is told of the topmos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from asyncinit.config.convert import examine, pruned
 from asyncinit.config.documents import Document
-from asyncinit.config.keys import ServiceKeys
+from asyncinit.config.keys import ServiceFileKeys, ServiceKeys
 from asyncinit.config.merge import check_table, has, laid_over
 from asyncinit.config.problems import Finding, Path, Problem, Severity
+from asyncinit.config.profiles import KEY, split
 
 
 class Table(Struct, frozen=True):
@@ -26,15 +27,18 @@ class Table(Struct, frozen=True):
     prefix: Path
     data: dict[str, Any]
 
-    def layer(self, name: str, given: dict[str, Any]) -> Layer:
-        """Return the layer of service `name` that this is, where what it gives is read as `given`."""
-        return Layer(name, self.document, self.prefix, given, examine(given, ServiceKeys))
+    def layers(self, name: str, given: dict[str, Any], active: Sequence[str]) -> list[Layer]:
+        """Return the layers of service `name` that this is with its `active` profiles, where it is read as `given`."""
+        own, profiles = split(given)
+        layer = Layer(name, self.document, self.prefix, own, examine(own, ServiceFileKeys))
+        return [layer, *overlays(layer, profiles, active, ServiceKeys)]
 
 
 class Layer(Struct):
     """One table of a service's keys: where it stands, what it says, and what of that is wrong.
 
     `prefix` leads to it within its document. `table` has it without what is wrong; `given` as it stands there.
+    `profile`: it is a table of this profile.
     """
 
     name: str
@@ -43,11 +47,14 @@ class Layer(Struct):
     given: dict[str, Any]
     findings: list[Finding] = []
     table: dict[str, Any] = {}
+    profile: str = ""
 
     def __post_init__(self) -> None:
         self.findings += check_table(self.given)
         bad = [finding.key for finding in self.findings if finding.severity is Severity.ERROR]
         self.table = pruned(self.given, bad) if bad else self.given
+        if KEY in self.table:  # what can be a profile stands apart
+            self.table = {key: value for key, value in self.table.items() if key != KEY}
 
     def problem(self, finding: Finding) -> Problem:
         """Return a finding of this table with its file and line."""
@@ -55,8 +62,19 @@ class Layer(Struct):
         return self.document.problem(whole, self.name or None)
 
 
+def overlays(
+    below: Layer, profiles: Mapping[str, dict[str, Any]], active: Sequence[str], kind: type
+) -> Iterator[Layer]:
+    """Yield the layers that the `active` ones of a table's profiles lay over it; `kind` is the class of their keys."""
+    for name in active:
+        if name in profiles:
+            prefix = (*below.prefix, KEY, name)
+            table = profiles[name]
+            yield Layer(below.name, below.document, prefix, table, examine(table, kind), profile=name)
+
+
 class Declared(Struct):
-    """A service and its layers, the lowest first; the first is its own table, the others are drop-ins."""
+    """A service and its layers, the lowest first: its own table, then drop-ins, each with the profiles of it."""
 
     name: str
     layers: list[Layer]

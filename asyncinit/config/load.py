@@ -26,14 +26,16 @@ def load(
     *,
     may_be_empty: bool = False,
     root: str = "/",
+    profiles: Sequence[str] = (),
 ) -> Configuration:
     """Return what is declared, or raise `ConfigErrors` with every error and warning of every file.
 
     `config` is the file of `--config`, None: ./asyncinit.toml, then the system's. `services` are the folders of
     `--services`, which replace all others. `may_be_empty`: no service at all is no error (there is a CMD). `root` is
-    where the system's own folders are looked for. Opens ordinary files only, and never waits for one.
+    where the system's own folders are looked for. `profiles` are active, of which the later win. Opens ordinary files
+    only, and never waits for one.
     """
-    loaded = read(config, services, mode, may_be_empty=may_be_empty, root=root)
+    loaded = read(config, services, mode, may_be_empty=may_be_empty, root=root, profiles=profiles)
     if loaded.errors:
         raise ConfigErrors(loaded.problems)
     return loaded.configuration
@@ -49,6 +51,7 @@ def read(
     instances: Instances = NO_INSTANCES,
     pods: Sequence[str] = (),
     project: Project = NO_PROJECT,
+    profiles: Sequence[str] = (),
 ) -> Loaded:
     """Return what is sound of what is declared, and all problems; arguments as those of `load`.
 
@@ -59,6 +62,6 @@ def read(
     of these, and none of them is in `start`; the rest is a consistent whole.
     """
     machine = mode is Mode.MACHINE
-    found = gather(config, services, root, pods, machine=machine, project=project)
+    found = gather(config, services, root, pods, profiles, machine=machine, project=project)
     folder = os.path.dirname(configuration_file(config, root, machine) or "") if project.procfile is None else ""
     return assemble(found, mode, folder, may_be_empty, instances)

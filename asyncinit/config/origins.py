@@ -13,6 +13,7 @@ from typing import Any
 from asyncinit.config.lines import Lines
 from asyncinit.config.merge import has, laid_over, leaves, merged
 from asyncinit.config.problems import Path, dotted
+from asyncinit.config.profiles import split
 from asyncinit.config.spec import Source, Sources
 
 
@@ -22,12 +23,12 @@ def origins_of(sources: Sources, name: str) -> dict[str, str]:
     if origin is None:
         return {}
     opened = [(source, *_opened(sources, source)) for source in origin.layers]
+    below = [(source, *_opened(sources, source)) for source in (*origin.environment, *origin.defaults)]
     own = reduce(laid_over, (table for _, table, _ in opened))
-    below = [(source, *_opened(sources, source)) for source in (*origin.environment, origin.defaults) if source]
-    opened = below + opened
+    defaults: dict[str, Any] = reduce(laid_over, (table for _, table, _ in below), {})
     origins = {}
-    for path in leaves(merged(name, reduce(laid_over, (table for _, table, _ in below), {}), own)):
-        for source, table, lines in reversed(opened):
+    for path in leaves(merged(name, defaults, own)):
+        for source, table, lines in reversed([*below, *opened]):
             written = _as_written(table, path)
             if has(table, written):
                 origins[dotted(path)] = _place(source, lines, written)
@@ -46,9 +47,10 @@ def _opened(sources: Sources, source: Source) -> tuple[dict[str, Any], Lines]:
     table: Any = tomllib.loads(text)
     for key in source.prefix:
         table = table[key]
-    return table, Lines(text)
+    return split(table)[0], Lines(text)
 
 
 def _place(source: Source, lines: Lines, path: Path) -> str:
     line = lines.find((*source.prefix, *path))
-    return source.path if line is None else f"{source.path}:{line}"
+    of = f"profile {source.profile} of " if source.profile else ""
+    return of + (source.path if line is None else f"{source.path}:{line}")

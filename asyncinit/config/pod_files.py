@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -11,27 +11,45 @@ from msgspec import Struct
 from asyncinit.config.convert import examine
 from asyncinit.config.documents import Document, read
 from asyncinit.config.kinds import NAME
-from asyncinit.config.layers import Declared, Layer
+from asyncinit.config.layers import Declared, Layer, overlays
 from asyncinit.config.listing import list_folders
 from asyncinit.config.names import is_plain_name
-from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, printable, shown
-from asyncinit.config.sections.pods import PodKeys
+from asyncinit.config.problems import Finding, Problem, Severity, bare_or_quoted, printable, shown
+from asyncinit.config.profiles import split
+from asyncinit.config.sections.pods import PodFileKeys, PodKeys
 from asyncinit.config.spec import pod_key
 from asyncinit.config.values import close_to
 
 
 class Pods(Struct):
-    """The pods that were found, by name; `known` are all names, of unreadable files too."""
+    """The pods that were found, by name; `known` are all names, of unreadable files too.
+
+    `profiles` are all that a pod has, `active` those that count.
+    """
 
     found: dict[str, Declared] = {}
     known: set[str] = set()
     files: list[str] = []
     problems: list[Problem] = []
+    active: tuple[str, ...] = ()
+    profiles: set[str] = set()
 
-    def take(self, document: Document, name: str, table: dict[str, Any], findings: list[Finding]) -> None:
-        """Take [pods.NAME] of asyncinit.toml."""
+    def take(
+        self,
+        document: Document,
+        name: str,
+        table: dict[str, Any],
+        findings: list[Finding],
+        profiles: Mapping[str, dict[str, Any]],
+    ) -> None:
+        """Take [pods.NAME] of asyncinit.toml, with what its `profiles` lay over it."""
         self.known.add(name)
-        self.found[name] = Declared(pod_key(name), [Layer(pod_key(name), document, ("pods", name), table, findings)])
+        layer = Layer(pod_key(name), document, ("pods", name), table, findings)
+        self.found[name] = Declared(pod_key(name), self._with(layer, profiles))
+
+    def _with(self, layer: Layer, profiles: Mapping[str, dict[str, Any]]) -> list[Layer]:
+        self.profiles |= profiles.keys()
+        return [layer, *overlays(layer, profiles, self.active, PodKeys)]
 
     def read(self, folders: Sequence[str]) -> None:
         """Read the files in `folders`, of which of one name the later wins, and lay the drop-ins over them."""
@@ -53,10 +71,10 @@ class Pods(Struct):
     def _take_file(self, name: str, path: str) -> None:
         self.files.append(path)
         self.known.add(name)
-        layer = self._layer(name, path)
-        if layer is None:
+        layers = self._layers(name, path)
+        if not layers:
             return
-        one = Declared(pod_key(name), [layer])
+        one = Declared(pod_key(name), layers)
         beside = self.found.setdefault(name, one)
         if beside is not one:
             other = printable(beside.layers[0].document.path)
@@ -70,17 +88,17 @@ class Pods(Struct):
                 self.problems.append(Problem(folder, None, None, "", text, severity=Severity.WARNING))
             return
         self.files += paths
-        layers = [layer for path in paths if (layer := self._layer(name, path)) is not None]
+        layers = [layer for path in paths for layer in self._layers(name, path)]
         if name in self.found:
             self.found[name] = Declared(pod_key(name), self.found[name].layers + layers)
 
-    def _layer(self, name: str, path: str) -> Layer | None:
+    def _layers(self, name: str, path: str) -> list[Layer]:
         document = read(path, pod_key(name))
         if isinstance(document, Problem):
             self.problems.append(document)
-            return None
-        prefix: Path = ()
-        return Layer(pod_key(name), document, prefix, document.data, examine(document.data, PodKeys))
+            return []
+        own, profiles = split(document.data)
+        return self._with(Layer(pod_key(name), document, (), own, examine(own, PodFileKeys)), profiles)
 
     def unknown(self, name: str) -> Finding:
         """Return what to say where a service is to be in the pod `name`, which there is not."""

@@ -47,7 +47,8 @@ class Problem(Struct, frozen=True):
     """One thing that is wrong, for people: `str()` gives its line.
 
     `key` is the dotted key, empty for the file as a whole; `line` counts from 1, None where it has none or could not be
-    found out; `service` is the name of the service that cannot be used, None for the whole configuration.
+    found out; `service` is the name of the service that cannot be used, None for the whole configuration. It is wrong
+    where `profile` is active.
     """
 
     file: str
@@ -59,6 +60,7 @@ class Problem(Struct, frozen=True):
     expected: str = ""
     suggestion: str = ""
     severity: Severity = Severity.ERROR
+    profile: str = ""
 
     def __str__(self) -> str:
         place = printable(self.file)
@@ -75,6 +77,7 @@ class Problem(Struct, frozen=True):
             f"{word} {text}" for word, text in (("found", self.found), ("expected", self.expected)) if text
         )
         text = f"{self.problem} ({details})" if self.problem and details else self.problem or details
+        text = f"with profile {self.profile}: {text}" if self.profile else text
         return f"{text}; did you mean {self.suggestion}?" if self.suggestion else text
 
 

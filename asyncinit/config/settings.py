@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from asyncinit.config import kinds
-from asyncinit.config.keys import ServiceKeys
-from asyncinit.config.sections.pods import PodKeys
+from asyncinit.config.keys import ServiceFileKeys, ServiceKeys
+from asyncinit.config.sections.pods import PodFileKeys
 
 
 class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +153,17 @@ class InitKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     ] = "auto"
 
 
+class FileProfileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What a profile changes of asyncinit as a whole, and of all services."""
+
+    init: Annotated[InitKeys, Meta(description="Keys that are laid over those of [init].")] = field(
+        default_factory=InitKeys
+    )
+    defaults: Annotated[ServiceKeys | UnsetType, Meta(description="Keys that are laid over those of [defaults].")] = (
+        UNSET
+    )
+
+
 class FileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """asyncinit.toml; all of it is optional."""
 
@@ -162,12 +173,16 @@ class FileKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
         Meta(description="Any key of a service, for all of them. Tables are merged key by key, all else replaces."),
     ] = UNSET
     services: Annotated[
-        dict[kinds.ServiceName, ServiceKeys], Meta(description="Services, with the same keys as a file of services.d.")
+        dict[kinds.ServiceName, ServiceFileKeys],
+        Meta(description="Services, with the same keys as a file of services.d."),
     ] = {}
     pods: Annotated[
-        dict[kinds.PodName, PodKeys], Meta(description="Pods, with the same keys as a file of pods.d.")
+        dict[kinds.PodName, PodFileKeys], Meta(description="Pods, with the same keys as a file of pods.d.")
     ] = {}
-
-
-LATER_TABLES = frozenset(("profile",))
-"""Tables of asyncinit.toml that are designed, and not in this version."""
+    profile: Annotated[
+        dict[kinds.ProfileName, FileProfileKeys],
+        Meta(
+            description="[profile.NAME.init] and [profile.NAME.defaults]: what the [profile](../guides/profiles.md) "
+            "NAME lays over [init] and [defaults], where it is active."
+        ),
+    ] = {}

@@ -8,6 +8,7 @@ name, where something starts it. One that is named alone is `summoned`: who name
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -124,7 +125,8 @@ def _make(found: Declarations, name: str, instance: str) -> Declared | None:
     if base is None:
         return None
     overlays = found.overlays.get(template, []) + (found.overlays.get(name, []) if name != template else [])
-    return Declared(name, [table.layer(name, filled_in(table.data, instance)) for table in (base, *overlays)])
+    filled = [(table, filled_in(table.data, instance)) for table in (base, *overlays)]
+    return Declared(name, [layer for table, given in filled for layer in found.layers(name, table, given)])
 
 
 def filled_in(value: Any, instance: str, depth: int = 0) -> Any:
@@ -140,7 +142,8 @@ def filled_in(value: Any, instance: str, depth: int = 0) -> Any:
 
 def _is_enabled_itself(found: Declarations, name: str) -> bool:
     """Tell whether a drop-in of an instance's own says whether it is enabled."""
-    return any("enabled" in table.data for table in found.overlays.get(name, []))
+    layers = (found.layers(name, table, table.data) for table in found.overlays.get(name, []))
+    return any("enabled" in layer.given for layer in itertools.chain.from_iterable(layers))
 
 
 def expanded(name: str, keys: dict[str, Any], of: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -41,13 +41,14 @@ class Loaded(msgspec.Struct, frozen=True):
     """What came of reading: a configuration of all that is sound, and all problems, in order.
 
     `left_out`: the services that are not sound, each with the reason. `start_lost`: nothing that [init] `start` names
-    is sound.
+    is sound. `profiles` are all that the files have, active or not.
     """
 
     configuration: Configuration
     problems: tuple[Problem, ...]
     left_out: dict[str, str] = {}
     start_lost: bool = False
+    profiles: tuple[str, ...] = ()
 
     @property
     def errors(self) -> list[Problem]:
@@ -94,8 +95,9 @@ def assemble(
         files=tuple(found.files),
         templates=_usable(services, bad),
     )
+    profiles = tuple(sorted(found.profiles))
     start_lost = bool(found.settings.get("start")) and not configuration.init.start
-    return Loaded(configuration, in_order(_once(problems)), _left_out(specs, sound, bad), start_lost)
+    return Loaded(configuration, in_order(_once(problems)), _left_out(specs, sound, bad), start_lost, profiles)
 
 
 def _merged(found: Declarations, one: Declared) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def _init(
     return replace(init, start=tuple(name for name in start if name in sound))
 
 
-def _check(one: Declared, defaults: Layer | None, whole: dict[str, Any]) -> list[Problem]:
+def _check(one: Declared, defaults: Declared | None, whole: dict[str, Any]) -> list[Problem]:
     """Check what a service says, together with the defaults."""
     if any("type" in layer.given and "type" not in layer.table for layer in one.layers):
         return []  # told already, and everything else depends on it
@@ -195,7 +197,7 @@ def _usable(services: Services, bad: Collection[str | None]) -> dict[str, tuple[
 def _misled(found: Declarations, services: Services) -> set[str]:
     """Return the services that would take from [defaults] what is wrong there: without it they are not as meant."""
     defaults = found.defaults
-    if defaults is None or defaults.table is defaults.given:
+    if defaults is None or defaults.table == defaults.given:
         return set()
     return {
         name
@@ -209,10 +211,10 @@ def _once(problems: Iterable[Problem]) -> list[Problem]:
     return list({(p.file, p.line, p.key, p.text, p.severity): p for p in problems}.values())
 
 
-def _sources(services: Collection[Declared], defaults: Layer | None, environment: list[Layer]) -> Sources:
-    below = _source(defaults) if defaults else None
-    variables = tuple(map(_source, environment))
-    layers = [layer for one in services for layer in one.layers] + ([defaults] if defaults else []) + environment
+def _sources(services: Collection[Declared], defaults: Declared | None, environment: list[Layer]) -> Sources:
+    of_defaults = defaults.layers if defaults else []
+    below, variables = tuple(map(_source, of_defaults)), tuple(map(_source, environment))
+    layers = [layer for one in services for layer in one.layers] + of_defaults + environment
     return Sources(
         origins={one.name: Origin(tuple(map(_source, one.layers)), below, variables) for one in services},
         texts={layer.document.path: layer.document.text for layer in layers},
@@ -220,4 +222,4 @@ def _sources(services: Collection[Declared], defaults: Layer | None, environment
 
 
 def _source(layer: Layer) -> Source:
-    return Source(layer.document.path, layer.prefix)
+    return Source(layer.document.path, layer.prefix, layer.profile)

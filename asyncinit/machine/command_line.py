@@ -15,6 +15,10 @@ RESCUE = "rescue"
 """The target for one person at the console."""
 
 WORDS = (
+    (
+        "asyncinit.profile=NAME",
+        "This [profile](../guides/profiles.md) of the files is active; several between commas, of which the later win.",
+    ),
     ("asyncinit.target=NAME", "Start this target or service, with what it needs, in place of [init] `start`."),
     ("single, S, s, 1, rescue", "The same as `asyncinit.target=rescue`."),
     ("emergency, -b", "A shell on the console before any service is started."),
@@ -25,7 +29,8 @@ WORDS = (
     ("container=NAME", "This is no machine: nothing is mounted, and `boot` is `run`."),
     (
         "-- OPTION...",
-        "Options of `asyncinit boot`: `--config FILE`, `--services DIR`, `--log-format FORMAT`, `-v`, `-q`.",
+        "Options of `asyncinit boot`: `--config FILE`, `--services DIR`, `--profile NAME`, `--log-format FORMAT`, "
+        "`-v`, `-q`.",
     ),
 )
 """Every word that means something to us, with its meaning, for the reference."""
@@ -34,7 +39,13 @@ _RESCUE = frozenset(("single", "S", "s", "1", "-s", RESCUE))
 _EMERGENCY = frozenset(("emergency", "-b"))
 _FLAGS = {"quiet": "quiet", "asyncinit.debug": "debug", "asyncinit.credit_seed": "credit_seed"}
 _TEXTS = {"asyncinit.target": "target", "asyncinit.hostname": "hostname"}
-_OPTIONS = {"--config": "config", "--services": "services", "--log-format": "log_format"}
+_MANY = {"asyncinit.profile": "profiles"}
+_OPTIONS = {
+    "--config": "config",
+    "--services": "services",
+    "--profile": "profiles",
+    "--log-format": "log_format",
+}
 _COUNTED = {"-v": 1, "--verbose": 1, "-q": -1, "--quiet": -1}
 _YES = frozenset(("1", "yes", "true", "on"))
 _OURS = "asyncinit."
@@ -51,6 +62,7 @@ class KernelWords(NamedTuple):
     credit_seed: bool = False
     config: str | None = None
     services: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     log_format: str | None = None
     more: int = 0
     unknown: tuple[str, ...] = ()
@@ -113,6 +125,8 @@ def _take_word(word: str, found: dict[str, Any]) -> bool:
         found["emergency"] = True
     elif name in _TEXTS and value:
         found[_TEXTS[name]] = value
+    elif name in _MANY and value:
+        found[_MANY[name]] = (*found.get(_MANY[name], ()), value)
     elif name in _FLAGS and (not equals or value in _YES):
         found[_FLAGS[name]] = True
     elif name.startswith(_OURS):
@@ -136,7 +150,7 @@ def _take_options(words: Sequence[str], found: dict[str, Any]) -> None:
             if key == "log_format" and not _is_log_format(value):
                 found["unknown"] += (f"{name}={value}",)
                 continue
-            found[key] = (*found.get(key, ()), value) if key == "services" else value
+            found[key] = (*found.get(key, ()), value) if key in ("services", "profiles") else value
         elif not _take_word(word, found) and word.startswith("-"):
             found["unknown"] += (word,)
 

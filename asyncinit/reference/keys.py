@@ -30,7 +30,7 @@ from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
 
 TABLES: dict[str, type] = {
-    "service": keys.ServiceKeys,
+    "service": keys.ServiceFileKeys,
     "condition": condition.ConditionTable,
     "directories": directories.DirectoriesTable,
     "limits": limits.LimitsTable,
@@ -51,7 +51,7 @@ TABLES: dict[str, type] = {
     "timer": timer.TimerTable,
     "sockets": sockets.SocketTable,
     "health": health.HealthTable,
-    "pod": pods.PodKeys,
+    "pod": pods.PodFileKeys,
     "init": settings.InitKeys,
     "file": settings.FileKeys,
 }

@@ -112,7 +112,7 @@ class Requests:
 
     def system(self) -> SystemStatus:
         """Return what asyncinit itself is doing."""
-        return system_status(self._engine, self._since, self._settled)
+        return system_status(self._engine, self._since, self._settled, self._configured.options.profiles)
 
     def services(self, names: Sequence[str] | None = None) -> list[ServiceStatus]:
         """Return every service, by name; or those of `names`, in that order."""

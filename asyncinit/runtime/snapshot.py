@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from asyncinit import __version__
@@ -142,8 +142,11 @@ def _wall(moment: float | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-def system_status(engine: Engine, since: float, settled: bool) -> SystemStatus:
-    """Return asyncinit's own status: started at wall clock `since`; `settled`: the first start has come to an end."""
+def system_status(engine: Engine, since: float, settled: bool, profiles: Sequence[str]) -> SystemStatus:
+    """Return asyncinit's own status: started at wall clock `since`; `settled`: the first start has come to an end.
+
+    `profiles` are active.
+    """
     unhealthy = bool(engine.unhealthy)
     ready = engine.all_ready and not unhealthy and not engine.shutting_down
     if engine.shutting_down:
@@ -154,7 +157,14 @@ def system_status(engine: Engine, since: float, settled: bool) -> SystemStatus:
         state = SystemState.RUNNING
     else:
         state = SystemState.STARTING
-    return SystemStatus(version=__version__, pid=os.getpid(), state=state, ready=ready, since=timestamp(since))
+    return SystemStatus(
+        version=__version__,
+        pid=os.getpid(),
+        state=state,
+        ready=ready,
+        since=timestamp(since),
+        profiles=list(profiles),
+    )
 
 
 def overview(engine: Engine) -> Mapping[str, str]:

@@ -96,7 +96,7 @@ def test_what_is_right_is_counted(project: Path) -> None:
 def test_the_schema_has_every_key() -> None:
     """It is JSON, and describes each key of a service."""
     schema = json.loads(json.dumps(json_schema()))
-    service = schema["$defs"]["ServiceKeys"]
-    assert set(service["properties"]) == set(keys.ServiceKeys.__struct_fields__)
+    service = schema["$defs"]["ServiceFileKeys"]
+    assert set(service["properties"]) == set(keys.ServiceFileKeys.__struct_fields__)
     assert all("description" in key for key in service["properties"].values())
     assert service["additionalProperties"] is False

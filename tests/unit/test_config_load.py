@@ -584,7 +584,7 @@ def test_whether_anything_is_declared_is_told_without_reading(tmp_path: Path, mo
         ("[int]", "1: int: is not a known table (expected [init], [defaults], [services.NAME] or [pods.NAME]); did you mean [init]?"),
         ('[init]\nuser = "x"', "2: init.user: is not a key of [init]; did you mean [defaults] user?"),
         ('[init]\nlog_fromat = "x"', "2: init.log_fromat: is not a key of [init]; did you mean log_format?"),
-        ("[profile.dev]", "1: profile: is not supported by this version of asyncinit"),
+        ("[defaults.profile.dev]", "1: defaults.profile: cannot be used here: [profile.NAME] stands in a file's own table, and in no other"),
         ("services = 1", "1: services: found 1, expected a table"),
         ("services.web = 1", "1: services.web: found 1, expected a table"),
         ('[init]\nstart = ["wbe"]', '2: init.start[0]: names "wbe", and there is no such service'),

@@ -48,8 +48,12 @@ MISTAKES = {
         COMMAND + '[restart]\ndely = "1s"',
         "3: restart.dely: is not a key of [restart]; did you mean delay?",
     ),
-    "later table": (COMMAND + "[profile]\nx = 1", "2: profile: is not supported by this version of asyncinit"),
-    "later key": (COMMAND + 'profile = "dev"', "2: profile: is not supported by this version of asyncinit"),
+    "no profile": (COMMAND + "[profile]\nx = 1", "3: profile.x: found 1, expected a table"),
+    "no profiles": (COMMAND + 'profile = "dev"', '2: profile: found "dev", expected a table'),
+    "no name of a profile": (
+        COMMAND + '[profile."a b"]',
+        '2: profile."a b": found "a b", expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit',
+    ),
     "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
     "nothing to combine": (
         COMMAND + "ready.all = []",
@@ -238,8 +242,8 @@ MISTAKES = {
         'security, sockets, supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
     ),
     "prefer something later": (
-        COMMAND + 'prefer = ["profile.dev"]',
-        '2: prefer[0]: names "profile.dev", which is not supported by this version of asyncinit',
+        COMMAND + 'prefer = ["watch"]',
+        '2: prefer[0]: names "watch", which is not supported by this version of asyncinit',
     ),
     "a socket of no kind": (
         COMMAND + '[[sockets]]\nname = "http"',

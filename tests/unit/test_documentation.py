@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from asyncinit.cli.arguments import parse
+from asyncinit.config.check import check
 from asyncinit.config.load import read
 from asyncinit.config.merge import RELATIONS
 from asyncinit.config.sections.log import loggers
@@ -42,7 +43,7 @@ def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) 
         (tmp_path / "asyncinit.toml").write_text(text)
         (tmp_path / "services.d").mkdir()
         (tmp_path / "services.d" / "db.toml").write_text('command = "true"\n')
-        assert [str(problem) for problem in read(f"{tmp_path}/asyncinit.toml", may_be_empty=True).problems] == []
+        assert [str(problem) for problem in check(config=f"{tmp_path}/asyncinit.toml").problems] == []
         return
     services, pods = tmp_path / "services.d", tmp_path / "pods.d"
     services.mkdir()
@@ -64,7 +65,7 @@ def test_the_files_of_the_documentation_are_accepted(tmp_path: Path, text: str) 
         path.parent.mkdir()
         (services / f"{template_or_service(path.parent.stem)}.toml").write_text('command = "true"\n')
     path.write_text(text)
-    assert [str(problem) for problem in read(None, [str(services)]).problems] == []
+    assert [str(problem) for problem in check([str(services)]).problems] == []
 
 
 def template_or_service(name: str) -> str:

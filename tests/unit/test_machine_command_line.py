@@ -39,6 +39,7 @@ def test_words_are_split_as_the_kernel_does(line: str, words: list[str]) -> None
         ("ro S", ("S",), KernelWords(target="rescue")),
         ("-b", (), KernelWords(emergency=True)),
         ("asyncinit.hostname=alpha", (), KernelWords(hostname="alpha")),
+        ("asyncinit.profile=a,b ro -- --profile c", ("--profile", "c"), KernelWords(profiles=("a,b", "c"))),
         ("asyncinit.credit-seed=1", (), KernelWords(credit_seed=True)),
         (
             "asyncinit.tarjet=web asyncinit.target=",

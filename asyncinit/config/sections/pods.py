@@ -23,7 +23,7 @@ SHARE: tuple[Shared, ...] = ("pid", "ipc", "uts")
 
 
 class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A pod: services that share a PID namespace, and others, under one PID 1 of their own."""
+    """A pod, without its profiles: what they lay over it."""
 
     description: Annotated[kinds.Line, Meta(description="One line for people.")] = ""
     enabled: Annotated[bool, Meta(description="false: it comes up only when one of its members is started.")] = True
@@ -77,6 +77,18 @@ class PodKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     restart: Annotated[
         Policy | RestartTable, Meta(description="When the whole of it is started again: its members come back with it.")
     ] = field(default_factory=RestartTable)
+
+
+class PodFileKeys(PodKeys, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A pod: services that share a PID namespace, and others, under one PID 1 of their own."""
+
+    profile: Annotated[
+        dict[kinds.ProfileName, PodKeys],
+        Meta(
+            description="[profile.NAME]: keys that are laid over these where the [profile](../guides/profiles.md) NAME "
+            "is active.",
+        ),
+    ] = {}
 
 
 # Its members are down by then, and the kernel ends what else is in it.

@@ -63,20 +63,22 @@ class InitSpec(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """A table of a service's keys: the file that it stands in, and the way to it within that."""
+    """A table of a service's keys: the file that it stands in, the way to it within that, and whose profile it is."""
 
     path: str
     prefix: tuple[str | int, ...] = ()
+    profile: str = ""
 
 
 class Origin(Struct, frozen=True):
-    """Where one service is declared: its own table and the drop-ins over it, the lowest first, and what is below them.
+    """Where one service is declared: its own table and what lies over it, the lowest first, and what is below them.
 
-    `defaults` is [defaults]; `environment` are the project's environment files, which are below that.
+    `defaults` are [defaults] with what lies over it; `environment` are the project's environment files, which are below
+    that.
     """
 
     layers: tuple[Source, ...]
-    defaults: Source | None = None
+    defaults: tuple[Source, ...] = ()
     environment: tuple[Source, ...] = ()
 
 

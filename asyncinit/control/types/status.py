@@ -19,13 +19,17 @@ class SystemState(StrEnum):
 
 
 class SystemStatus(Wire, frozen=True):
-    """asyncinit itself: `ready` while all that shall run is up and healthy; `since` when it started."""
+    """asyncinit itself: `ready` while all that shall run is up and healthy; `since` when it started.
+
+    `profiles` are active, of which the later win.
+    """
 
     version: str
     pid: int
     state: SystemState
     ready: bool
     since: str
+    profiles: list[str]
 
 
 class ReasonStatus(Wire, frozen=True):

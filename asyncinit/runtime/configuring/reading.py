@@ -36,6 +36,7 @@ class RunOptions(Struct, frozen=True):
     target: str | None = None
     config: str | None = None
     services: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     scope: str = "group"
     rewrite: Mapping[int, int] = {}
@@ -68,7 +69,7 @@ class Reading(Struct, frozen=True):
 def read_sound_part(options: RunOptions) -> Reading:
     """Read the files of a machine, which has to come up with what is sound; never raises for what is in them."""
     try:
-        loaded = read(options.config, options.services, options.mode)
+        loaded = read(options.config, options.services, options.mode, profiles=options.profiles)
     except AsyncinitError as error:
         return Reading(Configuration(InitSpec(keep_running=True), {}), errors=(str(error),), astray=str(error))
     errors = tuple(map(str, loaded.errors))
@@ -104,7 +105,14 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
         return Reading(errors=("its services are declared outside of its pod: reload the configuration there",))
     try:
         empty = bool(options.command)
-        loaded = read(options.config, options.services, options.mode, may_be_empty=empty, instances=instances)
+        loaded = read(
+            options.config,
+            options.services,
+            options.mode,
+            may_be_empty=empty,
+            instances=instances,
+            profiles=options.profiles,
+        )
     except AsyncinitError as error:
         return Reading(errors=(f"asyncinit: {error}",))
     if loaded.errors:
