@@ -65,10 +65,18 @@ def boot_refusal() -> str:
     return refusal()
 
 
+def editor_refusal() -> str:
+    """Return why it can't be seen here what an editor makes of files, or nothing where it can."""
+    from tests.editor.taplo import refusal
+
+    return refusal()
+
+
 REFUSALS: dict[str, Callable[[], str]] = {
     "namespace": namespace_refusal,
     "container": container_refusal,
     "boot": boot_refusal,
+    "editor": editor_refusal,
 }
 
 

@@ -91,6 +91,13 @@ COMMANDS: tuple[Command, ...] = (
         (Argument("paths", "PATH", services=False),),
     ),
     Command(
+        "schema",
+        "schema:schema",
+        "Print the JSON Schema of a kind of file, for editors: a service's, a pod's, or asyncinit.toml (global).",
+        (),
+        (Argument("kind", "KIND", most=1, services=False, choices=("service", "pod", "global")),),
+    ),
+    Command(
         "status",
         "status:status",
         "Show the services, or one of them in detail.",

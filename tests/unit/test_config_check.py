@@ -1,15 +1,12 @@
-"""What `asyncinit check` finds out, and the schema that is made from the keys."""
+"""What `asyncinit check` finds out."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from asyncinit.config import keys
 from asyncinit.config.check import Checked, Counts, check
-from asyncinit.config.schema import json_schema
 from tests.unit.config_world import NOWHERE, write
 
 COMMAND = 'command = "x"\n'
@@ -91,12 +88,3 @@ def test_what_is_right_is_counted(project: Path) -> None:
     checked = check(["good"], root=NOWHERE)
     assert checked == Checked((), Counts(files=3, services=2, errors=0, warnings=0))
     assert checked.ok(strict=True)
-
-
-def test_the_schema_has_every_key() -> None:
-    """It is JSON, and describes each key of a service."""
-    schema = json.loads(json.dumps(json_schema()))
-    service = schema["$defs"]["ServiceFileKeys"]
-    assert set(service["properties"]) == set(keys.ServiceFileKeys.__struct_fields__)
-    assert all("description" in key for key in service["properties"].values())
-    assert service["additionalProperties"] is False

@@ -116,11 +116,11 @@ def commands_of(text: str) -> list[list[str]]:
     """The words of every call of asyncinit in a piece of shell, without what other programs are given."""
     found = []
     for line in text.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&()")
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&()>")
         lexer.whitespace_split = True
         words: list[str] = []
         for word in [*lexer, ";"]:
-            if set(word) <= set("|;&()"):
+            if set(word) <= set("|;&()>"):  # what follows a > is a file, and no call
                 found += [words[number + 1 :] for number, one in enumerate(words) if called(words, number, one)][:1]
                 words = []
             else:

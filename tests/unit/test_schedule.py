@@ -254,7 +254,5 @@ class Clocks(RuleBasedStateMachine):
         assert not self.missing(), "lost"
 
 
-Clocks.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
-)
+Clocks.TestCase.settings = settings(max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 TestClocks = Clocks.TestCase
