@@ -53,6 +53,7 @@ def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
         ("without", ", ".join(service["not_applied"])),
         ("file", service["file"] or ""),
         ("log", screen.plain(_log(service["log"]))),
+        ("watches", screen.plain(_watch(service.get("watch")))),
         ("cgroup", screen.plain(used_together(service.get("cgroup"), path=True))),
     ]
 
@@ -102,6 +103,17 @@ def _log(log: dict[str, Any] | None) -> str:
     if log["dropped"]:
         told.append(f"{log['dropped']} lines dropped")
     return "; ".join(told + [f"cannot write to {trouble}" for trouble in log["trouble"]])
+
+
+def _watch(watch: dict[str, Any] | None) -> str:
+    """Return what is watched, and what cannot be."""
+    if watch is None:
+        return ""
+    paths = ", ".join(watch["paths"])
+    if watch["watching"]:
+        told = f"{paths} ({watch['folders']} folder{'' if watch['folders'] == 1 else 's'}), to {watch['action']}"
+        return f"{told}; {watch['text']}" if watch["text"] else told
+    return f"{paths}: not watched" + (f": {watch['text']}" if watch["text"] else "")
 
 
 def _last_exit(exited: dict[str, Any] | None) -> str:

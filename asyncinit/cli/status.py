@@ -102,6 +102,9 @@ def remark(service: dict[str, Any]) -> str:
         parts.append("still ending: pid " + ", ".join(map(str, service["draining"])))
     if service["status_text"]:
         parts.append(service["status_text"])
+    watch = service.get("watch")
+    if watch and watch["text"] and not watch["watching"]:
+        parts.append(f"not watched: {watch['text']}")
     if service["not_applied"]:
         parts.append("without " + ", ".join(service["not_applied"]))
     return screen.plain("; ".join(parts))

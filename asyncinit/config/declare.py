@@ -20,6 +20,7 @@ from asyncinit.config.sections import (
     sockets,
     stop,
     timer,
+    watch,
 )
 from asyncinit.config.sections.given import Keys, says
 from asyncinit.config.values import format_duration
@@ -103,5 +104,6 @@ def _tables(service: spec.ServiceSpec) -> Keys:
         "hooks": hooks.declare(service.hooks),
         "log": log.declare(service.log),
         "timer": timer.declare(service.timer),
+        "watch": watch.declare(service.watch),
         "health": health.declare(service.health),
     }

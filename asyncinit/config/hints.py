@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from msgspec import inspect
 
-from asyncinit.config.keys import LATER, ServiceKeys
+from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
 from asyncinit.config.profiles import KEY
 from asyncinit.config.sections.pods import PodKeys
 from asyncinit.config.settings import FileKeys, FileProfileKeys, InitKeys
 from asyncinit.config.values import close_to
 
-NOT_YET = "is not supported by this version of asyncinit"
 _TOP = "at the top level, before the first [table]"
 _NOT_NESTED = (ServiceKeys, PodKeys, FileKeys, FileProfileKeys, InitKeys)
 
@@ -60,6 +58,9 @@ _ELSEWHERE = {
     "socketmode": "[[sockets]] mode",
     "filedescriptorname": "[[sockets]] name",
     "autorestart": "[restart] policy",
+    "develop": "[watch]",
+    "watch_paths": "[watch] paths",
+    "watchfiles": "[watch] paths",
     "readiness": "[ready]",
     "schedule": "[timer] cron",
     "crontab": "[timer] cron",
@@ -136,8 +137,6 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
     `base` is how many parts of the path lead to the service (or to the file's top level) that it belongs to.
     """
     key = str(path[-1])
-    if _is_later(struct.cls, key):
-        return Finding(path, NOT_YET)
     listed = len(path) - base == 3 and isinstance(path[base + 1], int)
     table = str(path[base]) if listed or len(path) - base == 2 else ""
     inner = not issubclass(struct.cls, _NOT_NESTED)
@@ -168,10 +167,6 @@ def _at_top(struct: inspect.StructType, path: Path, key: str, base: int, value: 
 
 def _header(table: str, listed: bool) -> str:
     return f"[[{bare_or_quoted(table)}]]" if listed else f"[{bare_or_quoted(table)}]"
-
-
-def _is_later(struct: Any, key: str) -> bool:
-    return issubclass(struct, ServiceKeys) and key in LATER
 
 
 def _places(key: str, table: str) -> list[str]:

@@ -27,6 +27,7 @@ from asyncinit.config.sections.security import Profile, SecurityTable
 from asyncinit.config.sections.sockets import SocketTable
 from asyncinit.config.sections.stop import StopTable
 from asyncinit.config.sections.timer import TimerTable
+from asyncinit.config.sections.watch import WatchTable
 
 
 class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -179,6 +180,7 @@ class ServiceKeys(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     hooks: Annotated[HooksTable, Meta(description="Commands around its life.")] = field(default_factory=HooksTable)
     log: Annotated[LogTable, Meta(description="Where what it writes goes.")] = field(default_factory=LogTable)
     timer: Annotated[TimerTable | UnsetType, Meta(description="When it is started by itself.")] = UNSET
+    watch: Annotated[WatchTable | UnsetType, Meta(description="Files whose changes restart it.")] = UNSET
     sockets: Annotated[list[SocketTable], Meta(description="Sockets that are opened for it: `[[sockets]]`.")] = []
     on_demand: Annotated[
         bool, Meta(description="Started by the first connection to one of its `[[sockets]]`, not with the others.")
@@ -240,10 +242,3 @@ PREFERABLE = (
     | {"timer.persistent", "sockets", "log"}
 )
 """What `prefer` can name: keys that the system may refuse to apply."""
-
-LATER = frozenset(
-    [
-        "watch",
-    ]
-)
-"""Keys of a service that are designed, and not in this version."""

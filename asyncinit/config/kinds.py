@@ -66,6 +66,7 @@ Line = Annotated[str, _kind("text", "one line of text", values.text_line)]
 Filled = Annotated[str, _kind("text", "a text", values.filled)]
 Condition = Annotated[str, _kind("text", 'a text, with "!" before it if it must not be so', values.condition)]
 Folder = Annotated[str, _kind("path", "the path of a folder", values.filled)]
+Watched = Annotated[str, _kind("path", "the path of a file or folder, or a pattern", values.filled)]
 File = Annotated[str, _kind("path", "the path of a file", values.filled)]
 LogFile = Annotated[str, _kind("path", "the path of a file", destinations.log_file)]
 Destination = Annotated[

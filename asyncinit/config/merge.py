@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from asyncinit.config.hints import NOT_YET
-from asyncinit.config.keys import LATER, PREFERABLE, TARGET_KEYS, ServiceKeys
+from asyncinit.config.keys import PREFERABLE, TARGET_KEYS, ServiceKeys
 from asyncinit.config.problems import Finding, Path, Severity, shown
-from asyncinit.config.sections import health, limits, log, namespaces, ready, security, sockets, timer
+from asyncinit.config.sections import health, limits, log, namespaces, ready, security, sockets, timer, watch
 from asyncinit.config.values import BadValueError, close_to, duration, shell_words
 
 Table = Mapping[str, Any]
@@ -49,6 +48,8 @@ def merged(name: str, defaults: Table, own: Table) -> dict[str, Any]:
                 base[table] = _without(base[table], _EXCLUSIVE[table])
     if "timer" not in own:  # what the defaults say of timers is for those that have one
         base.pop("timer", None)
+    if "watch" not in own and isinstance(base.get("watch"), dict) and not base["watch"].get("paths"):
+        del base["watch"]  # and of watching: for those that have paths
     for edge in RELATIONS:  # a default edge to a service is for the others
         if isinstance(base.get(edge), list):
             base[edge] = [other for other in base[edge] if other != name]
@@ -159,12 +160,9 @@ def _check_prefer(prefer: object) -> Iterator[Finding]:
     for index, key in enumerate(prefer[:_MOST] if isinstance(prefer, list) else ()):
         if not isinstance(key, str) or key in PREFERABLE:
             continue
-        if key.partition(".")[0] in LATER:
-            yield Finding(("prefer", index), f"names {shown(key)}, which {NOT_YET}")
-        else:
-            guess = close_to(key, PREFERABLE)
-            expected = ", ".join(sorted(name for name in PREFERABLE if "." not in name))
-            yield Finding(("prefer", index), "", shown(key), f"one of {expected}", f'"{guess}"' if guess else "")
+        guess = close_to(key, PREFERABLE)
+        expected = ", ".join(sorted(name for name in PREFERABLE if "." not in name))
+        yield Finding(("prefer", index), "", shown(key), f"one of {expected}", f'"{guess}"' if guess else "")
 
 
 def _check_hooks(hooks: Table) -> Iterator[Finding]:
@@ -188,7 +186,7 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
     kind = whole.get("type", "service")
     if kind == "target":
         for key in own:
-            if key not in TARGET_KEYS and key not in LATER:
+            if key not in TARGET_KEYS:
                 yield Finding((key,), "cannot be used here: a target is a name for a group and has no process")
         return
     command = whole.get("command")
@@ -207,6 +205,7 @@ def check_service(own: Table, whole: Table) -> Iterator[Finding]:
     else:
         yield from _check_health(own.get("health"), whole.get("health"))
     yield from timer.check(whole)
+    yield from watch.check(whole)
     yield from log.check_service(whole)
     yield from namespaces.check_service(whole)
 

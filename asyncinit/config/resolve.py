@@ -27,6 +27,7 @@ from asyncinit.config.sections import (
     sockets,
     stop,
     timer,
+    watch,
 )
 from asyncinit.config.sections.given import account, command, names, or_none
 
@@ -100,6 +101,7 @@ def resolve(name: str, declared: keys.ServiceKeys, origin: str, mode: Mode) -> s
         hooks=hooks.resolve(declared.hooks),
         log=log.resolve(declared.log),
         timer=timer.resolve(declared.timer),
+        watch=watch.resolve(declared.watch),
         sockets=sockets.resolve(declared.sockets, name),
         on_demand=on_demand,
         idle_stop=values.duration(declared.idle_stop) if on_demand else spec.NONE,

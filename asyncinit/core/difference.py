@@ -71,6 +71,7 @@ IMPACTS: Mapping[str, Impact] = {
     "health": Impact.NOW,
     "log": Impact.NOW,  # but see _of_log
     "timer": Impact.NOW,
+    "watch": Impact.NOW,
     "sockets": Impact.RESTART,
     "on_demand": Impact.NOW,
     "idle_stop": Impact.NOW,

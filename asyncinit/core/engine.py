@@ -127,8 +127,10 @@ class Engine(Overview):
                 self._to_all_of(name, ev.Stop(reason))
         return self._run(now)
 
-    def restart(self, names: Iterable[str], now: float, *, only: bool = False) -> list[Effect]:
-        """Take `names` down and up again, with what needs them and runs; `only`: with what is bound to them.
+    def restart(
+        self, names: Iterable[str], now: float, *, only: bool = False, reason: Reason | None = None
+    ) -> list[Effect]:
+        """Take `names` down and up again (for `reason`), with what needs them and runs; `only`: with what is bound.
 
         Who can be handed over is replaced by another instance instead, and nobody goes down with it.
         """
@@ -141,7 +143,7 @@ class Engine(Overview):
             self._handovers.begin(name, self.services[name].declared)
         for name in going:
             self.lives.failures.pop(name, None)
-            self._to_all_of(name, ev.Recycle())
+            self._to_all_of(name, ev.Recycle(reason if name in named else None))
         return self.start([n for n in self.needs_of(named) if self.must_be_asked(n)], now)
 
     def reload(self, names: Iterable[str], now: float) -> list[Effect]:

@@ -16,7 +16,8 @@ from asyncinit.core.status import State
 class Overview:
     """The services, each by its present life (`lives` has the others), and their edges.
 
-    `armed` are the services that a timer will start: set by whoever has the timers, it is something to stay for.
+    `armed` are the services that a timer will start, `watched` those at rest that a change of their files will: set by
+    whoever has the timers, and the files, it is something to stay for.
     """
 
     def __init__(self, specs: Mapping[str, ServiceSpec]) -> None:
@@ -24,6 +25,7 @@ class Overview:
         self.graph = Graph(specs)
         self.gates = Gates(self.lives, self.graph)
         self.armed: frozenset[str] = frozenset()
+        self.watched: frozenset[str] = frozenset()
 
     @property
     def services(self) -> dict[str, Service]:
@@ -56,7 +58,7 @@ class Overview:
 
         Nor does what has completed and is to be undone: its end is a part of the end of all.
         """
-        if self.armed:
+        if self.armed or self.watched:
             return False
         return all(_holds_nothing_up(service) for service in self.lives.all())
 

@@ -73,6 +73,7 @@ class Code(StrEnum):
     POD = "pod"
     CONFIGURATION = "configuration"
     CONFLICT = "conflict"
+    WATCH = "watch"
 
 
 class Reason(Struct, frozen=True):

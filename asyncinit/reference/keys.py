@@ -25,6 +25,7 @@ from asyncinit.config.sections import (
     sockets,
     stop,
     timer,
+    watch,
 )
 from asyncinit.config.write import value
 from asyncinit.reference.blocks import Block, Paragraph, Table
@@ -49,6 +50,7 @@ TABLES: dict[str, type] = {
     "hook": hooks.HookTable,
     "log": log.LogTable,
     "timer": timer.TimerTable,
+    "watch": watch.WatchTable,
     "sockets": sockets.SocketTable,
     "health": health.HealthTable,
     "pod": pods.PodFileKeys,

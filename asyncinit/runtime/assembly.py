@@ -27,7 +27,7 @@ from asyncinit.runtime import at_start, words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.answering import make_machine_orders, make_orders
-from asyncinit.runtime.by_itself import make_idle_stop, make_rescue, make_schedules
+from asyncinit.runtime.by_itself import make_changes, make_idle_stop, make_rescue, make_schedules
 from asyncinit.runtime.cgroups.groups import Cgroups
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.configuring.configured import Configured
@@ -122,20 +122,13 @@ class Assembly:
         self.rescue = make_rescue(self) if options.on_machine else None
         self._follow_changes()
         self.idle_stop = make_idle_stop(self)
+        self.file_watcher, self.changes = make_changes(self, loop, environment)
         self._main = main_command(configuration)
         self.shutdown = self._make_shutdown(init, options.on_machine)
         self.upward = Upward(loop, environment if first else {}, options.ready_fd if first else None, self.warn)
         self.configured = self._make_configured(configuration, options)
         self.requests = self._make_requests()
-        self.control = ControlServer(
-            loop,
-            self.requests,
-            say=self.warn,
-            control_socket=init.control_socket,
-            control_read=init.control_read,
-            project=self.settled.project,
-            carried=carried.control.place if carried is not None else None,
-        )
+        self.control = self._make_control(init, carried)
         self.workshop.control_address = self.control.address
         self.shutdown.on_begin = self._shutdown_begins
         self.performer.on_internal_error = self._internal_error
@@ -232,6 +225,7 @@ class Assembly:
             take_over=self._take_over,
         )
         configured.on_change.append(lambda _plan: self._set_timers())
+        configured.on_change.append(lambda _plan: self.changes.look())
         return configured
 
     def _make_requests(self) -> Requests:
@@ -252,6 +246,18 @@ class Assembly:
             configured=self.configured,
             succession=self.succession,
             pods=self.workshop.pods,
+            watching=self.changes.status,
+        )
+
+    def _make_control(self, init: InitSpec, carried: State | None) -> ControlServer:
+        return ControlServer(
+            self._loop,
+            self.requests,
+            say=self.warn,
+            control_socket=init.control_socket,
+            control_read=init.control_read,
+            project=self.settled.project,
+            carried=carried.control.place if carried is not None else None,
         )
 
     def _make_signals(self, machine: bool) -> SignalSource:
@@ -363,6 +369,8 @@ class Assembly:
     def _shutdown_begins(self) -> None:
         self.upward.stopping()
         self.succession.cancel()
+        self.changes.close()
+        self.file_watcher.close()
 
     def _tell_upward(self) -> None:
         engine = self.supervisor.engine

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from asyncinit.config.spec import LogLevel, PowerAction
 from asyncinit.core.events import Effect
 from asyncinit.runtime import at_start
+from asyncinit.runtime.file_watching.changes import Changes
+from asyncinit.runtime.file_watching.watcher import FileWatcher
 from asyncinit.runtime.process.hooks import monitor_variables
 from asyncinit.runtime.rescue import NAME, Rescue
 from asyncinit.runtime.sockets.idle import IdleStop
@@ -56,6 +58,17 @@ def make_idle_stop(house: Assembly) -> IdleStop:
     house.announcer.follow(idle_stop.take)
     house.performer.on_adopted.append(idle_stop.adopt)
     return idle_stop
+
+
+def make_changes(
+    house: Assembly, loop: asyncio.AbstractEventLoop, environment: Mapping[str, str]
+) -> tuple[FileWatcher, Changes]:
+    """Return what has files watched, and what follows for services when they change."""
+    watcher = FileWatcher(loop, house.reaper, house.timers, house.warn)
+    changes = Changes(house.supervisor, house.performer, house.announcer, house.timers, watcher, environment)
+    house.workshop.watch_ended = changes.command_ended
+    house.performer.on_forgotten.append(changes.forget)
+    return watcher, changes
 
 
 def make_rescue(house: Assembly) -> Rescue:

@@ -18,7 +18,7 @@ from asyncinit.runtime.ready.probes import ProbeContext
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.workshop import Workshop
 
-_RELOAD, _STOP = "reload", "stop"
+_RELOAD, _STOP, _WATCH = "reload", "stop", "watch"
 
 
 class Served(Protocol):
@@ -61,6 +61,10 @@ class Errands:
         """Run the stop command; its failure is only told."""
         self._aside(_STOP, command, self._run.spec.stop.timeout)
 
+    def run_watch(self, command: Command, timeout: float, variables: Mapping[str, str]) -> None:
+        """Run the command of [watch]; its end is told, but not where the run ends before."""
+        self._aside(_WATCH, command, timeout, variables)
+
     def end(self, kill: bool) -> None:
         """Call off what runs, and `kill` it; nothing of it is posted any more."""
         self._commands.end(kill)
@@ -80,6 +84,8 @@ class Errands:
             return self._reload_ended
         if what == _STOP:
             return self._stop_ended
+        if what == _WATCH:
+            return self._watch_ended
         if what == HookStage.PRE_START:
             return lambda failure: self._post(ev.Prepared(failure))
         return partial(self._hooks_ended, HookStage(what))
@@ -102,9 +108,16 @@ class Errands:
             self._complain(f"stop command {failure.text}; sending {signal_name(stop.signal)} instead")
             self._shop.ending.signal_scope(run.life, stop.signal, stop.scope, run.main)
 
-    def _aside(self, what: str, command: Command, timeout: float) -> None:
+    def _watch_ended(self, failure: Reason | None) -> None:
+        told = None
+        if failure is not None and self._run.spec.watch is not None and self._run.spec.watch.command is not None:
+            told = Reason(failure.code, f"{self._run.spec.watch.command.argv[0]} {failure.text}")
+        self._shop.watch_ended(self._run.spec.name, told or failure)
+
+    def _aside(self, what: str, command: Command, timeout: float, more: Mapping[str, str] | None = None) -> None:
         assert self._run.prepared is not None
         variables = {} if self._run.main is None else {"MAINPID": str(self._run.main)}
+        variables |= more or {}
         self._commands.aside(self._run.prepared, what, command, timeout, self._told_of(what), variables)
 
 

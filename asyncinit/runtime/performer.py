@@ -7,12 +7,12 @@ and told; the others go on.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from msgspec import Struct
 
-from asyncinit.config.spec import LogLevel, Scope, ServiceSpec
+from asyncinit.config.spec import Command, LogLevel, Scope, ServiceSpec
 from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.events import Effect, Event
@@ -34,8 +34,6 @@ from asyncinit.runtime.workshop import Workshop
 
 # Phases in which something of a service is there, or is about to be.
 _HAVE_A_RUN = COMING_UP | IS_UP | GOING_DOWN
-
-
 # Who stands still can neither do these things nor end by them.
 _WAKING = (ev.RunHooks, ev.SendSignal, ev.RunStopCommand, ev.RunReload, ev.KillTree)
 
@@ -115,6 +113,16 @@ class Performer:
         if service.guarded:
             self._run(service.key).guard()
         return True
+
+    def run_watch(self, name: str, command: Command, timeout: float, variables: Mapping[str, str]) -> None:
+        """Run the command of [watch] of a service that is up (`Workshop.watch_ended`)."""
+        run = self._present_run(name)
+        if run is not None and run.prepared is not None:
+            run.errands.run_watch(command, timeout, variables)
+
+    def stands_still(self, name: str) -> bool:
+        """Tell whether a service is frozen."""
+        return self._shop.cgroups.is_suspended(self._service(name).key)
 
     def prepared(self, name: str) -> Prepared | None:
         """Return what the processes of a service's present run start with; None where there is no run."""

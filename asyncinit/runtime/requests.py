@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.spec import PowerAction, Scope
-from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus
+from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus, WatchStatus
 from asyncinit.core import rivals
 from asyncinit.core.phrases import few
 from asyncinit.core.status import State, signal_name
@@ -77,6 +77,7 @@ class Requests:
         configured: Configured,
         succession: Succession,
         pods: Pods,
+        watching: Callable[[str], WatchStatus | None],
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -95,6 +96,7 @@ class Requests:
         self._freezing = Freezing(supervisor.engine, processes, journal, self._known)
 
         self._pods = pods
+        self._watching = watching
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -123,8 +125,7 @@ class Requests:
         elapse = self._schedules.next(name)
         seen = self._processes.seen(name)
         status = service_status(self._engine, name, seen, self._now(), elapse)
-        if counted:
-            status = replace(status, cgroup=seen.cgroup())
+        status = replace(status, cgroup=seen.cgroup() if counted else None, watch=self._watching(name))
         if _PERSISTENT in self._engine.services[name].spec.prefer and self._schedules.without_stamp(name):
             return replace(status, not_applied=[*status.not_applied, _PERSISTENT])
         return status

@@ -11,7 +11,7 @@ from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.events import Announce
 from asyncinit.core.phrases import duration, few
 from asyncinit.core.service import Service
-from asyncinit.core.status import ExitStatus, Reason, State, signal_name
+from asyncinit.core.status import Code, ExitStatus, Reason, State, signal_name
 
 
 def transition(  # noqa: PLR0912 - one branch a state
@@ -54,7 +54,8 @@ def transition(  # noqa: PLR0912 - one branch a state
             text, level = f"{ended}listening on {few([str(one) for one in service.spec.sockets])}", LogLevel.INFO
         case State.STOPPING:
             once = f", once {few(waits)} {'is' if len(waits) == 1 else 'are'} down" if waits else ""
-            text, level = f"stopping{because}{once}", LogLevel.INFO
+            for_change = service.reason is not None and service.reason.code is Code.WATCH
+            text, level = f"{'restarting' if for_change else 'stopping'}{because}{once}", LogLevel.INFO
         case State.RELOADING:
             text, level = "reloading", LogLevel.INFO
         case State.WAITING if effect.old is State.STOPPING:

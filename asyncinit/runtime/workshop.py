@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from asyncinit.config.spec import SpawnMethod
+from asyncinit.core.status import Reason
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.cgroups.groups import Cgroups
@@ -34,6 +35,7 @@ class Workshop:
 
     `control_address` is exported to services (None: there is no control socket); `open_files` is the limit of open
     files that they get, where ours had to be raised; `triggers` gives what tells a run who has started it.
+    `watch_ended` is told of the end of a command of [watch].
     """
 
     loop: asyncio.AbstractEventLoop
@@ -57,6 +59,7 @@ class Workshop:
     foreground: Foreground
     pods: Pods
     slow_paths: Callable[[], bool]
+    watch_ended: Callable[[str, Reason | None], None] = lambda _name, _failure: None
     triggers: Callable[[str], Mapping[str, str]] = lambda _name: {}
     spawn_method: SpawnMethod = SpawnMethod.AUTO
     control_address: str | None = None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process import offload
+from asyncinit.runtime.process import forked, offload
 from asyncinit.runtime.process.offload import StepCallback
 from tests.linux.running import FORKING, Running, descriptors
 
@@ -122,13 +122,13 @@ def test_its_own_children_end_with_it(running: Running) -> None:
         time.sleep(LONG)
 
     # The pipe's end is what tells that the last process is gone, so it must be kept from being closed.
-    real = offload.close_all_but
-    offload.close_all_but = lambda *_keep: None  # type: ignore[assignment]
+    real = forked.close_all_but
+    forked.close_all_but = lambda *_keep: None  # type: ignore[assignment]
     try:
         answers: list[object] = []
         running.offloader.run(hang, type(None), 0.2, answers.append)
     finally:
-        offload.close_all_but = real
+        forked.close_all_but = real
     os.close(writer)
     running.until(lambda: answers)
     os.set_blocking(reader, False)

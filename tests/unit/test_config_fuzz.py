@@ -13,7 +13,7 @@ from msgspec import inspect
 from asyncinit.config import write as writing
 from asyncinit.config.convert import examine, pruned
 from asyncinit.config.hints import struct_of
-from asyncinit.config.keys import LATER, ServiceKeys
+from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.load import load, read
 from asyncinit.config.origins import origins_of
 from asyncinit.config.settings import InitKeys
@@ -105,7 +105,7 @@ def _table(struct: type) -> st.SearchStrategy[dict[str, Any]]:
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
     keys = {field.encode_name: st.one_of(_likely(field.type), _likely(field.type), _ANYTHING) for field in info.fields}
-    odd = st.dictionaries(st.one_of(_WORDS, st.sampled_from(sorted(LATER))), _ANYTHING, max_size=1)
+    odd = st.dictionaries(_WORDS, _ANYTHING, max_size=1)
     return st.builds(lambda known, unknown: {**unknown, **known}, st.fixed_dictionaries({}, optional=keys), odd)
 
 

@@ -38,7 +38,7 @@ MISTAKES = {
     ),
     "a key of several tables": (
         COMMAND + 'timeout = "1s"',
-        "2: timeout: is not a known key; did you mean [ready] timeout or [stop] timeout or [reload] timeout?",
+        "2: timeout: is not a known key; did you mean [ready] timeout or [stop] timeout or [reload] timeout or [watch] timeout?",
     ),
     "another table's key": (
         COMMAND + "[ready]\nbackoff = 2",
@@ -54,7 +54,6 @@ MISTAKES = {
         COMMAND + '[profile."a b"]',
         '2: profile."a b": found "a b", expected a name of letters, digits, "_", "." and "-" that begins with a letter or digit',
     ),
-    "later list of tables": (COMMAND + "[[watch]]", "2: watch: is not supported by this version of asyncinit"),
     "nothing to combine": (
         COMMAND + "ready.all = []",
         '2: ready.all: is empty: it combines signs (expected all = [{ file = "/run/x" }])',
@@ -240,10 +239,6 @@ MISTAKES = {
         COMMAND + 'prefer = ["usr"]',
         '2: prefer[0]: found "usr", expected one of directories, environment_file, group, limits, log, namespaces, '
         'security, sockets, supplementary_groups, tty, umask, user, working_directory; did you mean "user"?',
-    ),
-    "prefer something later": (
-        COMMAND + 'prefer = ["watch"]',
-        '2: prefer[0]: names "watch", which is not supported by this version of asyncinit',
     ),
     "a socket of no kind": (
         COMMAND + '[[sockets]]\nname = "http"',

@@ -15,6 +15,7 @@ from asyncinit.control.types import (
     StatusReply,
     SystemState,
     SystemStatus,
+    WatchStatus,
 )
 from asyncinit.core.status import Code, State
 from asyncinit.reference.blocks import Table
@@ -36,7 +37,7 @@ def called(name: str, kind: object) -> str:
         return f"list of {called('', typing.get_args(kind)[0])}"
     if name.endswith("since") or name in ("next_start", "time"):
         return "time"
-    objects = dict.fromkeys((ReasonStatus, ExitInfo, HealthStatus, LogStatus, CgroupStatus), "object")
+    objects = dict.fromkeys((ReasonStatus, ExitInfo, HealthStatus, LogStatus, CgroupStatus, WatchStatus), "object")
     simple = {int: "number", bool: "true or false", **objects}
     return simple.get(kind, "text")  # type: ignore[call-overload, no-any-return]
 
@@ -76,3 +77,4 @@ def test_the_objects_within_are_described() -> None:
     assert set(types_of(HealthStatus)) <= set(meanings["health"])
     assert {*types_of(LogStatus), *types_of(LogFile)} <= set(meanings["log"])
     assert set(types_of(CgroupStatus)) <= set(meanings["cgroup"])
+    assert set(types_of(WatchStatus)) <= set(meanings["watch"])

@@ -87,6 +87,8 @@ THIRD_PARTY = {
     "uvloop": {"runtime"},
     "h11": {"runtime"},
     "cronsim": {"cli", "config", "runtime"},
+    "asyncinotify": {"runtime"},
+    "pathspec": {"runtime"},
 }
 CORE_MAY_IMPORT = {"__future__", "collections", "copy", "dataclasses", "enum", "math", "msgspec", "signal", "typing"}
 

@@ -54,6 +54,7 @@ from asyncinit.config.spec.security import KILL, Landlock, ProtectHome, ProtectS
 from asyncinit.config.spec.service import Directories, EnvironmentFile, ServiceSpec, ServiceType
 from asyncinit.config.spec.sockets import BACKLOG, Handover, Socket, SocketKind
 from asyncinit.config.spec.timer import SHORT_FORMS, Overlap, Timer, five_fields, names_moments
+from asyncinit.config.spec.watch import Watch, WatchAction
 from asyncinit.config.spec.whole import (
     NO_INSTANCES,
     CgroupMode,
@@ -147,6 +148,8 @@ __all__ = [
     "Timer",
     "five_fields",
     "names_moments",
+    "Watch",
+    "WatchAction",
     "LogFormat",
     "LogLevel",
     "SpawnMethod",

@@ -20,6 +20,7 @@ from asyncinit.config.spec.ready import NONE, Ready, ReadyKind
 from asyncinit.config.spec.security import Security
 from asyncinit.config.spec.sockets import Handover, Socket
 from asyncinit.config.spec.timer import Timer
+from asyncinit.config.spec.watch import Watch
 
 
 class ServiceType(StrEnum):
@@ -108,6 +109,7 @@ class ServiceSpec(Struct, frozen=True):
     health: Health | None = None
     log: Log = Log()
     timer: Timer | None = None
+    watch: Watch | None = None
     sockets: tuple[Socket, ...] = ()
     on_demand: bool = False
     idle_stop: float = NONE

@@ -78,6 +78,7 @@ from asyncinit.control.types.status import (
     TimersParameters,
     TimersReply,
     TimerStatus,
+    WatchStatus,
 )
 from asyncinit.control.types.wire import INTERFACE, Nothing, Wire, sendable, timestamp
 from asyncinit.core.status import State
@@ -139,6 +140,7 @@ TYPES: dict[str, type] = {
     "LogFile": LogFile,
     "LogStatus": LogStatus,
     "CgroupStatus": CgroupStatus,
+    "WatchStatus": WatchStatus,
     "ServiceStatus": ServiceStatus,
     "PowerAction": PowerAction,
     "PodInit": PodInit,
@@ -184,6 +186,7 @@ __all__ = [
     "HealthStatus",
     "LogFile",
     "CgroupStatus",
+    "WatchStatus",
     "FreezeParameters",
     "LogStatus",
     "ServiceStatus",

@@ -100,6 +100,20 @@ class CgroupStatus(Wire, frozen=True):
     forks_refused: int | None
 
 
+class WatchStatus(Wire, frozen=True):
+    """What a service's [watch] says and does: `action` is restart, reload or run.
+
+    `watching`: a change is seen; not while it is stopped by request. `folders`: how many are watched. `text`: what
+    cannot be watched, and why.
+    """
+
+    action: str
+    paths: list[str]
+    watching: bool
+    folders: int | None
+    text: str | None
+
+
 class ServiceStatus(Wire, frozen=True):
     """One service.
 
@@ -109,7 +123,8 @@ class ServiceStatus(Wire, frozen=True):
     its timer will start it. `successor` and `draining`: pids of its other instances, while a restart without a gap is
     under way: the one that comes up, and those that end. `not_applied`: keys of `prefer` that could not be had here.
     `health`: null where nothing is probed at present. `file`: where it is declared. `log`: where
-    its output goes, null for a target. `frozen`: its processes stand still. `cgroup`: null where it has none.
+    its output goes, null for a target. `frozen`: its processes stand still. `cgroup`: null where it has none. `watch`:
+    null where it has no [watch].
     """
 
     name: str
@@ -134,6 +149,7 @@ class ServiceStatus(Wire, frozen=True):
     log: LogStatus | None = None
     frozen: bool = False
     cgroup: CgroupStatus | None = None
+    watch: WatchStatus | None = None
 
 
 class StatusParameters(Wire, frozen=True):

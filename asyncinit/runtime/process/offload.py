@@ -1,8 +1,8 @@
 """Run a function that may block in a forked child with a deadline, so that PID 1 never waits; knows no services.
 
-The child has nothing of ours but the function's own data: descriptors closed, /dev/null on 0 to 2, default signals, a
-session of its own. It names each step before it takes it, so that what hangs can be told, and hands its result over a
-pipe. It is killed at the deadline; a child that even SIGKILL does not end (a dead network file system) holds up nobody.
+The child has nothing of ours but the function's own data (`forked`), and default signals. It names each step before it
+takes it, so that what hangs can be told, and hands its result over a pipe. It is killed at the deadline; a child that
+even SIGKILL does not end (a dead network file system) holds up nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -19,9 +18,7 @@ from msgspec import Struct
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import AsyncinitError, SpawnError
 from asyncinit.linux import signals
-from asyncinit.linux.close_range import close_all_but
-from asyncinit.linux.process import set_parent_death_signal
-from asyncinit.runtime.process import child
+from asyncinit.runtime.process import child, forked
 from asyncinit.runtime.process.reaper import Reaper
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.timers import Timer, Timers
@@ -69,7 +66,7 @@ class Offloader:
         """
         job = Job(self, result, done)
         try:
-            pid, pipe = _fork(function, keep)
+            pid, pipe = forked.fork(lambda writer, parent: _serve(function, writer, parent, keep))
         except SpawnError as error:
             job.fail(error)
         else:
@@ -201,26 +198,6 @@ class Job(Generic[T]):
             return SpawnError(self._step, errno.EPROTO, f"its result cannot be read: {error}")
 
 
-def _fork(function: Callable[[StepCallback], object], keep: tuple[int, ...]) -> tuple[int, int]:
-    """Return the pid of a child that calls `function`, and the pipe to read from."""
-    try:
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-    except OSError as error:
-        raise SpawnError("make a pipe", error.errno or 0) from error
-    try:
-        parent = os.getpid()
-        pid = child.fork()
-        if pid == 0:
-            _serve(function, writer, parent, keep)
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    os.set_blocking(reader, False)
-    return pid, reader
-
-
 def _serve(function: Callable[[StepCallback], object], writer: int, parent: int, keep: tuple[int, ...]) -> NoReturn:
     """In the child: call the function, send what comes of it, and end."""
     step = "prepare the process"
@@ -231,11 +208,7 @@ def _serve(function: Callable[[StepCallback], object], writer: int, parent: int,
         _send(writer, _STEP, name.encode(errors="replace"))
 
     try:
-        os.setsid()
-        set_parent_death_signal(signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        writer = _only(writer, keep)
+        writer = forked.settle(writer, parent, keep)
         import msgspec  # before the function gives up the right to read it
 
         signals.reset_in_child()
@@ -254,23 +227,5 @@ def _failure(step: str, error: BaseException) -> SpawnError:
     return SpawnError(step, 0, str(error) if isinstance(error, AsyncinitError) else f"{type(error).__name__}: {error}")
 
 
-def _only(writer: int, keep: tuple[int, ...]) -> int:
-    """Close all descriptors but `writer` and `keep`, put /dev/null on 0 to 2 if there is one; return the new number."""
-    if writer < 3:
-        import fcntl
-
-        writer = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 3)
-    try:
-        null = os.open("/dev/null", os.O_RDWR)
-        for number in (0, 1, 2):
-            os.dup2(null, number)
-    except OSError:
-        os.closerange(0, 3)
-    close_all_but(writer, *keep)
-    return writer
-
-
 def _send(writer: int, kind: int, body: bytes) -> None:
-    data = bytes((kind,)) + len(body).to_bytes(4, "little") + body
-    while data:
-        data = data[os.write(writer, data) :]
+    forked.write_all(writer, bytes((kind,)) + len(body).to_bytes(4, "little") + body)

@@ -13,6 +13,8 @@ from asyncinit.runtime.cgroups.groups import CgroupsState
 from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
+from asyncinit.runtime.file_watching.changes import ChangesState
+from asyncinit.runtime.file_watching.watcher import FileWatcherState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.hardware_watchdog import WatchdogState
 from asyncinit.runtime.initctl import InitctlState
@@ -79,6 +81,8 @@ def gather(house: Assembly, keep: Keep, tolerant: bool) -> State:
     state.schedules = of(house.schedules.freeze, SchedulesState)
     state.requests = of(house.requests.freeze, RequestsState)
     state.control = of(house.control.freeze, ControlState)
+    state.file_watcher = of(house.file_watcher.freeze, FileWatcherState)
+    state.changes = of(house.changes.freeze, ChangesState)
     if house.rescue is not None:
         state.rescue = of(house.rescue.freeze, RescueState)
     state.watchdog = of(house.watchdog.freeze, WatchdogState)
@@ -132,6 +136,8 @@ def _take_over_processes(house: Assembly, state: State) -> None:
     if house.shutdown.started:
         to(house.schedules.thaw, state.schedules)
     to(house.configured.thaw, state.configured)
+    to(house.file_watcher.thaw, state.file_watcher)
+    to(house.changes.thaw, state.changes)
     to(house.requests.thaw, state.requests)
     to(house.control.thaw, state.control)
     if house.initctl is not None:

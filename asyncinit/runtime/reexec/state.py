@@ -13,6 +13,8 @@ from asyncinit.runtime.chronicle import Record
 from asyncinit.runtime.configuring.configured import ConfiguredState
 from asyncinit.runtime.control.server import ControlState
 from asyncinit.runtime.crashes.afterwards import AfterwardsState
+from asyncinit.runtime.file_watching.changes import ChangesState
+from asyncinit.runtime.file_watching.watcher import FileWatcherState
 from asyncinit.runtime.foreground import ForegroundState
 from asyncinit.runtime.hardware_watchdog import WatchdogState
 from asyncinit.runtime.initctl import InitctlState
@@ -79,6 +81,8 @@ class State(Struct):
     sockets: SocketsState = field(default_factory=SocketsState)
     idle_stop: dict[str, float] = {}
     schedules: SchedulesState = field(default_factory=SchedulesState)
+    file_watcher: FileWatcherState = field(default_factory=FileWatcherState)
+    changes: ChangesState = field(default_factory=ChangesState)
     requests: RequestsState = field(default_factory=RequestsState)
     control: ControlState = field(default_factory=ControlState)
     watchdog: WatchdogState = field(default_factory=WatchdogState)
