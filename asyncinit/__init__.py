@@ -13,6 +13,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `control`: the Varlink interface `io.asyncinit`: its text, its types, its framing.
 - `client`, `cli`: the command.
 - `migration`: other programs' files to services, for `asyncinit import`; with `config` alone, as `cli` calls it.
+- `tui`: `asyncinit top`, a screen over the control socket; a program of its own, with textual and its own loop.
 - `reference`: the documentation that is made from the code.
 - `machine`: PID 1 of a machine around supervising: recognised, brought up, ended; no loop, no services.
 - `wrapper`: `asyncinit -- CMD` without services, without a loop.

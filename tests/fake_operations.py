@@ -15,11 +15,17 @@ from asyncinit.control.types import (
     ActionResult,
     EventEntry,
     EventKind,
+    ExplainLink,
+    ExplainReply,
+    GraphNode,
+    GraphReply,
     ReasonStatus,
     ServiceStatus,
+    ServiceUsage,
     SystemState,
     SystemStatus,
     TimerStatus,
+    UsageReply,
     timestamp,
 )
 from asyncinit.core.status import Code, State
@@ -125,6 +131,42 @@ class FakeJournal:
         return lambda: self.event_followers.pop(id(callback), None) and None
 
 
+class FakeWork:
+    """Something that is found out on the loop's next turn."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+        self.cancel = loop.call_soon(tell).cancel
+
+
+class FakeInsight:
+    """Edges between services, and what they use: as a test says."""
+
+    def __init__(self, operations: FakeOperations) -> None:
+        self._operations = operations
+        self.needs: dict[str, dict[str, list[str]]] = {}
+        self.usages: list[ServiceUsage] = []
+        self.moment = 100.0
+
+    def explain(self, name: str) -> ExplainReply:
+        state = self._operations.services_by_name[name].state
+        link = ExplainLink(service=name, state=state, text=f"has been {state} for 5 s")
+        return ExplainReply(chain=[link], next=["nothing would follow"], more=0)
+
+    def graph(self) -> GraphReply:
+        none: dict[str, list[str]] = {key: [] for key in ("requires", "wants", "after", "before", "binds_to")}
+        return GraphReply(
+            services=[
+                GraphNode(name=name, type=one.type, state=one.state, enabled=True, **(none | self.needs.get(name, {})))
+                for name, one in sorted(self._operations.services_by_name.items())
+            ]
+        )
+
+    def usage(self, names: Sequence[str] | None, done: Callable[[UsageReply], None]) -> FakeWork:
+        self.moment += 2.0
+        chosen = [usage for usage in self.usages if names is None or usage.name in names]
+        return FakeWork(self._operations.loop, lambda: done(UsageReply(moment=self.moment, services=chosen)))
+
+
 @dataclass
 class FakeOperations:
     """Services as a dictionary; records what it was asked to do.
@@ -149,6 +191,13 @@ class FakeOperations:
     timers_given: list[TimerStatus] = field(default_factory=list)
     on_shutdown: Callable[[], None] | None = None
     reexecs: list[Callable[[str], None]] = field(default_factory=list)
+    told: FakeInsight = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.told = FakeInsight(self)
+
+    def insight(self) -> FakeInsight:
+        return self.told
 
     def system(self) -> SystemStatus:
         return SystemStatus(

@@ -109,6 +109,12 @@ COMMANDS: tuple[Command, ...] = (
         (_NAMES,),
     ),
     Command(
+        "top",
+        "top:top",
+        "Show the services on the whole screen as they change: logs, what they need, and keys to act on them.\n\n"
+        "? shows the keys. It takes the extra tui: pip install 'asyncinit[tui]'.",
+    ),
+    Command(
         "timers",
         "timers:timers",
         "Show when timers start their services next, and what came of the last time.\n\n"

@@ -17,7 +17,7 @@ def details(server: Connection, answer: dict[str, Any]) -> str:
     """Return the one service of the answer in lines of "key: value", and what it wrote last."""
     service = answer["services"][0]
     name = service["name"]
-    lines = [f"{label + ':':<13}{value}" for label, value in _facts(service) if value]
+    lines = [f"{label + ':':<13}{value}" for label, value in facts(service, screen.wants_colour()) if value]
     log = server.call("Logs", {"names": [name], "lines": LAST_LINES})["entries"]
     if log:
         from asyncinit.cli.log_lines import LogPrinter
@@ -27,9 +27,10 @@ def details(server: Connection, answer: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _facts(service: dict[str, Any]) -> list[tuple[str, str]]:
+def facts(service: dict[str, Any], colour: bool) -> list[tuple[str, str]]:
+    """Return what is known of a service: what it is called, and its value, empty where there is none."""
     state = service["state"]
-    if screen.wants_colour():
+    if colour:
         state = screen.paint(state, screen.STATE_COLOURS.get(state))
     since = f" since {screen.moment(service['since'])}" if service["since"] else ""
     reason = service["reason"]

@@ -132,7 +132,7 @@ def tree(nodes: dict[str, dict[str, Any]], colour: bool, lines: tuple[str, str, 
     rows: list[tuple[str, str, str]] = []
     shown: set[str] = set()
     for root in (name for name in nodes if name not in named):
-        _grow(root, "", "", below, shown, rows, lines)
+        grow(root, "", "", below, shown, rows, lines)
     if not rows:
         return "no services\n"
     width = max(len(prefix) + len(name) for prefix, name, _ in rows)
@@ -145,7 +145,7 @@ def tree(nodes: dict[str, dict[str, Any]], colour: bool, lines: tuple[str, str, 
     return "\n".join(out) + "\n"
 
 
-def _grow(
+def grow(
     root: str,
     prefix: str,
     key: str,

@@ -52,14 +52,19 @@ def fetch(server: Connection, names: tuple[str, ...]) -> dict[str, Any]:
     if patterns:
         by_name = {service["name"]: service for service in answer["services"]}
         answer["services"] = [by_name[name] for name in choose(names, by_name)]
+    translate_pids(answer, server.server_pid)
+    return answer
+
+
+def translate_pids(answer: dict[str, Any], server_pid: int) -> None:
+    """Have an answer of Status hold pids as we see them; `server_pid`: asyncinit's, as we see it."""
     own = answer["asyncinit"]
-    translate = translator(server.server_pid, own["pid"])
+    translate = translator(server_pid, own["pid"])
     for item in (own, *answer["services"]):
         item["pid"] = translate(item["pid"])
         # An asyncinit that runs since before this command was installed does not tell of them.
         item["successor"] = translate(item.get("successor"))
         item["draining"] = [translate(pid) for pid in item.get("draining", ())]
-    return answer
 
 
 def write_json(answer: dict[str, Any], indent: int | None = 2) -> None:

@@ -95,6 +95,33 @@ class Connection:
             reply, continues = self._receive()
             yield reply
 
+    def ask(self, method: str, parameters: Mapping[str, object] | None = None, more: bool = False) -> None:
+        """Send a call and do not wait for its replies, which `arrived` gives; raises NotRunningError."""
+        self._send(method, parameters, more)
+
+    def arrived(self) -> Iterator[tuple[dict[str, Any] | CallError, bool]]:
+        """Yield what has arrived since, without waiting: a reply or an error, and whether more follow for this call.
+
+        For whoever waits for many things: to be called when there is something to read. Raises NotRunningError when
+        asyncinit has hung up.
+        """
+        try:
+            data = self._socket.recv(1 << 18, _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise NotRunningError(f"asyncinit hung up ({error.strerror})") from error
+        if not data:
+            raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
+        self._input.feed(data)
+        while (message := self._input.next()) is not None:
+            try:
+                reply, continues = self._decode(message)
+            except CallError as error:
+                yield error, False
+            else:
+                yield reply, continues
+
     def _send(self, method: str, parameters: Mapping[str, object] | None, more: bool) -> None:
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         message: dict[str, object] = {"method": f"{INTERFACE}.{method}", "parameters": given}
@@ -123,6 +150,9 @@ class Connection:
                 raise NotRunningError("asyncinit hung up: it has ended, or has no room for more clients")
             self._socket.settimeout(None)
             self._input.feed(data)
+        return self._decode(message)
+
+    def _decode(self, message: bytes) -> tuple[dict[str, Any], bool]:
         try:
             reply = loads(message)
             parameters = reply.get("parameters") or {}

@@ -61,6 +61,7 @@ class Instant(NamedTuple):
 
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def keep_spare() -> None:
@@ -176,6 +177,22 @@ def stat(pid: int) -> Stat | None:
         int(fields[17]),
         name if name.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in name),
     )
+
+
+class Consumption(NamedTuple):
+    """What a process uses: processor time in seconds, with that of the children it has waited for; resident bytes."""
+
+    seconds: float
+    resident: int
+
+
+def consumption(pid: int) -> Consumption | None:
+    """Return what a process uses of the machine (proc_pid_stat(5)); None where there is none or it is hidden."""
+    data = _read(f"/proc/{pid}/stat") or b""
+    fields = data[data.rfind(b")") + 2 :].split(None, 22)
+    if len(fields) < 22:
+        return None
+    return Consumption(sum(map(int, fields[11:15])) / _TICKS_A_SECOND, int(fields[21]) * _PAGE)
 
 
 def hidden_stat(child: int) -> Stat:

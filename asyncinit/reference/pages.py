@@ -9,7 +9,18 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from asyncinit.reference import cells, changes, commands, interface, keys, limits, machine, machine_services, markdown
+from asyncinit.reference import (
+    cells,
+    changes,
+    commands,
+    interface,
+    keys,
+    limits,
+    machine,
+    machine_services,
+    markdown,
+    top,
+)
 from asyncinit.reference.blocks import Block
 
 _PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -28,6 +39,7 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "api file systems": machine.describe_file_systems,
     "kernel words": machine.describe_words,
     "machine services": machine_services.describe,
+    "keys of top": top.describe,
 }
 """What makes each part, by its name."""
 

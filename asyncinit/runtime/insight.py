@@ -26,6 +26,7 @@ from asyncinit.control.types import (
     StartTimes,
     StartupReply,
     StopShare,
+    UsageReply,
     sendable,
     timestamp,
 )
@@ -37,7 +38,7 @@ from asyncinit.core.shutdown_plan import plan
 from asyncinit.errors import SpawnError
 from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.process import is_subreaper
-from asyncinit.runtime import early_times
+from asyncinit.runtime import early_times, usage
 from asyncinit.runtime.chronicle import Chronicle
 from asyncinit.runtime.control.operations import RefusedError
 from asyncinit.runtime.crashes.store import CrashStore
@@ -240,14 +241,31 @@ class Insight:
 
         return self._shop.offloader.run(lambda step: examine(facts, step), Findings, TIMEOUT, looked)
 
-    def _facts(self) -> Facts:
-        members, names = self._shop.members, self._engine.services
+    def usage(self, names: Sequence[str] | None, done: Callable[[UsageReply | RefusedError], None]) -> Cancellable:
+        """Measure what the processes of services use, and call `done` with it, later."""
+        folders: dict[str, list[str]] = {}
+        for life in self._engine.lives.all():
+            if (folder := self._shop.cgroups.folder(life.key)) is not None:
+                folders.setdefault(life.name, []).append(folder)
+        asked = usage.Asked(self._family(), folders, sorted(self._engine.services) if names is None else list(names))
+
+        def measured(result: UsageReply | SpawnError) -> None:
+            done(RefusedError(str(result)) if isinstance(result, SpawnError) else result)
+
+        return self._shop.offloader.run(lambda step: usage.measure(asked, step), UsageReply, TIMEOUT, measured)
+
+    def _family(self) -> Family:
+        members = self._shop.members
         members.refresh()
         owners = {pid: life.name for life in self._engine.lives.all() for pid in members.roots(life.key)}
+        return Family(os.getpid(), owners, self._shop.reaper.pids() - owners.keys())
+
+    def _facts(self) -> Facts:
+        names = self._engine.services
         left_out = {name: self._runs.seen(name).not_applied for name in names}
         early = self._chronicle.record.early
         return Facts(
-            family=Family(os.getpid(), owners, self._shop.reaper.pids() - owners.keys()),
+            family=self._family(),
             subreaper=is_subreaper(),
             loop="uvloop" if type(self._shop.loop).__module__.startswith("uvloop") else "asyncio",
             control=self._shop.control_address,

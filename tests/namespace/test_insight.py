@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from asyncinit.client.connection import Connection
 from tests.conftest import LOOPS
 from tests.namespace.init import Init
 from tests.namespace.test_client import KEEP, SLEEP, answer
@@ -363,3 +364,31 @@ def test_the_graph_of_what_runs_and_of_files(tmp_path: Path) -> None:
         (tmp_path / "services.d" / "bad.toml").write_text("command = 1\n")
         broken = init.call("graph", "--services", "services.d")
         assert (broken.returncode, "bad.toml" in broken.stderr) == (1, True)
+
+
+@each_loop
+def test_what_services_use(tmp_path: Path, kind: str) -> None:
+    """Usage tells processor time and memory of all processes of a service, children included, and grows."""
+    burn = 'command = ["sh", "-c", "while :; do :; done & exec sleep 1000"]\n'
+    services = {"burner": burn, "sleeper": SLEEP, "off": f"enabled = false\n{SLEEP}"}
+    with Init(tmp_path, services, loop=kind, settings=KEEP) as init:
+        init.wait_state("burner", "ready")
+        init.wait_state("sleeper", "ready")
+        with Connection(str(init.socket)) as server:
+            before = server.call("Usage")
+
+            def grown() -> dict[str, Any] | None:
+                now = server.call("Usage", {"names": ["burner"]})
+                used = now["services"][0]["cpu_seconds"] - before["services"][0]["cpu_seconds"]
+                return now if used >= 0.2 else None
+
+            after = wait_until(grown)
+        assert [usage["name"] for usage in before["services"]] == ["burner", "sleeper"]
+        burner, sleeper = before["services"]
+        assert (burner["processes"], sleeper["processes"]) == (2, 1)
+        assert burner["memory"] > 100_000 and sleeper["memory"] > 100_000
+        assert sleeper["cpu_seconds"] < 5
+        assert [usage["name"] for usage in after["services"]] == ["burner"]
+        # Two processes, and at most so many processors: time cannot grow faster than the clock does.
+        used = after["services"][0]["cpu_seconds"] - burner["cpu_seconds"]
+        assert used <= (after["moment"] - before["moment"]) * 1.5 + 0.5

@@ -27,7 +27,17 @@ from asyncinit.control.types.configuring import (
     ServiceChange,
 )
 from asyncinit.control.types.crashes import CrashesParameters, CrashesReply, CrashReport, LeftOver, ResourceUse
-from asyncinit.control.types.diagnosis import Check, DoctorReply, Grade, Outlived, ProcessEntry, Standing
+from asyncinit.control.types.diagnosis import (
+    Check,
+    DoctorReply,
+    Grade,
+    Outlived,
+    ProcessEntry,
+    ServiceUsage,
+    Standing,
+    UsageParameters,
+    UsageReply,
+)
 from asyncinit.control.types.errors import (
     ActionFailed,
     Failed,
@@ -107,6 +117,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Graph": (Nothing, GraphReply),
     "ExecPlan": (ExecPlanParameters, ExecPlanReply),
     "Doctor": (Nothing, DoctorReply),
+    "Usage": (UsageParameters, UsageReply),
     "Reexec": (Nothing, ReexecReply),
 }
 """Every method of the interface: its parameters and its reply."""
@@ -114,7 +125,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
 READ_METHODS = frozenset(
     {
         *("Status", "Timers", "Logs", "Events", "Show", "Pods"),
-        *("Explain", "Crashes", "Startup", "ShutdownPlan", "Graph", "Doctor"),
+        *("Explain", "Crashes", "Startup", "ShutdownPlan", "Graph", "Doctor", "Usage"),
     }
 )
 """Methods that `control_read` opens to others; all else is for root and asyncinit's own user."""
@@ -167,6 +178,7 @@ TYPES: dict[str, type] = {
     "ProcessEntry": ProcessEntry,
     "Check": Check,
     "Outlived": Outlived,
+    "ServiceUsage": ServiceUsage,
     "ChangeKind": ChangeKind,
     "ChangeEffect": ChangeEffect,
     "ServiceChange": ServiceChange,
@@ -240,6 +252,9 @@ __all__ = [
     "Check",
     "Outlived",
     "DoctorReply",
+    "ServiceUsage",
+    "UsageParameters",
+    "UsageReply",
     "ChangeKind",
     "ChangeEffect",
     "ServiceChange",

@@ -51,6 +51,28 @@ class Outlived(Wire, frozen=True):
     count: int
 
 
+class ServiceUsage(Wire, frozen=True):
+    """What the processes of a service use together: processor time since they began, bytes of memory, their number."""
+
+    name: str
+    cpu_seconds: float
+    memory: int
+    processes: int
+
+
+class UsageParameters(Wire, frozen=True):
+    """Parameters of Usage: `names` null for all."""
+
+    names: list[str] | None = None
+
+
+class UsageReply(Wire, frozen=True):
+    """Reply of Usage: `moment` in seconds since the machine was started."""
+
+    moment: float
+    services: list[ServiceUsage]
+
+
 class DoctorReply(Wire, frozen=True):
     """Reply of Doctor: processes that are zombies or strays, all that was checked, and the audit of leaks."""
 

@@ -280,6 +280,11 @@ class Cgroups:
         group = self._groups.get(life)
         return None if group is None else group.status()
 
+    def folder(self, life: str) -> str | None:
+        """Return the folder of the cgroup of a life; None where it has no cgroup."""
+        group = self._groups.get(life)
+        return None if group is None else group.folder
+
     def killed(self, life: str, status: ExitStatus) -> Reason | None:
         """Return the reason of a main process's end if the kernel has killed it for want of memory."""
         group = self._groups.get(life)

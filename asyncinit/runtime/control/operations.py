@@ -28,6 +28,7 @@ from asyncinit.control.types import (
     StartupReply,
     SystemStatus,
     TimerStatus,
+    UsageReply,
 )
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.configuring.configured import Outcome
@@ -132,6 +133,9 @@ class Insight(Protocol):
 
     def doctor(self, done: Callable[[DoctorReply | RefusedError], None]) -> Work:
         """Look at everything; `done` is called later."""
+
+    def usage(self, names: Sequence[str] | None, done: Callable[[UsageReply | RefusedError], None]) -> Work:
+        """Measure what the processes of `names` (None: of all) use; `done` is called later."""
 
 
 class ConfigurationOperations(Protocol):

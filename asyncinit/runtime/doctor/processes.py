@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -25,25 +26,30 @@ class Family(Struct, frozen=True):
     helpers: frozenset[int]
 
 
-def census(family: Family) -> tuple[list[ProcessEntry], int]:
-    """Return the zombies and strays below asyncinit, and how many processes there are in all."""
+def below(family: Family) -> Iterator[tuple[Stat, Standing, str | None]]:
+    """Yield each process below asyncinit but this one, with its standing, and whose it is, if it is a service's."""
     found = {pid: stat for pid in proc.pids() if (stat := proc.stat(pid)) is not None}
     children: dict[int, list[int]] = {}
     for stat in found.values():
         children.setdefault(stat.ppid, []).append(stat.pid)
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    entries: list[ProcessEntry] = []
-    total = 0
     queue = deque((pid, *_standing(pid, family)) for pid in sorted(children.get(family.root, ())))
     while queue:
         pid, standing, service = queue.popleft()
         if pid == os.getpid():
             continue  # this look itself
+        yield found[pid], standing, service
+        queue.extend((child, standing, service) for child in sorted(children.get(pid, ())))
+
+
+def census(family: Family) -> tuple[list[ProcessEntry], int]:
+    """Return the zombies and strays below asyncinit, and how many processes there are in all."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    entries: list[ProcessEntry] = []
+    total = 0
+    for stat, standing, service in below(family):
         total += 1
-        stat = found[pid]
         if (not stat.alive or standing is Standing.STRAY) and len(entries) < _MOST:
             entries.append(_entry(stat, standing, service, now))
-        queue.extend((child, standing, service) for child in sorted(children.get(pid, ())))
     return entries, total
 
 

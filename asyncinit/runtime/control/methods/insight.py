@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from asyncinit.control import types
-from asyncinit.control.types import CrashesParameters, ExecPlanParameters, ExplainParameters, Wire
+from asyncinit.control.types import CrashesParameters, ExecPlanParameters, ExplainParameters, UsageParameters, Wire
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.answers import Carried, Table, fail, known
 from asyncinit.runtime.control.operations import Operations, RefusedError, Work
@@ -24,6 +24,7 @@ class InsightMethods:
             "Graph": lambda call, _given: call.reply(self._operations.insight().graph()),
             "ExecPlan": self._exec_plan,
             "Doctor": lambda call, _given: self._later(call, self._operations.insight().doctor),
+            "Usage": self._usage,
         }
         self.carried: Carried = {}
 
@@ -42,6 +43,11 @@ class InsightMethods:
         known(self._operations, [given.name])
         insight = self._operations.insight()
         self._later(call, lambda done: insight.exec_plan(given.name, done))
+
+    def _usage(self, call: Call, given: UsageParameters) -> None:
+        known(self._operations, given.names)
+        insight = self._operations.insight()
+        self._later(call, lambda done: insight.usage(given.names, done))
 
     def _later(self, call: Call, ask: Callable[[Callable[[Wire | RefusedError], None]], Work]) -> None:
         """Answer with what is found in a later turn of the loop; whoever hangs up calls it off."""
