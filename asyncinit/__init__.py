@@ -14,6 +14,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `client`, `cli`: the command.
 - `migration`: other programs' files to services, for `asyncinit import`; with `config` alone, as `cli` calls it.
 - `tui`: `asyncinit top`, a screen over the control socket; a program of its own, with textual and its own loop.
+- `development`: what `asyncinit dev` has around supervising: the project that is meant, and its guardians.
 - `reference`: the documentation that is made from the code.
 - `machine`: PID 1 of a machine around supervising: recognised, brought up, ended; no loop, no services.
 - `wrapper`: `asyncinit -- CMD` without services, without a loop.

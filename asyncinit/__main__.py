@@ -122,7 +122,7 @@ def _run_alone(words: list[str]) -> None:
 
 def _becomes_init(words: list[str]) -> bool:
     """Tell whether this process is going to supervise: then its signals stay blocked."""
-    return os.getpid() == 1 or words[:1] in (["run"], ["boot"], ["--"])
+    return os.getpid() == 1 or words[:1] in (["run"], ["dev"], ["boot"], ["--"])
 
 
 if __name__ == "__main__":

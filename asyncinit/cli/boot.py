@@ -18,8 +18,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def boot(invocation: Invocation) -> NoReturn:
     """Where this is no machine's PID 1: supervise as `run` does, and say so."""
     from asyncinit.cli import run
-    from asyncinit.cli.commands import RUN
     from asyncinit.cli.declaring import Invocation
+    from asyncinit.cli.lives import RUN
     from asyncinit.cli.outcome import complain
 
     complain("not PID 1 of a machine: running as asyncinit run does; nothing is mounted or set up")

@@ -9,8 +9,9 @@ import click
 
 from asyncinit import __version__
 from asyncinit.cli.arguments import split_program
-from asyncinit.cli.commands import COMMANDS, SOCKET, find_command
+from asyncinit.cli.commands import COMMANDS, find_command
 from asyncinit.cli.declaring import Argument, Command, Invocation, Option
+from asyncinit.cli.options import SOCKET
 from asyncinit.cli.outcome import guard
 
 INTRODUCTION = """An init system: runs services as PID 1 or below it, and talks to a running one.

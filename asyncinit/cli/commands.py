@@ -6,81 +6,24 @@ click's commands (`cli.click_app`), the help, the reference page and the quick p
 from __future__ import annotations
 
 from asyncinit.cli.declaring import Argument, Command, Option
-
-_JSON = Option("--json", "Write JSON.")
-
-_CONFIG = Option("--config", "The file with [init], [defaults] and [services] (./asyncinit.toml).", "FILE")
-
-_SERVICES = Option("--services", "A folder of service files; replaces all others. Repeatable.", "DIR", many=True)
-
-_PROFILE = Option(
-    "--profile",
-    "Have this profile of the files active; several between commas, the later win (ASYNCINIT_PROFILE). Repeatable.",
-    "NAME",
-    many=True,
-)
-
-_ROOT = Option("--root", "The files are those of the machine whose root folder this is: an image.", "DIR")
-
-_NAMES = Argument("names", "NAME")
-
-_ONE_OR_MORE = Argument("names", "NAME", 1)
-
-_ACT = (
-    Option("--all", "All services."),
-    Option("--no-wait", "Do not wait until it is done."),
-)
-
-_END = (
-    Option("--no-wait", "Do not wait until it has ended."),
-    Option("-f --force", "Do not stop services in order: end everything at once."),
-)
-
-_LOG_FORMAT = Option("--log-format", "How output is written.", "FORMAT", choices=("auto", "text", "json", "raw"))
-
-_HOW_MUCH = (
-    Option("-q --quiet", "Say less of what asyncinit does. Repeatable.", many=True),
-    Option("-v --verbose", "Say more of what asyncinit does.", many=True),
-)
+from asyncinit.cli.lives import BOOT, DEV, RUN
+from asyncinit.cli.options import ACT as _ACT
+from asyncinit.cli.options import CONFIG as _CONFIG
+from asyncinit.cli.options import END as _END
+from asyncinit.cli.options import JSON as _JSON
+from asyncinit.cli.options import NAMES as _NAMES
+from asyncinit.cli.options import ONE_OR_MORE as _ONE_OR_MORE
+from asyncinit.cli.options import PROFILE as _PROFILE
+from asyncinit.cli.options import ROOT as _ROOT
+from asyncinit.cli.options import SERVICES as _SERVICES
 
 FORMATS = ("systemd",)
 """What can be imported; `migration.formats` has their translators."""
 
-SOCKET = Option("--socket", "The control socket to use (a path, or @ and an abstract name).", "PATH")
-
-RUN = Command(
-    "run",
-    "run:run",
-    "Start the services and supervise them; with CMD, run CMD beside them or, without services, alone.\n\n"
-    "As PID 1 of a container, or anywhere else. Ends when nothing runs any more, on SIGTERM, or when CMD ends. "
-    '"asyncinit -- CMD" is the same as "asyncinit run -- CMD".',
-    (
-        _CONFIG,
-        _SERVICES,
-        _PROFILE,
-        Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
-        Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
-        _LOG_FORMAT,
-        *_HOW_MUCH,
-        Option("--scope", "Who of CMD's gets forwarded signals.", "WHO", choices=("process", "group", "tree")),
-        Option("--rewrite", "Send CMD signal TO when FROM arrives (TO 0: nothing). Repeatable.", "FROM:TO", many=True),
-        Option("--exit-code", "End with TO where the exit status would be FROM. Repeatable.", "FROM:TO", many=True),
-    ),
-    takes_command=True,
-)
-"""`asyncinit run`, which others of asyncinit's lives fall back on."""
-
 COMMANDS: tuple[Command, ...] = (
     RUN,
-    Command(
-        "boot",
-        "boot:boot",
-        "Be PID 1 of a machine: make it ready, then start its services and supervise them for good.\n\n"
-        "The same as being called as /sbin/init by the kernel. Anywhere else (in a container, or not as PID 1) nothing "
-        "is mounted or set up, and it is what `run` is.",
-        (_CONFIG, _SERVICES, _PROFILE, _LOG_FORMAT, *_HOW_MUCH),
-        takes_command=True,
-    ),
+    DEV,
+    BOOT,
     Command(
         "check",
         "check:check",

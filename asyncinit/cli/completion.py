@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
-from asyncinit.cli.commands import COMMANDS, SOCKET, find_command
+from asyncinit.cli.commands import COMMANDS, find_command
+from asyncinit.cli.options import SOCKET
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ def run(invocation: Invocation) -> NoReturn:
     if alone and values["profile"]:
         raise UsageError(f"--profile {','.join(values['profile'])}: there are no services here, and so no profiles")
     if values["unshare"]:
-        _unshare()
+        unshare()
     if alone:
         from asyncinit import wrapper
 
@@ -83,7 +83,7 @@ def _descriptor(text: str | None) -> int | None:
     return number
 
 
-def _unshare() -> None:
+def unshare() -> None:
     """Go on as PID 1 of a fresh PID namespace, in another process; return where that is refused, having said why."""
     from asyncinit.cli.unshare import UnshareError, unshare_and_wait
 

@@ -6,8 +6,7 @@ helper makes the inner one as its own sibling (CLONE_PARENT), so that neither th
 anything of the making: no foreign namespace outside, no state of a parser inside. The inner one starts with all
 signals blocked, as they are here: what arrives while it imports waits for it.
 
-The inner process has its own process group, in our session. So the terminal's keys reach us alone and are forwarded
-once; a group-wide kill by somebody else does not reach it twice.
+The inner process has its own process group, in our session: see `linux.arrivals`.
 """
 
 from __future__ import annotations
@@ -22,16 +21,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 from asyncinit.errors import AsyncinitError
 from asyncinit.linux import namespaces, process, signals, terminal
+from asyncinit.linux.arrivals import STOPS, Arrivals, pass_on
 from asyncinit.linux.program import started_as
 
 if TYPE_CHECKING:
-    import signal
     import signal as _signal
 else:
     import _signal
 
 MODES = ("auto", "always", "never")
-_STOPS = (_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU)
 
 
 @dataclass(eq=False)
@@ -65,56 +63,20 @@ def unshare_and_wait(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments = without_unshare(sys.argv[1:])
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     jobs = terminal.JobControl()
-    arrivals = _Arrivals(jobs.fd)  # before somebody inside becomes the terminal's foreground
+    arrivals = Arrivals(jobs.fd)  # before somebody inside becomes the terminal's foreground
     inner = _make([*started_as(), *arguments])
     pidfd = process.pidfd_open(inner)
     while (ended := _ended(inner)) is None:
         info = arrivals.next()
         if info is None:
-            _forward(pidfd, _signal.SIGHUP, True)
-        elif info.si_signo in _STOPS:
+            pass_on(pidfd, _signal.SIGHUP, True)
+        elif info.si_signo in STOPS:
             jobs.stop_with(inner, info.si_signo)
             arrivals.look_at_terminal()
         elif info.si_signo != _signal.SIGCHLD:
-            _forward(pidfd, info.si_signo, info.si_code == signals.SI_KERNEL)
+            pass_on(pidfd, info.si_signo, info.si_code == signals.SI_KERNEL)
     jobs.take_back(inner)
     _leave_like(ended)
-
-
-class _Arrivals:
-    """What comes: signals, and the end of `terminal`, our controlling one.
-
-    Of that the kernel tells the leader of the session alone, and make, which may be that, only waits for us (`ssh -t
-    HOST make run`). Where we are in the background, or shall be deaf to it (nohup), it is none of our business.
-    """
-
-    def __init__(self, terminal: int) -> None:
-        self._terminal = terminal
-        self._told = False
-        # Only looked at, so that a signal that is taken is seen with its sender: sigwaitinfo(2) is the one that takes.
-        self._signals = signals.signalfd(signals.CATCHABLE)
-        self.look_at_terminal()
-
-    def look_at_terminal(self) -> None:
-        """See anew whether the end of the terminal concerns us: once we have been stopped it may be another job's."""
-        self._poll = select.poll()
-        self._poll.register(self._signals, select.POLLIN)
-        concerned = terminal.foreground(self._terminal) == os.getpgrp() if self._terminal >= 0 else False
-        if concerned and not self._told and _signal.getsignal(_signal.SIGHUP) is not _signal.SIG_IGN:
-            self._poll.register(self._terminal, 0)  # POLLHUP is told unasked
-
-    def next(self) -> signal.struct_siginfo | None:
-        """Wait for a signal and return it; None, once: the terminal is gone. The signal for that comes no more then."""
-        while True:
-            if any(fd == self._terminal for fd, _ in self._poll.poll()):
-                self._told = True
-                self.look_at_terminal()
-                return None
-            info = _signal.sigtimedwait(signals.CATCHABLE, 0)
-            hang_up = info is not None and (info.si_signo, info.si_code) == (_signal.SIGHUP, signals.SI_KERNEL)
-            if info is not None and not (hang_up and self._told):
-                self._told |= hang_up
-                return info
 
 
 def without_unshare(arguments: Sequence[str]) -> list[str]:
@@ -209,16 +171,6 @@ def _ended(inner: int) -> os.waitid_result | None:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
         if ended is None or ended.si_pid == inner:
             return ended
-
-
-def _forward(pidfd: int, number: int, from_kernel: bool) -> None:
-    """Pass a signal on; after a hang-up of the terminal SIGTERM too, because our SIGHUP is one from a process."""
-    try:
-        process.pidfd_signal(pidfd, number)
-        if number == _signal.SIGHUP and from_kernel:
-            process.pidfd_signal(pidfd, _signal.SIGTERM)
-    except ProcessLookupError:
-        pass  # it has ended; the SIGCHLD is there
 
 
 def _leave_like(ended: os.waitid_result) -> NoReturn:

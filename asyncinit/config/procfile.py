@@ -17,6 +17,17 @@ from asyncinit.config.problems import Problem, shown
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")
 _LINE = "NAME: COMMAND"
+_ASSIGNMENTS = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*=[^\s\"'\\]*\s+)*")
+_PROGRAM = re.compile(r"[A-Za-z0-9_./+-]+(?=\s|$)")
+_QUOTED = re.compile(r"[<>]&|'[^']*'|\"(?:[^\"\\`]|\\.)*\"|\\.")
+_MORE_THAN_ONE = re.compile(r"[;&|()`\n]")  # what makes a line more than one simple command
+_OF_SHELLS = frozenset(
+    (
+        *(".", ":", "alias", "bg", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export"),
+        *("fg", "for", "hash", "if", "jobs", "local", "read", "readonly", "return", "set", "shift", "source", "time"),
+        *("times", "trap", "type", "ulimit", "umask", "unalias", "unset", "until", "wait", "while"),
+    )
+)
 
 
 class Entry(Struct, frozen=True):
@@ -54,6 +65,20 @@ def parse(path: str, content: bytes) -> Procfile:
     if not entries and not problems:
         problems.append(Problem(path, None, None, "", "has no entry", expected=f"a line {_LINE}"))
     return Procfile(path, tuple(entries.values()), tuple(problems))
+
+
+def executed(command: str) -> str:
+    """Return `command` so that a shell becomes the program, where it is one simple command: no shell stays between.
+
+    Whoever signals the service then reaches the program itself, and sees how that ends. What is more than one command,
+    or one of the shell's own, is left as it is.
+    """
+    start = _ASSIGNMENTS.match(command)
+    at = start.end() if start else 0
+    program = _PROGRAM.match(command, at)
+    if program is None or program[0] in _OF_SHELLS or _MORE_THAN_ONE.search(_QUOTED.sub("", command)):
+        return command
+    return f"{command[:at]}exec {command[at:]}"
 
 
 def _entry(path: str, line: str, number: int) -> Entry | Problem | None:  # noqa: PLR0911 - one line a mistake

@@ -109,7 +109,8 @@ def processes(project: Project, variables: Sequence[Translated]) -> Translated:
 
 
 def _service(entry: procfile.Entry, environment: Mapping[str, str]) -> dict[str, Any]:
-    return {"command": entry.command, "shell": True, "restart": "never", "environment": dict(environment)}
+    command = procfile.executed(entry.command)
+    return {"command": command, "shell": True, "restart": "never", "environment": dict(environment)}
 
 
 def _said(variables: Sequence[Translated]) -> dict[str, str]:

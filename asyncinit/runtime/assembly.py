@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncinit.config.show import show
-from asyncinit.config.spec import CgroupMode, Configuration, InitSpec, LogLevel, SpawnMethod
+from asyncinit.config.spec import Configuration, InitSpec, LogLevel
 from asyncinit.core.events import Announce, ListenFailed
 from asyncinit.core.handover import service_of
 from asyncinit.core.status import Reason
@@ -109,7 +109,7 @@ class Assembly:
         engine = self.supervisor.engine
         self.announcer = Announcer(engine, self.journal, self.timers.now)
         self.chronicle = Chronicle(self.timers.now(), time.time())
-        self.workshop = self._make_workshop(environment, init.spawn, init.cgroups)
+        self.workshop = self._make_workshop(environment, init, options.tied)
         self.workshop.router.own(init.log)
         self._take_place(configuration)
         self.succession = self._make_succession(environment)
@@ -151,17 +151,17 @@ class Assembly:
             self.afterwards.recorder.forget,
         )
 
-    def _make_workshop(self, environment: dict[str, str], spawn_method: SpawnMethod, mode: CgroupMode) -> Workshop:
+    def _make_workshop(self, environment: dict[str, str], init: InitSpec, tied: bool) -> Workshop:
         engine = self.supervisor.engine
         offloader = Offloader(self._loop, self.reaper, self.timers)
-        cgroups = Cgroups(self._loop, offloader, mode, self.warn_of)
+        cgroups = Cgroups(self._loop, offloader, init.cgroups, self.warn_of)
         members = Members(self._loop, self.reaper, self.timers, self.warn, cgroups)
         cgroups.changed = members.look_soon
         cgroups.trouble.main_of = lambda key: life.main if (life := engine.lives.find(key)) is not None else None
         watch = Watch(self._loop)
         sockets = Sockets(self._loop, offloader, environment, owner_of=members.owner_of, complain=self.warn_of)
         router = Router(self._loop, self.journal, environment, lambda n: n in engine.graph.written_to, offloader.run)
-        spawner = Spawner(self._loop, self.reaper, complain=self.warn)
+        spawner = Spawner(self._loop, self.reaper, complain=self.warn, tied=tied)
         chronicle, announcer = self.chronicle, self.announcer
         aftermath = Aftermath(engine, members, self.reaper, self.timers, announcer, chronicle, self.journal, cgroups)
         return Workshop(
@@ -186,7 +186,7 @@ class Assembly:
             foreground=Foreground(self.reaper),
             pods=Pods(engine.services, spawner.sandboxes, announcer, lambda: self.workshop.control_address),
             slow_paths=slow_file_systems,
-            spawn_method=spawn_method,
+            spawn_method=init.spawn,
         )
 
     def _make_succession(self, environment: dict[str, str]) -> Succession:

@@ -153,6 +153,8 @@ def _tell(error: BaseException) -> None:
 
 def _project(options: RunOptions) -> str | None:
     """Return the folder whose services are run, None where they are the system's."""
+    if options.project is not None:
+        return os.getcwd()
     if options.config is not None:
         return os.path.dirname(os.path.abspath(options.config))
     here = options.services or os.path.exists(places.FILE) or os.path.isdir(places.FOLDER)

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "machine": {"config.spec", "errors", "linux", "minimal", "__version__"},
     "control": {"config.spec", "core.status"},
     "client": {"control"},
+    "development": {"config", "errors", "linux", "minimal"},
     "wrapper": {"linux", "minimal"},
     "runtime": {
         "config.spec",
@@ -53,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         "control",
         "core.phrases",
         "core.status",
+        "development",
         "errors",
         "linux",
         "machine",
@@ -135,6 +137,7 @@ WAITERS = {
     "linux.process": "the call itself",
     "minimal": "runs alone: where the rest has failed, or as a pod's init",
     "wrapper.loop": "runs alone, without services and without the runtime",
+    "development.guardian": "runs outside, in front of asyncinit, and inherits its children",
     "cli.unshare": "runs outside, in front of the PID namespace",
     "machine.remaining": "runs after the loop, when the machine goes down, and reaps all",
     "machine.programs.child": "runs in programs of their own, never in PID 1",

@@ -62,6 +62,24 @@ def test_what_stands_in_a_procfile(content: bytes, expected: list[tuple[str, str
     assert entries(content) == expected
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("run $PORT", "exec run $PORT"),
+        ("A=1 B=$X ./bin/run -a 'x; y' \"a && b\" > log", "A=1 B=$X exec ./bin/run -a 'x; y' \"a && b\" > log"),
+        ("run \\; x 2>&1", "exec run \\; x 2>&1"),
+        *(
+            (text, text)
+            for text in ("a && b", "a | b", "a; b", "(a)", "a &", "cd x", ". ./x", "exec a", "a $(b)", 'a "`b`"')
+        ),
+        *((text, text) for text in ("A=1", 'A="x y" run', "'my prog' x", "$RUN x", "{ a", "if")),
+    ],
+)
+def test_a_simple_command_replaces_the_shell(command: str, expected: str) -> None:
+    """One program, perhaps with assignments before it, is executed; what needs the shell keeps it."""
+    assert procfile.executed(command) == expected
+
+
 def test_all_that_is_wrong_in_a_procfile_is_told() -> None:
     """Each line that is no entry has its problem, with what was found and what was expected; the others count."""
     content = b"good: x\nweb server\nmy web: x\n-a: b\ngood: 2\nx = y\nq:\nw.1: z\n\xc3\xa4: z\nn: a\0b\n"
@@ -126,7 +144,7 @@ def test_a_procfile_makes_services(tmp_path: Path) -> None:
     """An entry is a service that a shell runs and that is not restarted, with the port that foreman gives it."""
     services = sound(tmp_path, {"Procfile": "web: run $PORT\nworker: work\n"}).configuration.services
     web = services["web"]
-    assert web.command == Command(("/bin/sh", "-c", "run $PORT"), expand=False)
+    assert web.command == Command(("/bin/sh", "-c", "exec run $PORT"), expand=False)
     assert web.restart.policy is RestartPolicy.NEVER
     assert (web.environment["PORT"], services["worker"].environment["PORT"]) == ("5000", "5100")
     assert web.environment["PYTHONUNBUFFERED"] == "1"

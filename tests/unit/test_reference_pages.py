@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asyncinit.cli.commands import COMMANDS, SOCKET
+from asyncinit.cli.commands import COMMANDS
+from asyncinit.cli.options import SOCKET
 from asyncinit.control import types
 from asyncinit.reference import commands, interface, keys, markdown, roff
 from asyncinit.reference.__main__ import made

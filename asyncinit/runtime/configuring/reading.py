@@ -13,15 +13,20 @@ from msgspec.structs import replace
 
 from asyncinit.config import places
 from asyncinit.config.load import read
+from asyncinit.config.project import NO_PROJECT, Project
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import NO_INSTANCES, NONE, Configuration, InitSpec, Instances, LogFormat, LogLevel
 from asyncinit.core.outcome import BAD_CONFIGURATION, USAGE
 from asyncinit.errors import AsyncinitError
 from asyncinit.runtime.at_start import chosen
+from asyncinit.runtime.configuring.instances import together
+from asyncinit.runtime.configuring.wanted import as_wanted, check_counted, instances_of
 from asyncinit.runtime.main_command import with_command
 from asyncinit.wrapper.options import UsageError, parse_grace
 
 _GRACE_VARIABLE = "ASYNCINIT_GRACE"
+# A root folder with nothing in it: the services of a project are its own, and never the system's.
+_NOWHERE = "/dev/null"
 _LEVELS = (LogLevel.ERROR, LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)
 
 
@@ -30,6 +35,9 @@ class RunOptions(Struct, frozen=True):
 
     `mode` is what asyncinit runs; who starts it says so, and a re-exec carries it over. `target` is started in
     the place of what [init] start names. `handed`: an asyncinit outside has declared all.
+
+    For `asyncinit dev`: `project` is what it reads beside service files, or in their place; `names` are the services to
+    start; with the end of `exit_with` all ends; `tied`: no process of ours shall outlive us.
     """
 
     mode: Mode = Mode.CONTAINER
@@ -45,6 +53,10 @@ class RunOptions(Struct, frozen=True):
     log_format: str | None = None
     verbosity: int = 0
     handed: bool = False
+    project: Project | None = None
+    names: tuple[str, ...] = ()
+    exit_with: str | None = None
+    tied: bool = False
 
     @property
     def on_machine(self) -> bool:
@@ -103,14 +115,17 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
     """
     if options.handed:
         return Reading(errors=("its services are declared outside of its pod: reload the configuration there",))
+    project = options.project or NO_PROJECT
+    counted = {} if project.procfile is not None else dict(project.formation)
     try:
-        empty = bool(options.command)
         loaded = read(
             options.config,
             options.services,
             options.mode,
-            may_be_empty=empty,
-            instances=instances,
+            may_be_empty=bool(options.command),
+            root="/" if options.project is None else _NOWHERE,
+            instances=together(instances_of(options.names, counted), instances),
+            project=project,
             profiles=options.profiles,
         )
     except AsyncinitError as error:
@@ -122,8 +137,10 @@ def read_declared(options: RunOptions, main: str | None = None, instances: Insta
         origin = configuration.services[main].origin
         return Reading(errors=(f"{origin}: {main} cannot be added: it is the name of the command that runs",))
     try:
+        check_counted(configuration, counted)
+        configuration = as_wanted(configuration, options.names, options.exit_with)
         configuration = replace(configuration, init=_settings(configuration, options))
-    except UsageError as error:
+    except (UsageError, AsyncinitError) as error:
         return Reading(errors=(f"asyncinit: {error}",), status=USAGE)
     if options.command:
         configuration = with_command(configuration, options.command, options.scope, options.rewrite, main)

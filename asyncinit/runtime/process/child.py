@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from asyncinit.errors import SpawnError, why
-from asyncinit.linux import cgroups, limits, signals, terminal
+from asyncinit.linux import cgroups, limits, process, signals, terminal
 from asyncinit.linux.oom_score import own_score
 from asyncinit.runtime.process import executable, isolating, limiting, separation
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, NewPids, Session
@@ -109,6 +109,16 @@ def steps(plan: ExecPlan, arranged: Moves, credentials: Credentials | None, join
         # It is no more than ours, and what we have open may be beyond it: nothing can be opened afterwards.
         todo.append(Step("set the limit of open files", limits.set_rlimit, ("nofile", *plan.open_files)))
     return todo
+
+
+def tie_to(parent: int) -> None:
+    """Get SIGTERM when `parent`, whose only thread has made us, dies.
+
+    The last step of all: a change of user takes it back. So does the execution of a set-user-id program.
+    """
+    process.set_parent_death_signal(_signal.SIGTERM)
+    if os.getppid() != parent:  # it has died before it could tell us
+        os._exit(0)
 
 
 def fork() -> int:

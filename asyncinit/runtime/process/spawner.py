@@ -29,6 +29,7 @@ from asyncinit.linux.process import pidfd_open
 from asyncinit.runtime.process import child, executable, isolating, securing
 from asyncinit.runtime.process.plan import Credentials, ExecPlan, Session
 from asyncinit.runtime.process.reaper import Reaper
+from asyncinit.runtime.process.step import Step
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.sandbox.sandboxes import Placed, Sandboxes, SandboxesState
 
@@ -59,7 +60,7 @@ class Spawner:
     """Make processes, registered with the reaper before anything else can happen.
 
     `slow` tells whether a file system is mounted that can hang. `complain` is called with a text when something is not
-    as it must be.
+    as it must be. `tied`: a process gets SIGTERM when we die; all are forked then, for posix_spawn cannot ask for it.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Spawner:
         reaper: Reaper,
         slow: Callable[[], bool] = slow_file_systems,
         complain: Callable[[str], None] = lambda _text: None,
+        tied: bool = False,
     ) -> None:
+        self._tied = tied
         self.loop = loop
         self.reaper = reaper
         self.sandboxes = Sandboxes(loop, reaper, complain)
@@ -98,7 +101,7 @@ class Spawner:
         return made.pid
 
     def _make(self, plan: ExecPlan, credentials: Credentials | None) -> tuple[Placed | _Made, int]:
-        if _plain(plan, credentials) and self._quick(plan):
+        if not self._tied and _plain(plan, credentials) and self._quick(plan):
             try:
                 return _Made(_posix_spawn(plan)), -1
             except NotImplementedError:  # this C library has no POSIX_SPAWN_SETSID
@@ -151,6 +154,8 @@ class Spawner:
             except OSError as error:
                 raise SpawnError("make a pipe", error.errno or 0) from error
             todo = child.steps(plan, arranged, credentials, _joined(plan, copies))
+            if self._tied and plan.placement is None:  # else it dies with the PID 1 of its namespace, and that with us
+                todo.append(Step("tie its life to ours", child.tie_to, (os.getpid(),)))
             if plan.placement is not None:
                 become = partial(child.become, todo, plan, report)
                 return self.sandboxes.place(plan.placement, become, report, plan.cgroup), reader

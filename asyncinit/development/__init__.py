@@ -1,0 +1,1 @@
+"""What `asyncinit dev` has around supervising: which project is meant, one asyncinit a project, and who guards it."""
