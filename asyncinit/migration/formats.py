@@ -8,6 +8,8 @@ from importlib import import_module
 from asyncinit.migration.service import Translation
 
 FORMATS = {
+    "procfile": "asyncinit.migration.procfile",
+    "supervisord": "asyncinit.migration.supervisord.translate",
     "systemd": "asyncinit.migration.systemd.translate",
 }
 """Each format with the module that has its `translate(sources)`: the words after FORMAT on the command line."""
