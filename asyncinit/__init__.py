@@ -9,6 +9,7 @@ The layers, each importing only from those to its right (`tests/unit/test_layeri
 - `config`: what is declared. Files to `ServiceSpec`, all errors of all files at once.
 - `core`: what should happen. Pure: events in, effects out; no clock, no I/O, no asyncio.
 - `linux`: the kernel's calls, one function a call; knows nothing of services.
+- `simulation`: the core with a clock and a world that are made up: `asyncinit simulate`.
 - `runtime`: the asyncio shell; feeds events to the core and carries out its effects.
 - `control`: the Varlink interface `io.asyncinit`: its text, its types, its framing.
 - `client`, `cli`: the command.

@@ -285,6 +285,35 @@ COMMANDS: tuple[Command, ...] = (
         (_NAMES,),
     ),
     Command(
+        "simulate",
+        "simulate:simulate",
+        "Show what would happen to the services of the files here, without running anything.\n\n"
+        "The engine is the real one, with a made-up clock. NAME...: start these, in the place of what starts by "
+        'itself. --assert "web ready < 30s" judges it: the exit status is 1 if one does not hold. '
+        "The guide has the words of each option.",
+        (
+            Option(
+                "--fail", "End it so: at TIME, at each start, or each time it is ready.", "NAME@WHEN[:STATUS]", True
+            ),
+            Option("--slow", "It takes so long to become ready, or to complete; or never.", "NAME=TIME", True),
+            Option("--slow-stop", "It takes so long to end once it is asked to; or never.", "NAME=TIME", True),
+            Option("--unhealthy", "Its health probes fail from a time on, or up to one.", "NAME@TIME[..TIME]", True),
+            Option("--start", "Somebody starts it then.", "NAME@TIME", True),
+            Option("--stop", "Somebody stops it then.", "NAME@TIME", True),
+            Option("--restart", "Somebody restarts it then.", "NAME@TIME", True),
+            Option("--shutdown", "Somebody shuts all down then.", "@TIME"),
+            Option("--until", "End there, where it does not end by itself (1h).", "TIME"),
+            Option("--assert", "What shall hold, such as: db before web. Repeatable.", "TEXT", True),
+            Option("--clock", "The time of day at the beginning, for timers (2026-01-01T00:00:00Z).", "TIME"),
+            Option("--seed", "Another number: other chances (0).", "N"),
+            _JSON,
+            _CONFIG,
+            _SERVICES,
+            _PROFILE,
+        ),
+        (_NAMES,),
+    ),
+    Command(
         "doctor",
         "doctor:doctor",
         "Look for what is not as it should be: zombies, strays, rights and kernel features that are missing.\n\n"

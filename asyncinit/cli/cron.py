@@ -9,9 +9,9 @@ from datetime import datetime
 
 from asyncinit.cli.outcome import UsageError
 from asyncinit.config import times
+from asyncinit.config.calendar import slot_after, zone_of
 from asyncinit.config.spec import five_fields
 from asyncinit.config.values import BadValueError
-from asyncinit.runtime.timing.calendar import slot_after, zone_of
 
 MOMENTS = 5
 """How many of the next moments are shown."""

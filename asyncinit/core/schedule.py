@@ -28,11 +28,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from enum import Enum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import Timer, names_moments
+from asyncinit.config.spec import Overlap, Timer, names_moments
+from asyncinit.core.service import Phase, Service
 
 # Debian's cron takes what is more than three hours off for a correction of the clock, not for lost or doubled time.
 LATE = 3 * 3600.0
@@ -128,6 +130,27 @@ def elapsed(timer: Timer, memory: Memory, due: Deadlines, wall: float, now: floa
         times = max(1, math.floor((now - memory.counted_from) / timer.every))
         changed = replace(changed, counted_from=memory.counted_from + times * timer.every)
     return changed
+
+
+class Elapse(Enum):
+    """What an elapse does: start the service, or, while its last run goes on: nothing but to be the run that is to
+    come, restart it, have it started once that is over, or nothing at all.
+    """
+
+    START = "start"
+    COMING = "coming"
+    RESTART = "restart"
+    QUEUE = "queue"
+    SKIP = "skip"
+
+
+def what_elapse_does(timer: Timer, service: Service) -> Elapse:
+    """Return what is to be done when the timer of a service elapses."""
+    if service.at_rest:
+        return Elapse.START
+    if service.phase is Phase.WAITING and timer.overlap is not Overlap.SKIP:
+        return Elapse.COMING  # what is due has not begun yet
+    return {Overlap.RESTART: Elapse.RESTART, Overlap.QUEUE: Elapse.QUEUE}.get(timer.overlap, Elapse.SKIP)
 
 
 def started(memory: Memory, now: float) -> Memory:

@@ -16,12 +16,11 @@ from msgspec import Struct
 
 from asyncinit.config.spec import LogLevel
 from asyncinit.control.types import EventEntry, EventKind, sendable, timestamp
+from asyncinit.core import telling
 from asyncinit.core.effects import HandedOver, HandoverStage
 from asyncinit.core.engine import Engine
 from asyncinit.core.events import Announce
-from asyncinit.core.service import Service
 from asyncinit.core.status import State
-from asyncinit.runtime import words
 from asyncinit.runtime.output.entries import Fields
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.reexec.coding import by_keys, from_keys
@@ -33,8 +32,8 @@ _REMEMBERED = 512
 # So many of a service's last lines are shown with its failure.
 _LAST_LINES = 10
 
-# States of a service that is ready for others all the same.
-_READY_BEFORE = frozenset({State.RELOADING, State.UNHEALTHY})
+# States of a service that is ready for others.
+_IS_READY = frozenset({State.READY, State.RELOADING, State.UNHEALTHY})
 
 Follower = Callable[[EventEntry], None]
 
@@ -112,20 +111,16 @@ class Announcer:
         wall = time.time()
         if effect.new is State.STARTING:
             times.begun = now
-        whole_start = effect.new in {State.READY, State.COMPLETED} and effect.old not in _READY_BEFORE
-        begun = times.begun if whole_start else times.moment
-        if effect.old is State.STOPPING and not whole_start and service.stop_begun is not None:
-            begun = service.stop_begun  # what it waited for others to be down is not its own
-        took = now - begun
+        took = now - telling.began(service, effect, times.moment, times.begun)
         times.moment, times.since = now, wall
-        if effect.new not in _READY_BEFORE | {State.READY}:
+        if effect.new not in _IS_READY:
             times.ready_since = None
         elif times.ready_since is None:
             times.ready_since = wall
         waits = self._engine.waiting_on(effect.service)
-        text, level = words.transition(service, effect, took, now, waits)
+        text, level = telling.transition(service, effect, took, now, waits)
         self._tell(effect, text)
-        if _told_by_what_follows(service, effect):
+        if telling.told_by_what_follows(service, effect):
             level = LogLevel.DEBUG
         self._journal.event(
             effect.service,
@@ -142,7 +137,7 @@ class Announcer:
 
     def handed_over(self, effect: HandedOver) -> None:
         """Tell how far a restart without a gap is."""
-        text, level = words.handover(effect)
+        text, level = telling.handover(effect)
         service = self._engine.services[effect.service]
         if effect.stage is HandoverStage.TAKEN_OVER:
             self.times(effect.service).ready_since = time.time()
@@ -205,13 +200,3 @@ def _has_failed_itself(effect: Announce) -> bool:
     """Tell whether what a service wrote last may say why it is so; not where another one is the cause."""
     by_another = effect.reason is not None and effect.reason.service is not None
     return effect.new in {State.FAILED, State.BACKOFF} and not by_another
-
-
-def _told_by_what_follows(service: Service, effect: Announce) -> bool:
-    """Tell whether this change is one step of a story whose next line says it all."""
-    by_itself = effect.new is State.STOPPING and not service.leaving and service.main is None
-    if not service.spec.has_process and effect.new is State.STOPPING:
-        return True
-    if effect.old is State.UNHEALTHY and effect.new is State.STOPPING and not service.leaving:
-        return True
-    return by_itself or (effect.old is State.BACKOFF and effect.new is State.WAITING)

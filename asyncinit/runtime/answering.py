@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asyncinit.config.spec import LogLevel
+from asyncinit.core import at_start
 from asyncinit.linux.signals import SignalInfo
-from asyncinit.runtime import at_start
 from asyncinit.runtime.initctl import Initctl
 from asyncinit.runtime.machine_orders import DEFAULT, EMERGENCY, RESCUE, MachineOrders
 from asyncinit.runtime.orders import Orders

@@ -14,6 +14,7 @@ from typing import Any
 
 from asyncinit.config.show import show
 from asyncinit.config.spec import Configuration, InitSpec, LogLevel
+from asyncinit.core import at_start
 from asyncinit.core.events import Announce, ListenFailed
 from asyncinit.core.handover import service_of
 from asyncinit.core.status import Reason
@@ -23,7 +24,7 @@ from asyncinit.linux.limits import raise_open_files
 from asyncinit.linux.mounts import slow_file_systems
 from asyncinit.linux.oom_score import own_score
 from asyncinit.linux.signals import SignalInfo
-from asyncinit.runtime import at_start, words
+from asyncinit.runtime import words
 from asyncinit.runtime.aftermath import Aftermath
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.answering import make_machine_orders, make_orders

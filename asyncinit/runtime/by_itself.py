@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from asyncinit.config.spec import LogLevel, PowerAction
+from asyncinit.core import at_start
 from asyncinit.core.events import Effect
-from asyncinit.runtime import at_start
 from asyncinit.runtime.file_watching.changes import Changes
 from asyncinit.runtime.file_watching.watcher import FileWatcher
 from asyncinit.runtime.process.hooks import monitor_variables

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from asyncinit.control.types import ActionResult
+from asyncinit.core import telling
 from asyncinit.core.engine import Engine
 from asyncinit.core.service import IS_UP, Phase, Service
 from asyncinit.core.status import State
-from asyncinit.runtime import words
 from asyncinit.runtime.control.operations import JobState, Verb
 
 
@@ -93,7 +93,7 @@ class ActJob:
         if service.leaving or service.phase not in {Phase.UP, Phase.RELOADING, Phase.DOWN, Phase.BACKOFF}:
             return None
         return _answer(
-            service, service.satisfied or service.state in {State.COMPLETED, State.LISTENING}, words.outcome(service)
+            service, service.satisfied or service.state in {State.COMPLETED, State.LISTENING}, telling.outcome(service)
         )
 
     def _stopped(self, service: Service) -> ActionResult | None:
@@ -102,8 +102,8 @@ class ActJob:
         if not service.at_rest or any(not life.at_rest for life in self._engine.lives.beside_of(service.name)):
             return None
         if service.stuck:
-            return _answer(service, False, words.outcome(service))
-        return _answer(service, True, "was not running" if service.name in self._idle else words.outcome(service))
+            return _answer(service, False, telling.outcome(service))
+        return _answer(service, True, "was not running" if service.name in self._idle else telling.outcome(service))
 
     def _reloaded(self, service: Service) -> ActionResult | None:
         if service.name in self._unfit:
@@ -111,7 +111,7 @@ class ActJob:
         if service.phase is Phase.RELOADING:
             return None
         if service.phase is not Phase.UP or service.reason != service.unhealthy:
-            return _answer(service, False, words.outcome(service))
+            return _answer(service, False, telling.outcome(service))
         return _answer(service, True, "reloaded")
 
 

@@ -17,7 +17,7 @@ from asyncinit.config.spec import (
     ServiceSpec,
     Stop,
 )
-from asyncinit.runtime.at_start import started
+from asyncinit.core.at_start import started
 
 _ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 

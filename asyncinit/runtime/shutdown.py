@@ -12,10 +12,10 @@ from msgspec import Struct, field
 
 from asyncinit.config.spec import GiveUp, InitSpec, LogLevel, PowerAction
 from asyncinit.control.types import EventKind
+from asyncinit.core import verdict
 from asyncinit.core.events import Effect
-from asyncinit.core.outcome import Facts, exit_code
+from asyncinit.core.outcome import exit_code
 from asyncinit.core.phrases import duration
-from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.shutdown_report import ReportState, ShutdownReport
@@ -183,15 +183,11 @@ class Shutdown:
         if self._over or not self.started:
             return
         if not engine.shutting_down:
-            if engine.ended_essential is not None:
-                service = engine.services[engine.ended_essential]
-                self._begin(f"{service.name} is essential and {words.outcome(service)}")
-            elif engine.gave_up is not GiveUp.NONE:
-                if engine.gave_up is GiveUp.REBOOT:
-                    self._action = PowerAction.REBOOT
-                self._begin(f"{engine.gave_up_on} has failed for good (its on_give_up is {engine.gave_up.value})")
-            elif engine.idle and not self.init.keep_running:
-                self._begin("nothing is left to run")
+            reason = verdict.reason_to_end(engine, self.init.keep_running)
+            if engine.ended_essential is None and engine.gave_up is GiveUp.REBOOT:
+                self._action = PowerAction.REBOOT
+            if reason:
+                self._begin(reason)
         if engine.shutting_down and engine.all_down and not self._sweeping:
             self._sweeping = True
             left = max(0.0, min(self._asked_at + self.init.shutdown_timeout - self._timers.now(), 2.0))
@@ -220,17 +216,11 @@ class Shutdown:
 
     def exit_code(self) -> int:
         """Return asyncinit's exit status as things stand."""
-        engine = self._engine
-        name = engine.ended_essential or self._decisive
-        status = engine.services[name].run_exit if name is not None else None
-        if status is not None and status.code == 0 and name in engine.failed:
-            status = None  # it was stopped because it had failed (unhealthy, too slow), and ended well: no success
-        facts = Facts(
-            decisive=status,
+        facts = verdict.facts(
+            self._engine,
+            self._decisive,
             not_executed=self._not_executed(self._decisive) if self._decisive is not None else None,
             internal_error=self.internal_error,
-            failed=bool(engine.failed),
-            killed=bool(engine.killed),
             requested=self._requested,
         )
         return exit_code(facts, self.init.exit_codes)

@@ -10,8 +10,8 @@ from cronsim import CronSim
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from asyncinit.config.calendar import slot_after, zone_of
 from asyncinit.config.spec import SHORT_FORMS, five_fields, names_moments
-from asyncinit.runtime.timing.calendar import slot_after, zone_of
 
 
 def slots(expression: str, zone: tzinfo, since: datetime, until: datetime) -> list[str]:

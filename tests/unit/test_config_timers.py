@@ -11,7 +11,7 @@ import pytest
 from asyncinit.config.load import load, read
 from asyncinit.config.show import show
 from asyncinit.config.spec import Overlap, Timer
-from asyncinit.runtime import at_start
+from asyncinit.core import at_start
 from tests.unit.config_world import NOWHERE, problems_of, service, write
 
 COMMAND = 'command = "x"\n'

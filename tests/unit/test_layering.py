@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "linux": {"errors"},
     "config": {"errors"},
     "core": {"config.spec", "errors"},
+    "simulation": {"config.calendar", "config.ends", "config.spec", "config.values", "core", "errors"},
     "migration": {"config", "errors"},
     "machine": {"config.spec", "errors", "linux", "minimal", "__version__"},
     "control": {"config.spec", "core.status"},
@@ -37,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "development": {"config", "errors", "linux", "minimal"},
     "wrapper": {"linux", "minimal"},
     "runtime": {
+        "config.calendar",
         "config.spec",
         "control",
         "core",
@@ -60,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
         "machine",
         "migration",
         "runtime",
+        "simulation",
         "tui",
         "wrapper",
         "__version__",
@@ -92,14 +95,14 @@ ALLOWED_TO_ONE = {
     "runtime.assembly": {"config.show"},
 }
 THIRD_PARTY = {
-    "msgspec": {"config", "control", "core", "migration", "runtime", "reference"},
+    "msgspec": {"config", "control", "core", "migration", "runtime", "reference", "simulation"},
     "toml": {"config"},
     "click": {"cli", "reference"},
     "rich": {"cli", "tui"},
     "textual": {"cli", "tui"},
     "uvloop": {"runtime"},
     "h11": {"runtime"},
-    "cronsim": {"cli", "config", "runtime"},
+    "cronsim": {"cli", "config"},
     "asyncinotify": {"runtime"},
     "pathspec": {"runtime"},
 }

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from asyncinit.config.calendar import slot_after
 from asyncinit.config.spec import Timer
 from asyncinit.core import schedule
 from asyncinit.core.schedule import LATE, Deadlines, Memory
-from asyncinit.runtime.timing.calendar import slot_after
 
 HOUR = 3600.0
 DAY = 24 * HOUR

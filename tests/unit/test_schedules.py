@@ -410,7 +410,7 @@ def test_a_calendar_that_fails_takes_no_other_timer_with_it(monkeypatch: pytest.
         return MIDNIGHT + 24.5 * HOUR
 
     world.advance(10)
-    monkeypatch.setattr("asyncinit.runtime.timing.calendar.slot_after", fail)
+    monkeypatch.setattr("asyncinit.config.calendar.slot_after", fail)
     world.advance(2 * HOUR)
     assert world.started("bad") == [HOUR], "the one that was known"
     assert world.started("good") == [0.5 * HOUR]

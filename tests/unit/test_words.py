@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from asyncinit.config.spec import HealthAction, LogLevel, Ready, ReadyKind, Restart, RestartPolicy, ServiceType, Stop
 from asyncinit.core import events as ev
+from asyncinit.core import telling
 from asyncinit.core.events import Announce
 from asyncinit.core.status import State
 from asyncinit.runtime import words
@@ -20,7 +21,7 @@ NEVER = Restart(RestartPolicy.NEVER)
 def line(life: Life, took: float = 2.0, **options: Any) -> tuple[str, LogLevel]:
     """Return what is said of the last change of a life."""
     (change,) = [effect for effect in life.effects if isinstance(effect, Announce)]
-    return words.transition(life.service, change, took, life.now, **options)
+    return telling.transition(life.service, change, took, life.now, **options)
 
 
 def test_skipped() -> None:
@@ -28,7 +29,7 @@ def test_skipped() -> None:
     life = Life()
     life.tell(ev.Start(), ev.MayStart(), ev.Unmet(NOT_HERE))
     assert line(life) == ('skipped: path_exists = "/x" does not hold', LogLevel.INFO)
-    assert words.outcome(life.service) == 'skipped: path_exists = "/x" does not hold'
+    assert telling.outcome(life.service) == 'skipped: path_exists = "/x" does not hold'
 
 
 def test_ready() -> None:
@@ -123,7 +124,7 @@ def test_a_kill() -> None:
     life.fire()
     life.crash(signal=signal.SIGKILL)
     assert line(life) == ("stopped after 2 s (killed by SIGKILL); had to be killed", LogLevel.WARNING)
-    assert words.outcome(life.service) == "stopped; it had to be killed"
+    assert telling.outcome(life.service) == "stopped; it had to be killed"
 
 
 def test_a_stop_of_what_did_not_run() -> None:
@@ -138,7 +139,7 @@ def test_every_state_has_words() -> None:
     life = Life().start()
     for old in State:
         for new in State:
-            text, level = words.transition(life.service, Announce("web", old, new), 1.0, life.now)
+            text, level = telling.transition(life.service, Announce("web", old, new), 1.0, life.now)
             assert text
             assert isinstance(level, LogLevel)
 
@@ -146,15 +147,15 @@ def test_every_state_has_words() -> None:
 def test_the_outcome_of_a_request() -> None:
     """What came of it, with the reason where there is one."""
     life = Life()
-    assert words.outcome(life.service) == "stopped"
-    assert words.outcome(life.start().service) == "ready"
+    assert telling.outcome(life.service) == "stopped"
+    assert telling.outcome(life.start().service) == "ready"
     life.crash(3)
-    assert words.outcome(life.service) == "did not start: exited with 3; it is restarted"
+    assert telling.outcome(life.service) == "did not start: exited with 3; it is restarted"
     life.tell(ev.Stop(NO_DATABASE))
-    assert words.outcome(life.service) == f"stopped: {NO_DATABASE.text}"
+    assert telling.outcome(life.service) == f"stopped: {NO_DATABASE.text}"
     life = Life(restart=Restart(delay=0.5)).start()
     life.crash(0)
-    assert words.outcome(life.service) == "did not start: exited with 0; it is restarted"
+    assert telling.outcome(life.service) == "did not start: exited with 0; it is restarted"
 
 
 def test_a_signal() -> None:

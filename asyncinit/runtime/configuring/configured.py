@@ -14,10 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from asyncinit.config.spec import NO_INSTANCES, Configuration, Instances, LogLevel
+from asyncinit.core import at_start
 from asyncinit.core.difference import InitChange, between_inits, init_in_force
 from asyncinit.core.reconfiguration import Reconfiguration
 from asyncinit.errors import SpawnError
-from asyncinit.runtime import at_start
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.configuring.instances import targets, together, with_instances, without_resting
 from asyncinit.runtime.configuring.reading import Reading, RunOptions, read_declared

@@ -16,9 +16,9 @@ from asyncinit.config.load import read
 from asyncinit.config.project import NO_PROJECT, Project
 from asyncinit.config.resolve import Mode
 from asyncinit.config.spec import NO_INSTANCES, NONE, Configuration, InitSpec, Instances, LogFormat, LogLevel
+from asyncinit.core.at_start import chosen
 from asyncinit.core.outcome import BAD_CONFIGURATION, USAGE
 from asyncinit.errors import AsyncinitError
-from asyncinit.runtime.at_start import chosen
 from asyncinit.runtime.configuring.instances import together
 from asyncinit.runtime.configuring.wanted import as_wanted, check_counted, instances_of
 from asyncinit.runtime.main_command import with_command

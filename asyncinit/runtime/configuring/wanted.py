@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from msgspec.structs import replace
 
 from asyncinit.config.spec import Configuration, Instances, Restart, RestartPolicy
+from asyncinit.core.at_start import chosen
 from asyncinit.errors import AsyncinitError, UnknownServiceError
-from asyncinit.runtime.at_start import chosen
 from asyncinit.runtime.configuring.instances import template_of
 
 

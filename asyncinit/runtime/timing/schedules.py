@@ -17,15 +17,15 @@ from datetime import UTC, tzinfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from asyncinit.config.spec import LogLevel, Overlap, Timer
+from asyncinit.config.spec import LogLevel, Timer
 from asyncinit.control.types import EventEntry, TimerStatus, timestamp
-from asyncinit.core import schedule
+from asyncinit.core import schedule, telling
 from asyncinit.core.events import Effect
 from asyncinit.core.phrases import duration
-from asyncinit.core.schedule import Deadlines, Memory
-from asyncinit.core.service import Phase, Service
+from asyncinit.core.schedule import Deadlines, Elapse, Memory, what_elapse_does
+from asyncinit.core.service import Service
 from asyncinit.core.status import State
-from asyncinit.runtime import timers, words
+from asyncinit.runtime import timers
 from asyncinit.runtime.announcer import Announcer
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.supervisor import Supervisor
@@ -60,7 +60,7 @@ class _Armed:
         return self.memory is not None and self.due == Deadlines()
 
     def slots(self, expression: str, moment: float) -> float | None:
-        from asyncinit.runtime.timing.calendar import slot_after
+        from asyncinit.config.calendar import slot_after
 
         return slot_after(expression, self.zone, moment)
 
@@ -161,7 +161,7 @@ class Schedules:
     def _zone(self, name: str, timer: Timer) -> tzinfo:
         if not timer.cron:
             return UTC
-        from asyncinit.runtime.timing.calendar import zone_of
+        from asyncinit.config.calendar import zone_of
 
         try:
             return zone_of(timer.time_zone, self._environment)
@@ -243,22 +243,23 @@ class Schedules:
             "TRIGGER_TIMER_REALTIME_USEC": str(int(wall * 1_000_000)),
             "TRIGGER_TIMER_MONOTONIC_USEC": str(int(now * 1_000_000)),
         }
-        if service.at_rest:
-            armed.variables = variables
-            self._announcer.note(name, "started by its timer", LogLevel.DEBUG)
-            self._start(name)
-        elif service.phase is Phase.WAITING and armed.timer.overlap is not Overlap.SKIP:
-            armed.variables = variables  # what is due has not begun yet: it is the run that is to come
-        elif armed.timer.overlap is Overlap.RESTART:
-            armed.variables = variables
-            self._announcer.note(name, "restarted by its timer")
-            self._supervisor.request(lambda at: self._engine.restart([name], at))
-        elif armed.timer.overlap is Overlap.QUEUE:
-            armed.variables, armed.queued = variables, True
-            self._tell_overlap(name, armed, "it is started once that is over")
-        else:
-            armed.skipped += 1
-            self._tell_overlap(name, armed, "this run is left out")
+        does = what_elapse_does(armed.timer, service)
+        armed.variables = armed.variables if does is Elapse.SKIP else variables
+        match does:
+            case Elapse.START:
+                self._announcer.note(name, "started by its timer", LogLevel.DEBUG)
+                self._start(name)
+            case Elapse.COMING:
+                pass  # it is the run that is to come
+            case Elapse.RESTART:
+                self._announcer.note(name, "restarted by its timer")
+                self._supervisor.request(lambda at: self._engine.restart([name], at))
+            case Elapse.QUEUE:
+                armed.queued = True
+                self._tell_overlap(name, armed, "it is started once that is over")
+            case Elapse.SKIP:
+                armed.skipped += 1
+                self._tell_overlap(name, armed, "this run is left out")
 
     def _tell_overlap(self, name: str, armed: _Armed, what: str) -> None:
         level = LogLevel.DEBUG if armed.told else LogLevel.INFO  # of a long run that is due every second, once
@@ -373,4 +374,4 @@ def _result(service: Service) -> str | None:
         return str(service.state)
     if service.run_exit is None and service.reason is None:
         return None
-    return words.outcome(service)
+    return telling.outcome(service)
