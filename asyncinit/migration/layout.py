@@ -100,6 +100,19 @@ def _remarks(draft: Draft, path: Path) -> Iterator[str]:
 
 
 def _origin(draft: Draft, path: Path) -> str:
-    found = draft.sources.get(path, ())
-    places = dict.fromkeys(f"{printable(setting.name)}, {printable(setting.place)}" for setting in found)
-    return f"  # {'; '.join(places)}" if places else ""
+    places: dict[str, dict[str, None]] = {}
+    for setting in draft.sources.get(path, ()):
+        places.setdefault(printable(setting.name), {})[printable(setting.place)] = None
+    text = "; ".join(f"{name}, {_together(list(where))}" for name, where in places.items())
+    return f"  # {text}" if text else ""
+
+
+def _together(places: list[str]) -> str:
+    """Return places with the name of a file once: web.service:3, 5."""
+    texts: list[str] = []
+    before = ""
+    for place in places:
+        file, colon, line = place.rpartition(":")
+        texts.append(line if colon and file == before else place)
+        before = file
+    return ", ".join(texts)

@@ -80,15 +80,17 @@ class Ledger:
         self._entries[setting] = None
         return setting
 
-    def say(self, setting: Setting, verdict: Verdict, note: str = "", key: str = "") -> None:
-        """Say what became of a setting. Said more than once, all notes stand, and a doubt outweighs.
+    def say(self, setting: Setting, verdict: Verdict, note: str = "", key: str = "", *, anew: bool = False) -> None:
+        """Say what became of a setting; `anew`: in place of all that was said.
+
+        Said more than once, all notes stand, and a doubt outweighs.
 
         That is: approximated outweighs translated, these two outweigh not needed, and a part that has no equivalent
         leaves what else was translated approximated.
         """
         before = self._entries[setting]
         keys, notes, verdicts = (key,) if key else (), note, {verdict}
-        if before is not None:
+        if before is not None and not anew:
             keys = tuple(dict.fromkeys((*before.keys, *keys)))
             notes = before.note if note in before.note else "; ".join(filter(None, (before.note, note)))
             verdicts.add(before.verdict)

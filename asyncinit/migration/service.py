@@ -84,6 +84,24 @@ class Draft:
             found = found[part]
         return found
 
+    def paths(self) -> list[Path]:
+        """Return the path of every value, and of every table that was put as a whole."""
+        found: list[Path] = list(self.sources)
+        tables: list[tuple[Path, dict[str, Any]]] = [((), self.data)]
+        while tables:
+            above, table = tables.pop()
+            for key, item in table.items():
+                if isinstance(item, dict) and (*above, key) not in self.sources:
+                    tables.append(((*above, key), item))
+                elif (*above, key) not in self.sources:
+                    found.append((*above, key))
+        return found
+
+    def tidy(self) -> None:
+        """Take out tables in which nothing is left."""
+        for key in [key for key, item in self.data.items() if item == {}]:
+            del self.data[key]
+
     def drop(self, key: str | Path) -> list[Setting]:
         """Take a key out again, and return what it was from; what becomes of these is to be said anew."""
         path = path_of(key)

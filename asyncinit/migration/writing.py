@@ -24,6 +24,7 @@ from asyncinit.config.places import FOLDER, POD_FOLDER
 from asyncinit.config.problems import Problem, errors_of, printable
 from asyncinit.errors import why
 from asyncinit.migration.layout import text_of
+from asyncinit.migration.refusing import take_out
 from asyncinit.migration.report import MigrationError
 from asyncinit.migration.service import Draft, Translation
 
@@ -48,6 +49,7 @@ def write(
     """
     if not translation.drafts:
         raise MigrationError("there is no service in what was given; nothing is written")
+    paths = {_path(draft, output): draft for draft in translation.drafts}
     files = _files(translation, output, command)
     there = tuple(path for path in files if os.path.lexists(path))
     if there and not force:
@@ -55,7 +57,15 @@ def write(
         raise MigrationError("\n".join(lines))
     stage = _Stage(output, dry_run)
     try:
-        warnings = stage.check(files)
+        stage.copy_what_is_there()
+        problems = stage.check(files)
+        while errors := errors_of(problems):
+            taken = [take_out(paths.get(problem.file), problem) for problem in errors]
+            if not any(taken):
+                told = "\n".join(map(str, errors))
+                raise MigrationError(f"the result does not pass `asyncinit check`; nothing is written\n{told}")
+            files = _files(translation, output, command)
+            problems = stage.check(files)
         if not dry_run:
             stage.put_in_place(files)
     except OSError as error:
@@ -64,7 +74,7 @@ def write(
         ) from None
     finally:
         stage.remove()
-    return Written(files, there, warnings)
+    return Written(files, there, tuple(problems))
 
 
 def _files(translation: Translation, output: str, command: str) -> dict[str, str]:
@@ -109,6 +119,7 @@ class _Stage:
             raise MigrationError(
                 f"cannot write {printable(str(error.filename or output))}: {why(error.errno or 0)}"
             ) from None
+        self.before: set[Problem] = set()
         self.services_stage = os.path.join(self.root, os.path.basename(os.path.abspath(output)) or FOLDER)
         self.pods_stage = os.path.join(self.root, POD_FOLDER)
 
@@ -134,22 +145,20 @@ class _Stage:
         stage = self.pods_stage if os.path.dirname(path) == self.pods else self.services_stage
         return os.path.join(stage, os.path.basename(path))
 
-    def check(self, files: Mapping[str, str]) -> tuple[Problem, ...]:
-        """Lay the files over copies of what is there, and check all of it; return the warnings that are new."""
+    def copy_what_is_there(self) -> None:
+        """Copy the folders as they are, and learn what is wrong with them already. Raises OSError."""
         os.mkdir(self.services_stage, 0o755)
         _copy(self.output, self.services_stage)
-        if any(os.path.dirname(path) == self.pods for path in files) or os.path.basename(self.services_stage) == FOLDER:
+        if os.path.basename(self.services_stage) == FOLDER:  # else there are no pods
             os.mkdir(self.pods_stage, 0o755)
             _copy(self.pods, self.pods_stage)
-        before = set(self._problems())
+        self.before = set(self._problems())
+
+    def check(self, files: Mapping[str, str]) -> list[Problem]:
+        """Lay the files over what is there, and return what is wrong with all of it that was not before."""
         for path, text in files.items():
             _write(self.staged(path), text)
-        new = [problem for problem in self._problems() if problem not in before]
-        if errors := errors_of(new):
-            raise MigrationError(
-                "the result does not pass `asyncinit check`; nothing is written\n" + "\n".join(map(str, errors))
-            )
-        return tuple(new)
+        return [problem for problem in self._problems() if problem not in self.before]
 
     def _problems(self) -> list[Problem]:
         problems = check([self.services_stage]).problems

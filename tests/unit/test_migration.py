@@ -219,14 +219,35 @@ def test_what_does_not_pass_is_not_written(tmp_path: Path) -> None:
     """The whole is checked with what is there: one wrong key anywhere, and nothing has changed, not even a folder."""
     output = tmp_path / "services.d"
     with pytest.raises(MigrationError) as error:
-        put(output, draft("good"), draft("bad", requires=["nobody"]))
+        put(output, draft("good"), draft("bad", user=""))
     assert f"{output}/bad.toml:" in str(error.value)
     assert os.listdir(tmp_path) == []
     put(output, draft("db"))
-    with pytest.raises(MigrationError, match="waits for itself") as error:
-        put(output, draft("db", requires=["web"]), draft("web", requires=["db"]), force=True)
+    (output / "api.toml").write_text('command = "x"\nrequires = ["db"]\n')
+    with pytest.raises(MigrationError, match=r"waits for itself.*api") as error:
+        put(output, draft("db", command=["x"], log={"to": "service:api"}), force=True)
     assert ".import-" not in str(error.value)
-    assert set(files(tmp_path)) == {"services.d/db.toml"}
+    assert set(files(tmp_path)) == {"services.d/db.toml", "services.d/api.toml"}
+
+
+def test_a_value_that_cannot_be_is_taken_out(tmp_path: Path) -> None:
+    """It is told as lost, with the reason, and the rest is written; a user that cannot be is an error all the same."""
+    ledger = Ledger()
+    web = draft("web", ledger)
+    lines = [ledger.add("f", number, "x", "y", service="web") for number in range(3)]
+    web.put(lines[0], "restart.delay", "soon")
+    web.append(lines[1], "hooks.pre_start", ["a"], 5)
+    web.put(lines[2], "restart.policy", "always")
+    written = write(Translation([web], ledger), str(tmp_path), "test")
+    assert tomllib.loads(next(iter(written.files.values()))) == {"command": ["x"], "restart": {"policy": "always"}}
+    assert [entry.verdict for entry in ledger.entries()] == [
+        Verdict.NO_EQUIVALENT,
+        Verdict.NO_EQUIVALENT,
+        Verdict.TRANSLATED,
+    ]
+    assert "restart.delay" not in "".join(ledger.entries()[0].keys) and "duration" in ledger.entries()[0].note
+    with pytest.raises(MigrationError, match="user"):
+        put(tmp_path, draft("other", user="a b"))
 
 
 def test_what_was_wrong_before_is_no_obstacle(tmp_path: Path) -> None:
@@ -241,8 +262,8 @@ def test_what_was_wrong_before_is_no_obstacle(tmp_path: Path) -> None:
 def test_drop_ins_count(tmp_path: Path) -> None:
     """What lies over a new service is checked with it."""
     (tmp_path / "web.d").mkdir()
-    (tmp_path / "web.d" / "x.toml").write_text('requires = ["nobody"]\n')
-    with pytest.raises(MigrationError, match="nobody"):
+    (tmp_path / "web.d" / "x.toml").write_text('command = "over"\nshell = true\n[ready]\nfile = "x"\nlog = "x"\n')
+    with pytest.raises(MigrationError, match=r"x\.toml"):
         put(tmp_path, draft("web"))
 
 

@@ -1,0 +1,1 @@
+"""The directives of systemd, a module a group: tables of what becomes of each."""
