@@ -79,6 +79,7 @@ def template_or_service(name: str) -> str:
         "services.d",
         "examples/container/services.d",
         "examples/cron/services.d",
+        "examples/dev/services.d",
         "examples/pods/shop/services.d",
         "examples/web/services.d",
     ],
