@@ -17,7 +17,7 @@ from asyncinit.cli.options import PROFILE as _PROFILE
 from asyncinit.cli.options import ROOT as _ROOT
 from asyncinit.cli.options import SERVICES as _SERVICES
 
-FORMATS = ("procfile", "supervisord", "systemd")
+FORMATS = ("compose", "procfile", "supervisord", "systemd")
 """What can be imported; `migration.formats` has their translators."""
 
 COMMANDS: tuple[Command, ...] = (
@@ -241,6 +241,7 @@ COMMANDS: tuple[Command, ...] = (
         "Translate other programs' files into service files, with a report of what became of each setting.\n\n"
         "systemd: units by name, from where systemd looks for them (nginx, logrotate.timer), files, or folders. "
         "supervisord: supervisord.conf, with the files that it includes. "
+        "compose: Compose files, one over the other, for a machine without containers. "
         "procfile: a Procfile, and the .env that belongs to it. "
         "Nothing is written unless all of it passes `asyncinit check` together with what is there already. "
         "The exit status is 1 then, and 0 when it is written, whatever has no equivalent.",

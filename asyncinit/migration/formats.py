@@ -8,6 +8,7 @@ from importlib import import_module
 from asyncinit.migration.service import Translation
 
 FORMATS = {
+    "compose": "asyncinit.migration.compose.translate",
     "procfile": "asyncinit.migration.procfile",
     "supervisord": "asyncinit.migration.supervisord.translate",
     "systemd": "asyncinit.migration.systemd.translate",

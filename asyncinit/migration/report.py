@@ -96,6 +96,10 @@ class Ledger:
             verdicts.add(before.verdict)
         self._entries[setting] = Entry(setting, _together(verdicts), keys, notes)
 
+    def is_open(self, setting: Setting) -> bool:
+        """Tell whether nothing has been said of a setting."""
+        return self._entries[setting] is None
+
     def remark(self, text: str) -> None:
         """Say something that is about no single setting; it stands at the end of the report."""
         if text not in self.remarks:

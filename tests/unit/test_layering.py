@@ -105,6 +105,7 @@ THIRD_PARTY = {
     "cronsim": {"cli", "config"},
     "asyncinotify": {"runtime"},
     "pathspec": {"runtime"},
+    "yaml": {"migration"},
 }
 CORE_MAY_IMPORT = {"__future__", "collections", "copy", "dataclasses", "enum", "math", "msgspec", "signal", "typing"}
 

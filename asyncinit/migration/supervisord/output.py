@@ -6,8 +6,9 @@ import re
 
 from asyncinit.config.problems import shown
 from asyncinit.migration.report import MigrationError, Verdict
-from asyncinit.migration.supervisord.parsing import Option, written
+from asyncinit.migration.supervisord.parsing import Option
 from asyncinit.migration.supervisord.process import FALSE, Process, where
+from asyncinit.migration.variables import written
 
 _STREAMS = ("stdout", "stderr")
 _CONSOLE = re.compile(r"/dev/(?:stdout|stderr|fd/[12])|/proc/(?:self|1)/fd/[12]")

@@ -14,14 +14,12 @@ from msgspec import Struct
 
 from asyncinit.config.problems import printable, shown
 from asyncinit.migration.report import MigrationError
+from asyncinit.migration.variables import CLOSE, OPEN, written
 
 _SECTION = re.compile(r"\[([^]]+)\]")
 _OPTION = re.compile(r"(.*?)\s*[=:]\s*(.*)")
 _COMMENT = re.compile(r"(?:^|\s)[;#].*")
 _EXPANSION = re.compile(r"%(?:%|\(([^()\s]+)\)(-?[0-9]*)([sd])|)")
-
-OPEN, CLOSE = "\ufdd0", "\ufdd1"
-"""What stands around a variable's name until it is written as `${NAME}`: no characters, so no file has them."""
 
 
 class Option(Struct, frozen=True):
@@ -91,13 +89,6 @@ def expanded(option: Option, known: dict[str, str], number: Callable[[str], str]
         raise MigrationError(f"{where}: {shown(found[0])} is nothing that supervisord replaces here")
 
     return _EXPANSION.sub(replaced, option.value)
-
-
-def written(text: str) -> str:
-    """Return a text as asyncinit reads it: variables as `${NAME}`, and a dollar that would be taken for one doubled."""
-    if "$$" in text or "${" in text:
-        text = text.replace("$", "$$")
-    return text.replace(OPEN, "${").replace(CLOSE, "}")
 
 
 def words(text: str) -> list[str]:

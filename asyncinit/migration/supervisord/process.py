@@ -8,8 +8,9 @@ from collections.abc import Callable
 from asyncinit.config.problems import printable, shown
 from asyncinit.migration.report import MigrationError, Setting, Verdict
 from asyncinit.migration.service import Draft
-from asyncinit.migration.supervisord.parsing import CLOSE, OPEN, Option, expanded, pairs, written
+from asyncinit.migration.supervisord.parsing import Option, expanded, pairs
 from asyncinit.migration.supervisord.sources import Section, here
+from asyncinit.migration.variables import CLOSE, OPEN, written
 
 HOST = f"{OPEN}HOSTNAME{CLOSE}"
 INSTANCE = f"{OPEN}INSTANCE{CLOSE}"

@@ -10,9 +10,10 @@ from asyncinit.config.problems import printable, shown
 from asyncinit.migration.report import Ledger, MigrationError, Setting, Verdict
 from asyncinit.migration.service import Draft
 from asyncinit.migration.supervisord import output
-from asyncinit.migration.supervisord.parsing import OPEN, Option, words, written
+from asyncinit.migration.supervisord.parsing import Option, words
 from asyncinit.migration.supervisord.process import HOST, INSTANCE, Process, integer, where
 from asyncinit.migration.supervisord.sources import Section
+from asyncinit.migration.variables import OPEN, written
 
 MOST = 1000
 """Processes of one program: so many instances a template can have."""

@@ -11,7 +11,8 @@ from msgspec import Struct
 from asyncinit.config.problems import printable, shown
 from asyncinit.migration.report import MigrationError
 from asyncinit.migration.sources import read_source
-from asyncinit.migration.supervisord.parsing import CLOSE, OPEN, Option, expanded, pairs, parse
+from asyncinit.migration.supervisord.parsing import Option, expanded, pairs, parse
+from asyncinit.migration.variables import CLOSE, OPEN
 
 MOST_FILES = 1000
 """Files that one includes; beyond it a pattern has caught something else."""

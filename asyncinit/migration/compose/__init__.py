@@ -1,0 +1,1 @@
+"""Docker Compose files to services that run without containers; runs no docker, fetches no image."""

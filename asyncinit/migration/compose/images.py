@@ -1,0 +1,126 @@
+"""What an image would run: of well known ones from a table, of a Dockerfile from its last stage; fetches nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from asyncinit.config.problems import printable
+from asyncinit.migration.report import MigrationError
+from asyncinit.migration.sources import read_source
+
+_CONTINUED = re.compile(r"\\\s*$")
+_VERSION = re.compile(r"[0-9]+")
+
+
+class Program(Struct, frozen=True):
+    """What is run in the place of an image, and why; `user` is who Debian's package runs it as."""
+
+    command: tuple[str, ...]
+    note: str
+    user: str = ""
+
+
+_KNOWN = {
+    "redis": Program(("redis-server",), "redis-server of Debian's package redis-server"),
+    "valkey": Program(("valkey-server",), "valkey-server of Debian's package valkey-server"),
+    "memcached": Program(("memcached", "-u", "memcache"), "memcached of Debian's package memcached"),
+    "nginx": Program(("nginx", "-g", "daemon off;"), "nginx of Debian's package nginx"),
+    "httpd": Program(("apache2ctl", "-D", "FOREGROUND"), "Apache of Debian's package apache2"),
+    "haproxy": Program(("haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"), "Debian's package haproxy"),
+    "caddy": Program(("caddy", "run", "--config", "/etc/caddy/Caddyfile"), "caddy of Debian's package caddy"),
+    "mariadb": Program(("mariadbd",), "mariadbd of Debian's package mariadb-server", "mysql"),
+    "mysql": Program(("mysqld",), "mysqld of the package mysql-server", "mysql"),
+    "rabbitmq": Program(("rabbitmq-server",), "Debian's package rabbitmq-server", "rabbitmq"),
+    "mongo": Program(("mongod", "--config", "/etc/mongod.conf"), "mongod of the package mongodb-org", "mongodb"),
+}
+
+
+def known(image: str) -> Program | None:
+    """Return what stands in for a well known image ("redis:7-alpine", "docker.io/library/redis"), None for others."""
+    name, _, rest = image.partition("@")[0].rpartition("/")[2].partition(":")
+    owner = image.partition("@")[0].rpartition("/")[0].removeprefix("docker.io").strip("/")
+    if owner not in ("", "library", "valkey") and owner:
+        return None
+    if name == "postgres" and (version := _VERSION.match(rest)):
+        command = ("pg_ctlcluster", "--foreground", version[0], "main", "start")
+        return Program(command, f"the cluster that Debian's package postgresql-{version[0]} makes", "postgres")
+    return _KNOWN.get(name)
+
+
+class Dockerfile(Struct):
+    """What the last stage of a Dockerfile says of how its image is run."""
+
+    file: str
+    entrypoint: list[str] | None = None
+    command: list[str] | None = None
+    folder: str = ""
+    stop_signal: str = ""
+    line: int = 0
+    environment: dict[str, str] = {}
+
+
+def dockerfile(path: str) -> Dockerfile | None:
+    """Return what a Dockerfile says; None where there is none. Raises MigrationError for one that cannot be read."""
+    if not os.path.isfile(path):
+        return None
+    made = Dockerfile(path)
+    for number, word, rest in _instructions(read_source(path)):
+        match word:
+            case "FROM":
+                made = Dockerfile(path)
+            case "ENTRYPOINT":
+                made.entrypoint, made.line = _words(path, number, rest), number
+            case "CMD":
+                made.command, made.line = _words(path, number, rest), number
+            case "WORKDIR":
+                made.folder = os.path.join(made.folder or "/", rest)
+            case "STOPSIGNAL":
+                made.stop_signal = rest
+            case "ENV":
+                made.environment |= _variables(path, number, rest)
+    return made
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
+    parts: list[str] = []
+    start = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if line.startswith("#") or not (line or parts):
+            continue
+        start = start if parts else number
+        parts.append(_CONTINUED.sub("", line))
+        if _CONTINUED.search(line):
+            continue
+        word, _, rest = " ".join(parts).partition(" ")
+        parts = []
+        yield start, word.upper(), rest.strip()
+
+
+def _words(path: str, number: int, text: str) -> list[str]:
+    """Return a command: a list in JSON, or a text for a shell."""
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise MigrationError(f"{printable(path)}:{number}: is no list in JSON: {printable(text)}") from None
+        if isinstance(found, list) and all(isinstance(word, str) for word in found):
+            return found
+    return ["/bin/sh", "-c", text]
+
+
+def _variables(path: str, number: int, text: str) -> dict[str, str]:
+    if "=" not in text.split(" ", 1)[0]:  # the old form: ENV NAME VALUE
+        name, _, value = text.partition(" ")
+        return {name: value.strip()}
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise MigrationError(f"{printable(path)}:{number}: ENV: {str(error).lower()}") from None
+    return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}

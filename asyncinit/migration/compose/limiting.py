@@ -1,0 +1,112 @@
+"""What a service may use and do: ulimits, memory, processors, capabilities; knows no other key."""
+
+from __future__ import annotations
+
+from asyncinit.config.sections.limits import LimitsTable
+from asyncinit.config.spec import capabilities
+from asyncinit.migration.compose.parsing import Value
+from asyncinit.migration.compose.service import Service, is_true, number, size
+from asyncinit.migration.report import MigrationError, Verdict
+
+_SIZES = frozenset(("core", "memlock", "stack", "as", "data", "fsize", "rss", "msgqueue"))
+
+
+def translate(service: Service) -> None:
+    """Say what it may use; `prefer` where this machine may refuse."""
+    table = service.value.table
+    if "ulimits" in table:
+        _ulimits(service, table["ulimits"])
+    resources = {f"deploy.resources.limits.{key}": value for key, value in _resources(service).items()}
+    for key, value in {**table, **resources}.items():
+        if key in ("mem_limit", "deploy.resources.limits.memory"):
+            _put(service, key, value, "limits.memory_max", size)
+        elif key in ("pids_limit", "deploy.resources.limits.pids"):
+            _put(service, key, value, "limits.pids_max", number)
+        elif key in ("cpus", "deploy.resources.limits.cpus"):
+            _put(service, key, value, "limits.cpu_max", _share)
+        elif key in ("cpuset",):
+            _put(service, key, value, "limits.cpu_affinity", lambda _, text: text)
+        elif key == "oom_score_adj":
+            _put(service, key, value, "limits.oom_score_adj", lambda value, text: number(value, text, -1000))
+    _capabilities(service)
+    if "limits" in service.draft.data:
+        service.draft.append(None, "prefer", "limits", note="not everywhere may they be set")
+    if "security" in service.draft.data:
+        service.draft.append(None, "prefer", "security", note="not everywhere may they be set")
+
+
+def _resources(service: Service) -> dict[str, Value]:
+    found: Value | None = service.value
+    for key in ("deploy", "resources", "limits"):
+        found = found.table.get(key) if found is not None else None
+    return found.table if found is not None else {}
+
+
+def _put(service: Service, key: str, value: Value, ours: str, convert: object) -> None:
+    setting = service.add(key, value)
+    text = service.fixed(value, setting)
+    if text is None:
+        return
+    if text in ("-1", "0"):
+        service.ledger.say(setting, Verdict.NOT_NEEDED, "there is no limit unless it is said")
+        return
+    assert callable(convert)
+    service.put(setting, ours, convert(value, text))
+
+
+def _share(value: Value, text: str) -> str:
+    try:
+        percent = float(text) * 100
+    except ValueError:
+        raise MigrationError(f"{value.where}: {text} is no number of processors") from None
+    return f"{percent:g}%"
+
+
+def _ulimits(service: Service, value: Value) -> None:
+    for name, item in value.table.items():
+        setting = service.add(f"ulimits.{name}", item)
+        if name not in {key for key in LimitsTable.__struct_encode_fields__ if key in _SIZES} | _COUNTS:
+            continue
+
+        def amount(of: Value) -> int | str:
+            found = number(of, service.fixed(of) or "", -1)
+            return "none" if found < 0 else found
+
+        if item.table:
+            service.put(setting, f"limits.{name}", {key: amount(each) for key, each in item.table.items()})
+        else:
+            service.put(setting, f"limits.{name}", amount(item))
+
+
+_COUNTS = frozenset(("nofile", "nproc", "sigpending", "rtprio"))
+
+
+def _capabilities(service: Service) -> None:
+    """Translate `cap_add`, `cap_drop`, `privileged` and `security_opt`: a container has Docker's usual set."""
+    table = service.value.table
+    words: list[str] = ["docker-default"]
+    settings = []
+    for key, mark in (("cap_drop", "~"), ("cap_add", "")):
+        if key not in table:
+            continue
+        settings.append(service.add(key, table[key]))
+        for item in table[key].items:
+            name = (item.text or "").upper().removeprefix("CAP_")
+            if name == "ALL":
+                words = ["none"] if mark else ["all"]
+            elif name in capabilities.NAMES:
+                words.append(f"{mark}CAP_{name}")
+            else:
+                raise MigrationError(f"{item.where}: {key}: {item.text} is no capability")
+    if len(words) > 1 and words[0] == "none" and not any(word.startswith("~") for word in words):
+        words = words[1:]
+    for setting in settings:
+        service.put(setting, "security.capabilities", words if words != ["none"] else "none")
+    for item in table["security_opt"].items if "security_opt" in table else ():
+        setting = service.add("security_opt", item)
+        if (item.text or "").replace("=", ":") in ("no-new-privileges", "no-new-privileges:true"):
+            service.put(setting, "security.no_new_privileges", True)
+    if "privileged" in table:
+        setting = service.add("privileged", table["privileged"])
+        is_true(table["privileged"])
+        service.ledger.say(setting, Verdict.NOT_NEEDED, "a service has the rights of its user, and no fewer")

@@ -1,0 +1,408 @@
+"""Compose files to services that run without containers: what each key becomes, how files are read, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncinit.migration.compose import interpolation
+from asyncinit.migration.compose.images import dockerfile, known
+from asyncinit.migration.compose.parsing import MOST, parse
+from asyncinit.migration.compose.translate import translate
+from asyncinit.migration.report import Entry, MigrationError, Verdict
+from asyncinit.migration.service import Translation
+from asyncinit.migration.writing import write
+
+SHOP = """\
+name: shop
+x-common: &common
+  restart: unless-stopped
+services:
+  web:
+    <<: *common
+    build: ./web
+    ports: ["8080:8000", "9000:9000"]
+    environment:
+      DATABASE_URL: postgres://app:${DB_PASSWORD}@db:5432/shop
+      CACHE_HOST: cache
+      DEBUG: yes
+      PRICE: "$$5"
+      LANG:
+    depends_on:
+      db: {condition: service_healthy}
+      migrate: {condition: service_completed_successfully}
+      cache: {condition: service_started, required: false}
+    volumes: ["./web:/srv", "data:/data"]
+    healthcheck:
+      test: ["CMD", "curl", "-f", "http://localhost:8000/healthz"]
+      interval: 10s
+      retries: 5
+    stop_grace_period: 1m30s
+  migrate:
+    image: shop/tools
+    command: python manage.py migrate --database "${DB:-main db}"
+    working_dir: /srv
+    volumes: [{type: bind, source: ./web, target: /srv}]
+  db:
+    image: docker.io/library/postgres:${PG:-16}-alpine
+    environment: [POSTGRES_PASSWORD=hidden]
+    healthcheck:
+      test: pg_isready -U app
+      timeout: 3s
+  cache:
+    image: redis:7
+    profiles: [full]
+volumes:
+  data:
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A shop with a Dockerfile and a .env."""
+    (tmp_path / "compose.yaml").write_text(SHOP)
+    (tmp_path / ".env").write_text("DB_PASSWORD=geheim\n")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "Dockerfile").write_text(
+        "FROM node AS build\nCMD [\"no\"]\n\nFROM python:3.12\nENV A=1 B='two words'\nWORKDIR /srv\n"
+        'ENTRYPOINT ["gunicorn"]\nCMD ["app:app", \\\n  "--bind=:8000"]\nSTOPSIGNAL SIGQUIT\n'
+    )
+    return tmp_path
+
+
+def data(translation: Translation) -> dict[str, Any]:
+    return {draft.name: draft.data for draft in translation.drafts}
+
+
+def entry(translation: Translation, name: str) -> Entry:
+    """What the report says of a key."""
+    (found,) = [each for each in translation.ledger.entries() if each.setting.name == name]
+    return found
+
+
+def one(folder: Path, text: str) -> dict[str, Any]:
+    """What a service with these lines becomes, without what stands for Compose's defaults."""
+    path = folder / "compose.yaml"
+    path.write_text("services:\n  x:\n    command: run\n" + "".join(f"    {line}\n" for line in text.splitlines()))
+    (found,) = data(translate([str(path)])).values()
+    for key, default in {
+        "command": ["run"],
+        "working_directory": str(folder),
+        "restart": {"policy": "never"},
+        "stop": {"timeout": "10s"},
+    }.items():
+        if found.get(key) == default:
+            del found[key]
+    return found
+
+
+def test_a_whole_project(project: Path) -> None:
+    """A build, an image that is known, one that is not, what waits for what; and it passes check."""
+    found = translate([str(project / "compose.yaml")])
+    assert data(found) == {
+        "web": {
+            "command": ["gunicorn", "app:app", "--bind=:8000"],
+            "environment": {
+                "A": "1",
+                "B": "two words",
+                "DATABASE_URL": "postgres://app:${DB_PASSWORD:-geheim}@127.0.0.1:5432/shop",
+                "CACHE_HOST": "127.0.0.1",
+                "DEBUG": "yes",
+                "PRICE": "$5",
+            },
+            "working_directory": f"{project}/web",
+            "requires": ["db", "migrate"],
+            "wants": ["cache"],
+            "health": {
+                "http": "http://127.0.0.1:8000/healthz",
+                "interval": "10s",
+                "probe_timeout": "30s",
+                "threshold": 5,
+                "action": "none",
+            },
+            "restart": {"policy": "always"},
+            "stop": {"signal": "SIGQUIT", "timeout": "1m30s"},
+        },
+        "migrate": {
+            "type": "oneshot",
+            "command": ["python", "manage.py", "migrate", "--database", "${DB:-main db}"],
+            "working_directory": f"{project}/web",
+            "restart": {"policy": "never"},
+            "stop": {"timeout": "10s"},
+        },
+        "db": {
+            "command": ["pg_ctlcluster", "--foreground", "16", "main", "start"],
+            "user": "postgres",
+            "working_directory": str(project),
+            "ready": {"command": ["/bin/sh", "-c", "pg_isready -U app"]},
+            "health": {
+                "command": ["/bin/sh", "-c", "pg_isready -U app"],
+                "interval": "30s",
+                "probe_timeout": "3s",
+                "action": "none",
+            },
+            "restart": {"policy": "never"},
+            "stop": {"timeout": "10s"},
+        },
+        "cache": {
+            "command": ["redis-server"],
+            "enabled": False,
+            "profile": {"full": {"enabled": True}},
+            "working_directory": str(project),
+            "restart": {"policy": "never"},
+            "stop": {"timeout": "10s"},
+        },
+    }
+    assert len(write(found, str(project / "services.d"), "test").files) == 4
+
+
+def test_nothing_is_lost_without_a_word(project: Path) -> None:
+    """Ports that are not mapped, volumes, images: each says what there is in its place; no secret is repeated."""
+    found = translate([str(project / "compose.yaml")])
+    verdicts = {each.setting.text: each.verdict for each in found.ledger.entries()}
+    assert verdicts["ports: 8080:8000"] is Verdict.NO_EQUIVALENT
+    assert verdicts["ports: 9000:9000"] is Verdict.NOT_NEEDED
+    assert verdicts["volumes: ./web:/srv"] is Verdict.NO_EQUIVALENT
+    assert verdicts["environment.POSTGRES_PASSWORD: ..."] is Verdict.NO_EQUIVALENT
+    assert verdicts["environment.LANG: ..."] is Verdict.NOT_NEEDED
+    assert not any("geheim" in text or "hidden" in text for text in verdicts)
+    assert any(".env" in remark for remark in found.ledger.remarks)
+
+
+def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
+    """The service says what is missing, when it is started; it does not start by itself, and passes check."""
+    path = tmp_path / "compose.yaml"
+    path.write_text("services:\n  mail:\n    image: example/mailer:1\n    profiles: [full]\n")
+    found = translate([str(path)])
+    assert data(found)["mail"]["enabled"] is False
+    assert "profile" not in data(found)["mail"]
+    assert "example/mailer:1" in data(found)["mail"]["command"][-1]
+    assert entry(found, "services.mail.image").verdict is Verdict.NO_EQUIVALENT
+    assert any("mail is not enabled" in remark for remark in found.ledger.remarks)
+    write(found, str(tmp_path / "services.d"), "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("entrypoint: /bin/tool --x", {"command": ["/bin/tool", "--x", "run"]}),
+        ("working_dir: /srv", {"working_directory": "/srv"}),
+        ('user: "1000:www"', {"user": "1000", "group": "www"}),
+        ("user: ${UID:-33}", {"user": "33"}),
+        ("user: ${NOT_SET}", {}),
+        ("restart: always", {"restart": {"policy": "always"}}),
+        ('restart: "no"', {}),
+        ("restart: on-failure:3", {"restart": {"policy": "on-failure", "limit": 3}}),
+        (
+            "deploy:\n  restart_policy: {condition: any, delay: 5s, max_attempts: 3, window: 2m}",
+            {"restart": {"policy": "always", "delay": "5s", "limit": 3, "reset_after": "2m"}},
+        ),
+        ("stop_signal: SIGINT", {"stop": {"signal": "SIGINT", "timeout": "10s"}}),
+        ("stop_grace_period: 1500us", {"stop": {"timeout": "0.001500s"}}),
+        ("tty: true", {"tty": True}),
+        ("scale: 1", {}),
+        ("scale: 3", {"instances": 3}),
+        ("scale: 0", {"enabled": False}),
+        ("mem_limit: 512m", {"limits": {"memory_max": "512M"}, "prefer": ["limits"]}),
+        ("cpus: 1.5", {"limits": {"cpu_max": "150%"}, "prefer": ["limits"]}),
+        ("pids_limit: 100", {"limits": {"pids_max": 100}, "prefer": ["limits"]}),
+        ("pids_limit: -1", {}),
+        ("ulimits: {nofile: 1024, core: -1}", {"limits": {"nofile": 1024, "core": "none"}, "prefer": ["limits"]}),
+        (
+            "deploy: {resources: {limits: {memory: 1g, pids: 5}, reservations: {cpus: '1'}}}",
+            {"limits": {"memory_max": "1G", "pids_max": 5}, "prefer": ["limits"]},
+        ),
+        (
+            "cap_add: [SYS_TIME]",
+            {"security": {"capabilities": ["docker-default", "CAP_SYS_TIME"]}, "prefer": ["security"]},
+        ),
+        ("cap_drop: [ALL]", {"security": {"capabilities": "none"}, "prefer": ["security"]}),
+        (
+            "cap_drop: [ALL]\ncap_add: [CHOWN, KILL]",
+            {"security": {"capabilities": ["CAP_CHOWN", "CAP_KILL"]}, "prefer": ["security"]},
+        ),
+        (
+            "security_opt: [no-new-privileges:true]",
+            {"security": {"no_new_privileges": True}, "prefer": ["security"]},
+        ),
+        ("logging: {driver: none}", {"log": {"to": "null"}}),
+        ("logging: {driver: syslog}", {"log": {"to": "syslog"}}),
+        ("environment: [A=b=c, D]", {"environment": {"A": "b=c"}}),
+        (
+            "environment: {A: 010, B: 1.0, C: true, D: 12:30}",
+            {"environment": {"A": "010", "B": "1.0", "C": "true", "D": "12:30"}},
+        ),
+        ("healthcheck: {disable: true}", {}),
+        ('healthcheck: {test: ["NONE"]}', {}),
+    ],
+)
+def test_keys(tmp_path: Path, text: str, keys: dict[str, Any]) -> None:
+    """What a key becomes."""
+    assert one(tmp_path, text) == keys
+
+
+@pytest.mark.parametrize(
+    ("test", "probe"),
+    [
+        ("curl -fsS http://127.0.0.1/x || exit 1", {"http": "http://127.0.0.1/x"}),
+        ("wget -q --spider http://localhost:80/", {"http": "http://127.0.0.1:80/"}),
+        ("curl -f http://localhost/ -H Host:x", None),
+        ("curl -f http://localhost/ && test -e /x", None),
+        ("curl -k https://localhost/", None),
+        ("[CMD, /bin/probe, $$HOME]", {"command": ["/bin/probe", "$HOME"]}),
+    ],
+)
+def test_health_checks(tmp_path: Path, test: str, probe: dict[str, Any] | None) -> None:
+    """A test that only asks an address of this machine becomes that question; any other stays a command."""
+    found = one(tmp_path, f"healthcheck:\n  test: {test}")["health"]
+    words = ["/bin/sh", "-c", test]
+    assert {key: found[key] for key in found if key in ("http", "command")} == (probe or {"command": words})
+
+
+@pytest.mark.parametrize(
+    ("text", "live", "fixed"),
+    [
+        ("$A and ${A}", "${A:-1} and ${A:-1}", "1 and 1"),
+        ("${B:-x}${C-y}", "${B:-x}${C:-y}", "xy"),
+        ("${A:?must}", "${A:-1}", "1"),
+        ("${B:?must}", "${B}", None),
+        ("${B}", "${B:-}", None),
+        ("${A:+yes}${B:+no}", "yes", "yes"),
+        ("${B:-${A}}", "${B:-1}", "1"),
+        ("${B:-${C:-deep}}", "${B:-deep}", "deep"),
+        ("$$ $$A $${A} $1 $", "$$ $$A $${A} $$1 $$", "$ $A ${A} $1 $"),
+        ("$$$$", "$$$$", "$$"),
+        ("${not valid}", "$${not valid}", "${not valid}"),
+        ("${unclosed", "$${unclosed", "${unclosed"),
+    ],
+)
+def test_interpolation(text: str, live: str, fixed: str | None) -> None:
+    """Where asyncinit replaces variables they stay, with what is known now as the default; elsewhere they are gone."""
+    known = {"A": "1"}
+    assert interpolation.kept(text, known) == live
+    if fixed is None:
+        with pytest.raises(interpolation.Unset):
+            interpolation.fixed(text, known)
+    else:
+        assert interpolation.fixed(text, known) == fixed
+
+
+def test_files_over_one_another(tmp_path: Path) -> None:
+    """Tables are merged, lists come together, commands and texts are replaced; what was forgotten is told."""
+    (tmp_path / "compose.yml").write_text(
+        "services:\n  x:\n    command: [a, b]\n    environment: [A=1, B=2]\n    volumes: [./a:/a]\n"
+        "    restart: always\n"
+    )
+    upper = "services:\n  x:\n    command: [c]\n    environment: {B: 3}\n    volumes: [./b:/b]\n  y:\n    command: d\n"
+    (tmp_path / "compose.override.yml").write_text(upper)
+    below = translate([str(tmp_path / "compose.yml")])
+    assert any("compose.override.yml was not named" in remark for remark in below.ledger.remarks)
+    found = translate([str(tmp_path / "compose.yml"), str(tmp_path / "compose.override.yml")])
+    assert not found.ledger.remarks
+    assert data(found)["x"]["command"] == ["c"]
+    assert data(found)["x"]["environment"] == {"A": "1", "B": "3"}
+    assert data(found)["x"]["restart"] == {"policy": "always"}
+    assert sum(each.setting.name == "services.x.volumes" for each in found.ledger.entries()) == 2
+    assert [*data(found)] == ["x", "y"]
+
+
+def test_extends_and_include(tmp_path: Path) -> None:
+    """A service over another of the same or another file; services of an included file."""
+    (tmp_path / "base.yml").write_text(
+        "services:\n  base:\n    command: run\n    environment: {A: 1, B: 2}\n    depends_on: [gone]\n"
+    )
+    (tmp_path / "more.yml").write_text("services:\n  db:\n    image: redis\n")
+    (tmp_path / "compose.yml").write_text(
+        "include: [more.yml]\nservices:\n"
+        "  web:\n    extends: {file: base.yml, service: base}\n    environment: {B: 3}\n    depends_on: [db]\n"
+        "  worker:\n    extends: web\n    command: work\n"
+    )
+    found = data(translate([str(tmp_path / "compose.yml")]))
+    assert found["web"]["environment"] == found["worker"]["environment"] == {"A": "1", "B": "3"}
+    assert (found["web"]["command"], found["worker"]["command"]) == (["run"], ["work"])
+    assert found["web"]["requires"] == ["db"] and "requires" not in found["worker"]
+    assert found["db"]["command"] == ["redis-server"]
+
+
+def test_what_is_watched(tmp_path: Path) -> None:
+    """What is only synchronised is the same file here."""
+    watched = "{action: sync+restart, path: ./conf, target: /c, ignore: ['*.md']}"
+    text = f"develop:\n  watch:\n    - {{action: sync, path: src, target: /s}}\n    - {watched}"
+    assert one(tmp_path, text)["watch"] == {"paths": [f"{tmp_path}/conf"], "ignore": ["*.md"]}
+
+
+def test_known_images() -> None:
+    """By their name, whatever the registry's own path and tag; a stranger's image of the same name is not that one."""
+    for image in ("redis", "redis:7-alpine", "library/redis", "docker.io/library/redis@sha256:0"):
+        found = known(image)
+        assert found is not None and found.command == ("redis-server",)
+    assert known("example/redis") is known("registry.example.com:5000/redis") is known("unheard-of") is None
+    assert known("postgres") is known("postgres:latest") is None  # which cluster that is, nobody knows
+
+
+def test_dockerfiles(tmp_path: Path) -> None:
+    """The last stage counts; a command may be a text for a shell."""
+    path = tmp_path / "Dockerfile"
+    path.write_text(
+        "# c\nFROM a\nENTRYPOINT x\nFROM b\nWORKDIR /a\nWORKDIR b\nENV OLD way of it\nCMD serve \\\n  # no\n  --all\n"
+    )
+    found = dockerfile(str(path))
+    assert found is not None
+    assert (found.entrypoint, found.command) == (None, ["/bin/sh", "-c", "serve  --all"])
+    assert (found.folder, found.environment) == ("/a/b", {"OLD": "way of it"})
+    assert dockerfile(str(tmp_path / "none")) is None
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("[1, 2]\n", "is no Compose file"),
+        ("services: [a]\n", ":1: services: expected a table"),
+        ("services:\n  a: 1\n", ":2: services.a: expected a table"),
+        ("services:\n\ta: 1\n", ":2:"),
+        ("services:\n  a: {command: x}\n  a: {command: y}\n", ':3: "a" was there before, on line 2'),
+        ("services:\n  a:\n    command: x\n    command: y\n", "was there before, on line 3"),
+        ("a: 1\n---\nb: 2\n", "found another document"),
+        ("services:\n  a: &a\n    x: *a\n", "is inside itself"),
+        (BOMB, f"comes to more than {MOST} values"),
+        ("services:\n  a: {command: !reset x}\n", "docker compose config"),
+        ("services:\n  ? [a]\n  : b\n", "has a key that is no text"),
+        ("[" * 2000, "nested too deeply"),
+        ("x: " + "[" * 200 + "]" * 200, "nested too deeply"),
+        ('services:\n  a: {command: "x \'y"}\n', ":2: command: no closing quotation"),
+        ("services:\n  a: {command: x, depends_on: [b]}\n", 'there is no service "b"'),
+        ("services:\n  a: {command: x, stop_grace_period: soon}\n", "is no duration"),
+        ("services:\n  a: {command: x, mem_limit: much}\n", "is no size"),
+        ("services:\n  a: {command: x, restart: sometimes}\n", "is none of no, always"),
+        ("services:\n  a: {command: x, scale: 100000}\n", "more than 1000"),
+        ("services:\n  a: {command: x, cap_add: [FLY]}\n", "is no capability"),
+        ("services:\n  a: {extends: b}\n", "extends: there is no service"),
+        ("services:\n  a: {extends: b}\n  b: {extends: a}\n", "extends itself"),
+        ("services:\n  a b: {command: x}\n  a-b: {command: x}\n", "two that would be called a-b"),
+        ("include: [compose.yaml]\nservices: {}\n", "includes itself"),
+        ('services:\n  a: {command: [""]}\n', "its command is empty"),
+    ],
+)
+def test_what_cannot_be_is_told(tmp_path: Path, text: str, told: str) -> None:
+    """With the line, in a moment, and nothing is made of the rest."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(text)
+    with pytest.raises(MigrationError) as error:
+        translate([str(path)])
+    assert told.casefold() in str(error.value).casefold()
+
+
+def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it, and the status of what is not there."""
+    monkeypatch.setitem(__import__("sys").modules, "yaml", None)
+    with pytest.raises(MigrationError, match=r"asyncinit\[compose\]") as error:
+        parse("x", "a: 1")
+    assert error.value.exit_code == 69
