@@ -48,7 +48,7 @@ def signal(invocation: Invocation) -> int:
     try:
         number = parse_signal(invocation.values["signal"])
     except SignalError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(_swapped(invocation) or str(error)) from None
     with connect(invocation.socket) as server:
         if invocation.values["all"] and not invocation.values["names"]:
             names = [one["name"] for one in server.call("Status")["services"] if one["pid"] is not None]
@@ -57,6 +57,23 @@ def signal(invocation: Invocation) -> int:
         if names:
             server.call("Signal", {"names": names, "signal": number})
     return 0
+
+
+def _swapped(invocation: Invocation) -> str:
+    """Return what to say where the signal stands after a name."""
+    from asyncinit.wrapper.options import UsageError as SignalError
+    from asyncinit.wrapper.options import parse_signal
+
+    name: str = invocation.values["signal"]
+    others: tuple[str, ...] = invocation.values["names"]
+    for other in others:
+        try:
+            parse_signal(other)
+        except SignalError:
+            continue
+        names = " ".join((name, *(one for one in others if one != other)))
+        return f"the signal comes first; type: asyncinit signal {other} {names}"
+    return ""
 
 
 def freeze(invocation: Invocation) -> int:

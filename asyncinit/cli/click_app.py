@@ -12,7 +12,8 @@ from asyncinit.cli.arguments import split_program
 from asyncinit.cli.commands import COMMANDS, find_command
 from asyncinit.cli.declaring import Argument, Command, Invocation, Option
 from asyncinit.cli.options import SOCKET
-from asyncinit.cli.outcome import guard
+from asyncinit.cli.outcome import complain, guard
+from asyncinit.cli.screen import plain
 
 INTRODUCTION = """An init system: runs services as PID 1 or below it, and talks to a running one.
 
@@ -37,10 +38,47 @@ def main(words: Sequence[str]) -> int:
         status = build().main(own or ["--help"], prog_name="asyncinit", standalone_mode=False, obj=program)
     except click.Abort:
         return 130
+    except click.UsageError as error:
+        return _refuse(error, words)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     return int(status or 0)
+
+
+def _refuse(error: click.UsageError, words: Sequence[str]) -> int:
+    """Say what is wrong with a command line and, where that is known, what to type; return the exit status."""
+    from asyncinit.cli import habits
+
+    own = list(words)
+    if own and own[0].startswith("--socket"):
+        own = own[1:] if "=" in own[0] else own[2:]
+    here = habits.told(own)
+    if own and not own[0].startswith("-") and find_command(own[0]) is None:
+        complain(plain(f"no such command: {own[0]}; " + (f"type: {here}" if here else _instead(own))))
+    elif here:
+        problem = error.format_message().rstrip(".")
+        complain(plain(f"{problem[:1].lower()}{problem[1:]}; type: {here}"))
+    else:
+        error.show()
+    return error.exit_code
+
+
+def _instead(words: Sequence[str]) -> str:
+    """Return what to say of a command that is none, and nobody's habit."""
+    import shutil
+
+    from asyncinit.cli import habits
+
+    guess = habits.guess(words[0])
+    if guess and find_command(guess) is not None:
+        return f"did you mean {guess}?"
+    if guess:
+        return f"type: {habits.told((guess, *words[1:])) or habits.told((guess, 'NAME'))}"
+    if shutil.which(words[0]) is not None:
+        line = " ".join(words)
+        return f"to run {line} under asyncinit: asyncinit -- {line}"
+    return "asyncinit --help lists them"
 
 
 def build() -> click.Group:

@@ -31,9 +31,16 @@ def choose(names: Sequence[str], known: Collection[str]) -> list[str]:
     for name in names:
         found = [one for one in sorted(known) if fnmatchcase(one, name)] if has_pattern(name) else [name]
         if not found or (found == [name] and name not in known):
-            raise NothingMatchesError(f"no service matches {name}" if has_pattern(name) else f"no such service: {name}")
+            raise NothingMatchesError(f"no service matches {name}" if has_pattern(name) else _unknown(name, known))
         chosen.update(dict.fromkeys(found))
     return list(chosen)
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    from asyncinit.config.names import meant
+    from asyncinit.errors import UnknownServiceError
+
+    return str(UnknownServiceError(name, meant(name, known)))
 
 
 def resolve(server: Connection, names: Sequence[str], everything: bool = False) -> list[str]:

@@ -21,7 +21,23 @@ _told_silent: set[str] = set()
 
 def connect(address: str | None) -> Connection:
     """Connect as `client.locate.connect` does; where there is no answer, say so once and go on waiting."""
-    return locate.connect(address, on_silence=tell_silence)
+    try:
+        return locate.connect(address, on_silence=tell_silence)
+    except NotRunningError as error:
+        raise NotRunningError(f"{error}{_what_starts_it(address)}") from None
+
+
+def _what_starts_it(address: str | None) -> str:
+    """Return what to type where a project is here that nobody runs."""
+    import os
+
+    from asyncinit.config import places
+
+    if address is not None:
+        return ""
+    if places.declared(None, ()):
+        return "; asyncinit run starts what is declared here"
+    return "; asyncinit dev starts the Procfile here" if os.path.lexists(places.PROCFILE) else ""
 
 
 def tell_silence(connection: Connection) -> None:

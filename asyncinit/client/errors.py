@@ -46,7 +46,7 @@ class CallError(ClientError):
         self.parameters = parameters
         short = name.rpartition(".")[2]
         if short == "NoSuchService":
-            hint = parameters.get("suggestion")
+            hint = parameters.get("suggestion") or ("--all" if parameters.get("name") == "all" else None)
             text = f"no such service: {parameters.get('name')}" + (f"; did you mean {hint}?" if hint else "")
             self.exit_code = EXIT_NOT_THERE
         elif short == "NotAllowed":

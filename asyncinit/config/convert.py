@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import inspect
 
+from asyncinit.config.foreign import value_meant
 from asyncinit.config.hints import unknown_key
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.kinds import Kind
@@ -219,8 +220,10 @@ def _number(type_: inspect.IntType | inspect.FloatType) -> str:
 
 
 def _mismatch(value: object, type_: inspect.Type, path: Path) -> Finding:
-    suggestion = ""
-    if isinstance(value, str | bool) and _pick(type_, True, None):
+    suggestion = value_meant(str(path[-1]), value) if isinstance(value, bool) else ""
+    if suggestion:
+        pass
+    elif isinstance(value, str | bool) and _pick(type_, True, None):
         folded = str(value).casefold()
         suggestion = {"true": "true", "yes": "true", "on": "true"}.get(folded, "")
         suggestion = suggestion or {"false": "false", "no": "false", "off": "false"}.get(folded, "")
@@ -252,8 +255,10 @@ def _takes_list_of(type_: inspect.Type, value: object) -> bool:
 
 def _not_one_of(value: object, type_: inspect.Type, literal: inspect.LiteralType, path: Path) -> Finding:
     known = [word for word in literal.values if isinstance(word, str)]
-    guess = close_to(str(value), known)
-    return Finding(path, found=shown(value), expected=_expected(type_), suggestion=shown(guess) if guess else "")
+    meant = value_meant(str(path[-1]), value)
+    if not meant and (guess := close_to(str(value), known)):
+        meant = shown(guess)
+    return Finding(path, found=shown(value), expected=_expected(type_), suggestion=meant)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -16,14 +16,13 @@ from asyncinit.config.kinds import NAME
 from asyncinit.config.layers import Declared, Layer, Table, overlays, problems_of
 from asyncinit.config.listing import Listing, list_folders
 from asyncinit.config.merge import laid_over
-from asyncinit.config.names import is_plain_name, is_service_name, is_template, template_of
+from asyncinit.config.names import is_plain_name, is_service_name, is_template, meant, template_of
 from asyncinit.config.places import SHIPPED, configuration_file, pod_folders, service_folders
 from asyncinit.config.pod_files import Pods
 from asyncinit.config.problems import Finding, Path, Problem, Severity, bare_or_quoted, errors_of, printable, shown
 from asyncinit.config.profiles import KEY, split, unknown
 from asyncinit.config.project import NO_PROJECT, Project, environment, processes
 from asyncinit.config.settings import FileKeys, FileProfileKeys
-from asyncinit.config.values import close_to
 
 
 class Declarations(Struct):
@@ -288,7 +287,7 @@ def _take_drop_ins(result: Declarations, name: str) -> None:
 
 
 def _nothing_below(result: Declarations, name: str, folder: str) -> Problem:
-    guess = close_to(name, result.known) if len(result.known) <= 2000 else ""
+    guess = meant(name, result.known)
     suggestion = printable(os.path.join(os.path.dirname(folder), f"{guess}.d")) if guess else ""
     text = f"has drop-ins for {shown(name)}, and there is no such service"
     return Problem(folder, None, None, "", text, suggestion=suggestion, severity=Severity.WARNING)

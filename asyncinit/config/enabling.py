@@ -16,6 +16,7 @@ from msgspec import Struct
 from asyncinit.config.declared import gather
 from asyncinit.config.listing import DROP_INS
 from asyncinit.config.load import read
+from asyncinit.config.names import meant
 from asyncinit.config.origins import origins_of
 from asyncinit.config.places import FOLDER, SHIPPED, SYSTEM_FILE, SYSTEM_FOLDERS, configuration_file
 from asyncinit.config.problems import printable
@@ -113,9 +114,7 @@ def _places(
     found = gather(config, services, root, profiles=profiles, machine=machine)
     loaded = read(config, services, mode, root=root, instances=Instances((name,)), profiles=profiles)
     if name not in loaded.configuration.services and name not in found.known:
-        from asyncinit.config.values import close_to
-
-        raise UnknownServiceError(name, close_to(name, loaded.configuration.services))
+        raise UnknownServiceError(name, meant(name, loaded.configuration.services))
     system = tuple(os.path.join(root, folder) for folder in SYSTEM_FOLDERS)
     file = configuration_file(config, root, machine)
     own = os.path.dirname(found.listing.files.get(name, ""))

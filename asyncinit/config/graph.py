@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec import Struct
 
-from asyncinit.config.names import template_of
+from asyncinit.config.names import meant, template_of
 from asyncinit.config.problems import Finding, Severity, printable, shown
-from asyncinit.config.values import close_to
 
 Edges = Mapping[str, Sequence[str]]
 """The names that one service gives, by key: {"requires": ["db"], ...}."""
@@ -47,7 +46,7 @@ def check_names(name: str, edges: Edges, names: Names) -> Iterator[Finding]:
                 yield Finding((key, index), problem, severity=Severity.WARNING)
             elif other not in known and template_of(other) not in known and unknown < _MOST:
                 unknown += 1
-                guess = close_to(other, known) if len(known) <= 2000 else ""
+                guess = meant(other, known)
                 severity = Severity.ERROR if key in _NEEDED else Severity.WARNING
                 problem = f"names {shown(other)}, and there is no such service"
                 yield Finding((key, index), problem, suggestion=shown(guess) if guess else "", severity=severity)

@@ -6,6 +6,7 @@ from functools import cache
 
 from msgspec import inspect
 
+from asyncinit.config.foreign import KEYS, NOT_NEEDED, folded
 from asyncinit.config.keys import ServiceKeys
 from asyncinit.config.problems import Finding, Path, bare_or_quoted
 from asyncinit.config.profiles import KEY
@@ -15,96 +16,6 @@ from asyncinit.config.values import close_to
 
 _TOP = "at the top level, before the first [table]"
 _NOT_NESTED = (ServiceKeys, PodKeys, FileKeys, FileProfileKeys, InitKeys)
-
-_ELSEWHERE = {
-    "cmd": "command",
-    "exec": "command",
-    "exec_start": "command",
-    "execstart": "command",
-    "args": "command",
-    "program": "command",
-    "entrypoint": "command",
-    "depends_on": "requires",
-    "depends": "requires",
-    "needs": "requires",
-    "env": "environment",
-    "env_file": "environment_file",
-    "envfile": "environment_file",
-    "environmentfile": "environment_file",
-    "cwd": "working_directory",
-    "workdir": "working_directory",
-    "dir": "working_directory",
-    "chdir": "working_directory",
-    "workingdirectory": "working_directory",
-    "autostart": "enabled",
-    "groups": "supplementary_groups",
-    "pty": "tty",
-    "pidfile": "[ready] pid_file",
-    "stop_signal": "[stop] signal",
-    "stopsignal": "[stop] signal",
-    "kill_signal": "[stop] signal",
-    "killsignal": "[stop] signal",
-    "stop_timeout": "[stop] timeout",
-    "timeoutstopsec": "[stop] timeout",
-    "stopwaitsecs": "[stop] timeout",
-    "start_timeout": "[ready] timeout",
-    "restart_delay": "[restart] delay",
-    "restartsec": "[restart] delay",
-    "restart_policy": "[restart] policy",
-    "listen": "[[sockets]]",
-    "socket": "[[sockets]]",
-    "listenstream": "[[sockets]] tcp or unix",
-    "listendatagram": "[[sockets]] udp or unix_datagram",
-    "socketmode": "[[sockets]] mode",
-    "filedescriptorname": "[[sockets]] name",
-    "autorestart": "[restart] policy",
-    "develop": "[watch]",
-    "watch_paths": "[watch] paths",
-    "watchfiles": "[watch] paths",
-    "readiness": "[ready]",
-    "schedule": "[timer] cron",
-    "crontab": "[timer] cron",
-    "oncalendar": "[timer] cron",
-    "on_calendar": "[timer] cron",
-    "onunitactivesec": "[timer] every",
-    "onbootsec": "[timer] after_boot",
-    "randomizeddelaysec": "[timer] random_delay",
-    "timezone": "[timer] time_zone",
-    "healthcheck": "[health]",
-    "liveness": "[health]",
-    "liveness_probe": "[health]",
-    "watchdogsec": "watchdog",
-    "nonewprivileges": "[security] no_new_privileges",
-    "no_new_privs": "[security] no_new_privileges",
-    "capabilityboundingset": "[security] capabilities",
-    "cap_add": "[security] capabilities",
-    "cap_drop": "[security] capabilities",
-    "ambientcapabilities": "[security] ambient_capabilities",
-    "systemcallfilter": "[security] seccomp",
-    "privatetmp": "[security] private_tmp",
-    "privatedevices": "[security] private_dev",
-    "protectsystem": "[security] protect_system",
-    "protecthome": "[security] protect_home",
-    "protectkerneltunables": "[security] protect_kernel",
-    "readonlypaths": "[security] read_only_paths",
-    "readwritepaths": "[security] write_paths",
-    "inaccessiblepaths": "[security] hidden_paths",
-    "loadcredential": "[security] credentials",
-    "secrets": "[security] credentials",
-    "chroot": "[namespaces] root",
-    "rootfs": "[namespaces] root",
-    "privatenetwork": "[namespaces] net",
-    "network": "[namespaces] net",
-    "privatepids": "[namespaces] pid",
-    "privateusers": "[namespaces] user",
-    "privateipc": "[namespaces] ipc",
-    "bindpaths": "[namespaces] mounts",
-    "bindreadonlypaths": "[namespaces] mounts",
-    "temporaryfilesystem": "[namespaces] mounts",
-    "volumes": "[namespaces] mounts",
-    "mounts": "[namespaces] mounts",
-}
-"""Words of other init systems, folded to lower case with underscores."""
 
 
 def struct_of(type_: inspect.Type) -> inspect.StructType | None:
@@ -146,8 +57,10 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
     if issubclass(struct.cls, _NOT_NESTED) and (special := _at_top(struct, path, key, base, value)):
         return special
     own = [field.encode_name for field in struct.fields]
-    meant = " or ".join(_places(key, table)) or _spelt(own, key) or _foreign(key, inner) or _spelt_elsewhere(key, inner)
-    return Finding(path, problem, suggestion=meant)
+    if folded(key) in NOT_NEEDED and not _places(key, table):
+        return Finding(path, NOT_NEEDED[folded(key)])
+    meant = " or ".join(_places(key, table)) or _same(own, key) or _foreign(key, inner) or _spelt(own, key)
+    return Finding(path, problem, suggestion=meant or _spelt_elsewhere(key, inner))
 
 
 def _at_top(struct: inspect.StructType, path: Path, key: str, base: int, value: object) -> Finding | None:
@@ -178,12 +91,17 @@ def _places(key: str, table: str) -> list[str]:
 
 
 def _spelt(known: list[str], key: str) -> str:
-    folded = key.casefold().replace("-", "_").replace(" ", "_")
-    return folded if folded in known else close_to(folded, known)
+    word = folded(key)
+    return word if word in known else close_to(word, known)
+
+
+def _same(known: list[str], key: str) -> str:
+    """Return the key that differs from this one by no more than how it is written."""
+    return next((one for one in known if one.replace("_", "") == folded(key).replace("_", "")), "")
 
 
 def _foreign(key: str, nested: bool) -> str:
-    meant = _ELSEWHERE.get(key.casefold().replace("-", "_"), "")
+    meant = KEYS.get(folded(key), "")
     return f"{meant} {_TOP}" if meant and nested and not meant.startswith("[") else meant
 
 

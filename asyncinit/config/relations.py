@@ -8,11 +8,11 @@ from typing import Any
 from asyncinit.config.declared import Declarations
 from asyncinit.config.graph import Edges, Names, check_names, closure, cycles, drawn, waits
 from asyncinit.config.merge import EDGES, NEEDS, RELATIONS, has
+from asyncinit.config.names import meant
 from asyncinit.config.problems import Finding, Problem, printable, shown
 from asyncinit.config.sections import log
 from asyncinit.config.spec import pod_of_key
 from asyncinit.config.templates import Services, expanded
-from asyncinit.config.values import close_to
 
 Whole = dict[str, dict[str, Any]]
 """The keys of each service, defaults and drop-ins merged in."""
@@ -119,7 +119,7 @@ def check_start(found: Declarations, services: Services) -> list[Problem]:
     problems = []
     for index, name in enumerate(found.settings.get("start", ())):
         if name not in known and document is not None:
-            guess = close_to(name, known)
+            guess = meant(name, known)
             text = f"names {shown(name)}, and there is no such service"
             finding = Finding(("init", "start", index), text, suggestion=shown(guess) if guess else "")
             problems.append(document.problem(finding, None))

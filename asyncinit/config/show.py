@@ -6,6 +6,7 @@ from typing import Any
 
 from asyncinit.config.declare import declare
 from asyncinit.config.masking import MASK, is_secret, masked
+from asyncinit.config.names import meant
 from asyncinit.config.origins import origins_of
 from asyncinit.config.problems import bare_or_quoted, dotted, printable
 from asyncinit.config.spec import Configuration
@@ -23,9 +24,7 @@ def show(configuration: Configuration, name: str) -> str:
     """
     service = configuration.services.get(name)
     if service is None:
-        from asyncinit.config.values import close_to
-
-        raise UnknownServiceError(name, close_to(name, configuration.services))
+        raise UnknownServiceError(name, meant(name, configuration.services))
     origins = origins_of(configuration.sources, name)
     keys = declare(service)
     lines = [(f"# {printable(name)}" + (f", from {printable(service.origin)}" if service.origin else ""), "")]

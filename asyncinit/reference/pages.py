@@ -13,6 +13,7 @@ from asyncinit.reference import (
     cells,
     changes,
     commands,
+    habits,
     interface,
     keys,
     limits,
@@ -28,6 +29,8 @@ _PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PARTS: dict[str, Callable[[], list[Block]]] = {
     **{f"keys {name}": partial(keys.describe, struct) for name, struct in keys.TABLES.items()},
     "commands": commands.describe,
+    "habits": habits.describe,
+    "foreign keys": habits.describe_keys,
     "interface": interface.describe,
     "life cycle": cells.describe,
     "changes of services": changes.describe_services,

@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from asyncinit.config.names import meant
 from asyncinit.config.spec import PowerAction, Scope
 from asyncinit.control.types import ActionResult, EventEntry, ServiceStatus, SystemStatus, TimerStatus, WatchStatus
 from asyncinit.core import rivals
@@ -273,10 +274,7 @@ class Requests:
     def _known(self, names: Sequence[str]) -> list[str]:
         for name in names:
             if name not in self._engine.services:
-                import difflib
-
-                near = difflib.get_close_matches(name, self._engine.services, 1)
-                raise UnknownServiceError(name, near[0] if near else "")
+                raise UnknownServiceError(name, meant(name, self._engine.services))
         return list(dict.fromkeys(names))
 
     def _refuse_gone(self, verb: Verb, names: Sequence[str]) -> None:

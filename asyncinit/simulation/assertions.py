@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from asyncinit.config.names import meant
 from asyncinit.config.values import close_to
 from asyncinit.core.phrases import duration
 from asyncinit.core.status import State
@@ -162,7 +163,7 @@ class _Parser:
 
     def _name(self, expected: str) -> str:
         if self._tokens and self._peek() not in self.known:
-            self._fail(expected, close_to(self._peek(), self.known))
+            self._fail(expected, meant(self._peek(), self.known))
         return self._next(expected)[0]
 
     def _state(self, others: str = "") -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from asyncinit.config import ends, values
+from asyncinit.config.names import meant
 from asyncinit.core.status import ExitStatus
 from asyncinit.errors import AsyncinitError
 from asyncinit.simulation.scenario import Fault, Illness, Onset, Request, Verb
@@ -41,7 +42,7 @@ def services(word: str, known: Collection[str]) -> list[str]:
     """Return the services that a name or a pattern means. Raises WordError."""
     found = [name for name in sorted(known) if fnmatchcase(name, word)]
     if not found:
-        guess = values.close_to(word, known)
+        guess = meant(word, known)
         raise WordError(f"no such service: {word}" + (f"; did you mean {guess}?" if guess else ""))
     return found
 

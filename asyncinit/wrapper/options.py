@@ -92,8 +92,18 @@ def parse_signal(text: str) -> int:
     elif sign:
         number = None
     if number is None or number not in _signal.valid_signals():
-        raise UsageError(f"{text!r} is not a signal; write a name like TERM or RTMIN+3, or a number")
+        expected = _meant(name) or "write a name like TERM or RTMIN+3, or a number"
+        raise UsageError(f"{text!r} is not a signal; {expected}")
     return int(number)
+
+
+def _meant(name: str) -> str:
+    """Return the signal that was probably meant, as a question; an empty string: none."""
+    import difflib  # only when something is wrong
+
+    names = [one[3:] for one in dir(_signal) if one.startswith("SIG") and one[3:].isalnum()]
+    found = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def parse_rewrite(text: str) -> tuple[int, int]:

@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "linux": {"errors"},
     "config": {"errors"},
     "core": {"config.spec", "errors"},
-    "simulation": {"config.calendar", "config.ends", "config.spec", "config.values", "core", "errors"},
+    "simulation": {"config.calendar", "config.ends", "config.names", "config.spec", "config.values", "core", "errors"},
     "migration": {"config", "errors"},
     "machine": {"config.spec", "errors", "linux", "minimal", "__version__"},
     "control": {"config.spec", "core.status"},
@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "wrapper": {"linux", "minimal"},
     "runtime": {
         "config.calendar",
+        "config.names",
         "config.spec",
         "control",
         "core",

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from asyncinit.config import destinations as written
 from asyncinit.config import kinds, spec, values
+from asyncinit.config.names import meant
 from asyncinit.config.problems import Finding, printable, shown
 from asyncinit.config.sections.given import Keys, filled, or_none
 
@@ -212,7 +213,7 @@ def check_loggers(name: str, table: object, known: Collection[str], services: Ma
         if logger == name:
             yield Finding(TO, f"names {printable(name)} itself")
         elif logger not in known:
-            guess = values.close_to(logger, known) if len(known) <= 2000 else ""
+            guess = meant(logger, known)
             suggestion = shown(f"{spec.SERVICE}{guess}") if guess else ""
             yield Finding(TO, f"names {shown(logger)}, and there is no such service", suggestion=suggestion)
         else:

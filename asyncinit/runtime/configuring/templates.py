@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from asyncinit.config.names import meant
 from asyncinit.config.spec import Instances
 from asyncinit.core.engine import Engine
 from asyncinit.errors import UnknownServiceError
@@ -48,10 +49,7 @@ class Templates:
         name = template if template.endswith("@") else f"{template}@"
         templates = self._configured.configuration.templates
         if name not in templates:
-            import difflib
-
-            near = difflib.get_close_matches(name, templates, 1)
-            raise UnknownServiceError(name, near[0] if near else "")
+            raise UnknownServiceError(name, meant(name, templates))
         self._refuse_late(f"scale {name}")
         if not 0 <= count <= MOST:
             raise RefusedError(f"cannot have {count} instances of {name}: expected a number from 0 to {MOST}")

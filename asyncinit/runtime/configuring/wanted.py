@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
+from asyncinit.config.names import meant
 from asyncinit.config.spec import Configuration, Instances, Restart, RestartPolicy
 from asyncinit.core.at_start import chosen
 from asyncinit.errors import AsyncinitError, UnknownServiceError
@@ -47,9 +48,7 @@ def _meant(name: str, services: Collection[str]) -> tuple[str, ...]:
     found = counted or [one for one in services if template_of(one) == f"{name.removesuffix('@')}@"]
     found = found or [one for one in services if fnmatchcase(one, name)]
     if not found:
-        import difflib
-
-        raise UnknownServiceError(name, next(iter(difflib.get_close_matches(name, services, 1)), ""))
+        raise UnknownServiceError(name, meant(name, services))
     return tuple(found)
 
 
