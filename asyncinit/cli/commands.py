@@ -236,6 +236,15 @@ COMMANDS: tuple[Command, ...] = (
         takes_command=True,
     ),
     Command(
+        "new",
+        "new:new",
+        "Write first services for a project into its services.d, guessed from the files that it has.\n\n"
+        "Looks at Procfile, pyproject.toml, requirements.txt, manage.py, package.json, Compose files and Makefile of "
+        "DIR (here). Each file says what it was guessed from. Nothing that is there is changed.",
+        (),
+        (Argument("folder", "DIR", most=1, services=False),),
+    ),
+    Command(
         "import",
         "importing:translate",
         "Translate other programs' files into service files, with a report of what became of each setting.\n\n"

@@ -17,4 +17,5 @@ translator forgot it. `writing` lays drafts out as TOML, checks the whole and wr
 - `layout`: a draft as TOML with comments.
 - `writing`: all files or none, checked before anything is replaced.
 - `formats`: which translators there are.
+- `project`: no translator, but the guesses of `asyncinit new`, which become drafts too.
 """

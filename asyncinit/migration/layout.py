@@ -40,7 +40,7 @@ def text_of(draft: Draft, entries: list[Entry], command: str) -> str:
 
 def _head(draft: Draft, entries: list[Entry], command: str) -> Iterator[str]:
     origin = f" from {printable(draft.origin)}" if draft.origin else ""
-    yield f"# {printable(draft.name)}: translated{origin} by `{printable(command)}`."
+    yield f"# {printable(draft.name)}: {draft.how}{origin} by `{printable(command)}`."
     yield from (f"# {printable(line)}" for line in draft.remarks.get((), ()))
     for verdict, title in ((Verdict.NO_EQUIVALENT, "No equivalent here:"), (Verdict.NOT_NEEDED, "Not needed here:")):
         found = [entry for entry in entries if entry.verdict is verdict]

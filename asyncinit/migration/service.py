@@ -23,10 +23,12 @@ class Draft:
     """One service that will be a file NAME.toml; with `pod`, a pod.
 
     `data` is what the file will have; `sources` are the settings that each key is from, `remarks` what else is said
-    above a key, `()` standing for the file as a whole.
+    above a key, `()` standing for the file as a whole. `how` it came about is what the file says of itself.
     """
 
-    def __init__(self, name: str, ledger: Ledger, *, origin: str = "", pod: bool = False) -> None:
+    def __init__(
+        self, name: str, ledger: Ledger, *, origin: str = "", pod: bool = False, how: str = "translated"
+    ) -> None:
         if not (is_service_name(name) or (is_template(name) and not pod)):
             raise MigrationError(
                 f"{printable(name)} cannot be the name of a {'pod' if pod else 'service'}: letters, digits, _, . and -"
@@ -35,6 +37,7 @@ class Draft:
         self.ledger = ledger
         self.origin = origin
         self.pod = pod
+        self.how = how
         self.data: dict[str, Any] = {}
         self.sources: dict[Path, list[Setting]] = {}
         self.remarks: dict[Path, list[str]] = {}

@@ -19,25 +19,29 @@ _VERSION = re.compile(r"[0-9]+")
 
 
 class Program(Struct, frozen=True):
-    """What is run in the place of an image, and why; `user` is who Debian's package runs it as."""
+    """What is run in the place of an image, and why; `user` is who Debian's package runs it as, `port` where it
+    listens unless its configuration says otherwise."""
 
     command: tuple[str, ...]
     note: str
     user: str = ""
+    port: int = 0
 
 
 _KNOWN = {
-    "redis": Program(("redis-server",), "redis-server of Debian's package redis-server"),
-    "valkey": Program(("valkey-server",), "valkey-server of Debian's package valkey-server"),
-    "memcached": Program(("memcached", "-u", "memcache"), "memcached of Debian's package memcached"),
+    "redis": Program(("redis-server",), "redis-server of Debian's package redis-server", port=6379),
+    "valkey": Program(("valkey-server",), "valkey-server of Debian's package valkey-server", port=6379),
+    "memcached": Program(("memcached", "-u", "memcache"), "memcached of Debian's package memcached", port=11211),
     "nginx": Program(("nginx", "-g", "daemon off;"), "nginx of Debian's package nginx"),
     "httpd": Program(("apache2ctl", "-D", "FOREGROUND"), "Apache of Debian's package apache2"),
     "haproxy": Program(("haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"), "Debian's package haproxy"),
     "caddy": Program(("caddy", "run", "--config", "/etc/caddy/Caddyfile"), "caddy of Debian's package caddy"),
-    "mariadb": Program(("mariadbd",), "mariadbd of Debian's package mariadb-server", "mysql"),
-    "mysql": Program(("mysqld",), "mysqld of the package mysql-server", "mysql"),
-    "rabbitmq": Program(("rabbitmq-server",), "Debian's package rabbitmq-server", "rabbitmq"),
-    "mongo": Program(("mongod", "--config", "/etc/mongod.conf"), "mongod of the package mongodb-org", "mongodb"),
+    "mariadb": Program(("mariadbd",), "mariadbd of Debian's package mariadb-server", "mysql", port=3306),
+    "mysql": Program(("mysqld",), "mysqld of the package mysql-server", "mysql", port=3306),
+    "rabbitmq": Program(("rabbitmq-server",), "Debian's package rabbitmq-server", "rabbitmq", port=5672),
+    "mongo": Program(
+        ("mongod", "--config", "/etc/mongod.conf"), "mongod of the package mongodb-org", "mongodb", port=27017
+    ),
 }
 
 
@@ -49,7 +53,7 @@ def known(image: str) -> Program | None:
         return None
     if name == "postgres" and (version := _VERSION.match(rest)):
         command = ("pg_ctlcluster", "--foreground", version[0], "main", "start")
-        return Program(command, f"the cluster that Debian's package postgresql-{version[0]} makes", "postgres")
+        return Program(command, f"the cluster that Debian's package postgresql-{version[0]} makes", "postgres", 5432)
     return _KNOWN.get(name)
 
 

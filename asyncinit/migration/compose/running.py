@@ -180,7 +180,8 @@ def _directory(service: Service, built: images.Dockerfile | None) -> None:
     inside = service.fixed(value) if value is not None else built.folder if built is not None else ""
     setting = service.add("working_dir", value) if value is not None else None
     if not inside:
-        service.put(None, "working_directory", service.folder, "the folder of the Compose file")
+        if service.folder != os.getcwd():
+            service.put(None, "working_directory", service.folder, "the folder of the Compose file")
         return
     outside = service.outside(inside)
     if outside is not None:
