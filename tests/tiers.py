@@ -12,6 +12,7 @@ the run made in a Docker engine carries the folder's name as a label, and is rem
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -58,6 +59,16 @@ def container_refusal() -> str:
     return "" if done.returncode == 0 else f"no Docker engine: {reason}"
 
 
+@functools.cache
+def terminal_refusal() -> str:
+    """Return why there is no terminal to be driven here, or nothing where there is."""
+    if shutil.which("tmux") is None:
+        return "there is no tmux command"
+    if importlib.util.find_spec("textual") is None:
+        return "textual is not installed (the extra tui)"
+    return ""
+
+
 def boot_refusal() -> str:
     """Return why no machine can be booted here, or nothing where one can."""
     from tests.boot.hardware import refusal
@@ -76,6 +87,7 @@ REFUSALS: dict[str, Callable[[], str]] = {
     "namespace": namespace_refusal,
     "container": container_refusal,
     "boot": boot_refusal,
+    "terminal": terminal_refusal,
     "editor": editor_refusal,
 }
 

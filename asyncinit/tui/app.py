@@ -23,8 +23,8 @@ from asyncinit.tui.follower import Follower
 from asyncinit.tui.pane import Pane, Shown
 from asyncinit.tui.views import ALARM, BOLD, CHOSEN, DIM, Line, Table
 
-_SAID = 8.0
-"""Seconds that a message stands before the keys are told again."""
+_SAID = 60.0
+"""Seconds that a message stands before the keys are told again, if nothing else is done."""
 
 _PROMPTS = {"filter": "services with: ", "search": "search: ", "lines": "lines with: "}
 _BOTH, _PANE, _TABLE = range(3)
@@ -152,6 +152,7 @@ class Top(App[None]):
     def _go_to(self, position: int) -> None:
         self.follower.services.select(position)
         self.pane.select(self.follower.services.selected)
+        self._unsay()
         self._draw()
 
     def action_move(self, step: int) -> None:
@@ -206,6 +207,7 @@ class Top(App[None]):
         """Show the log, the graph or the details below."""
         if self._zoom == _TABLE:
             self._zoom = _BOTH
+        self._unsay()
         self.pane.show(what)
         self._arrange()
 
@@ -282,6 +284,7 @@ class Top(App[None]):
     def action_forget(self) -> None:
         """Close the prompt, or forget a search, a filter, a zoom: one of them, the nearest first."""
         services, lines = self.follower.services, self.follower.lines
+        self._unsay()
         if self._prompt:
             self._apply(self._before)
             self._end_prompt()

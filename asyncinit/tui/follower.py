@@ -29,6 +29,7 @@ _LINGER = 0.1
 """Seconds that a service is selected before its log is asked for: who passes by wants none."""
 
 _SHUTTING_DOWN = "asyncinit is shutting down"
+_ENDED = "asyncinit has ended"
 
 
 class Follower:
@@ -91,7 +92,7 @@ class Follower:
 
     def _lost(self, why: str) -> None:
         ended = self.services.system.get("state") == "stopping"
-        self.trouble = "asyncinit has ended" if ended else f"no connection, trying again: {why}"
+        self.trouble = _ENDED if ended else f"no connection, trying again: {why}"
         self._end_log()
         self._changed()
 
@@ -105,9 +106,9 @@ class Follower:
 
     def _told(self, answer: dict[str, Any], _last: bool) -> None:
         for event in answer["events"]:
-            if announces_end(event):
+            if announces_end(event):  # may be read late, when it has ended already
                 self.services.system["state"] = "stopping"
-                self.trouble = _SHUTTING_DOWN
+                self.trouble = _SHUTTING_DOWN if self.link.up else _ENDED
                 self._changed()
             if event["service"] is None or event["service"] not in self.services.by_name:
                 self._all_stale = True
