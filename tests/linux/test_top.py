@@ -202,7 +202,7 @@ class TestLog:
             await pilot.press("N")
             await until(pilot, "line 58 of 201")
             await pilot.press("escape", "space")
-            await until(pilot, "and one more", "follow", gone="search")
+            await until(pilot, "and one more", "follow", gone="search line")
             await pilot.press("ampersand", *"line 19", "enter")
             await until(pilot, "line 199", "line 19\n", "lines with line 19", gone="and one more")
             await pilot.press("escape")
