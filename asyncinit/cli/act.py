@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 def start(invocation: Invocation) -> int:
     """Start services."""
+    if invocation.values["attach"]:
+        from asyncinit.cli.attach import join, only_one
+
+        return join(invocation, only_one(invocation), start=True)
     return _act("Start", invocation)
 
 

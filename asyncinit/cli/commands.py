@@ -6,6 +6,7 @@ click's commands (`cli.click_app`), the help, the reference page and the quick p
 from __future__ import annotations
 
 from asyncinit.cli.declaring import Argument, Command, Option
+from asyncinit.cli.foreground import ATTACH, START
 from asyncinit.cli.lives import BOOT, DEV, RUN
 from asyncinit.cli.options import ACT as _ACT
 from asyncinit.cli.options import CONFIG as _CONFIG
@@ -69,13 +70,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         (_NAMES,),
     ),
-    Command(
-        "start",
-        "act:start",
-        "Start services and what they require, and wait until they are ready.",
-        _ACT,
-        (_NAMES,),
-    ),
+    START,
     Command(
         "stop",
         "act:stop",
@@ -213,6 +208,7 @@ COMMANDS: tuple[Command, ...] = (
         (Argument("name", "NAME", 1, 1),),
         takes_command=True,
     ),
+    ATTACH,
     Command(
         "pod",
         "pods:pods",

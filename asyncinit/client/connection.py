@@ -83,7 +83,7 @@ class Connection:
 
     def call(self, method: str, parameters: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Call a method of io.asyncinit and return its reply; raises CallError, NotRunningError."""
-        self._send(method, parameters, more=False)
+        self._send(method, parameters)
         reply, _ = self._receive()
         return reply
 
@@ -122,11 +122,21 @@ class Connection:
             else:
                 yield reply, continues
 
-    def _send(self, method: str, parameters: Mapping[str, object] | None, more: bool) -> None:
+    def upgrade(self, method: str, parameters: Mapping[str, object]) -> bytes:
+        """Call a method after whose reply the connection is no Varlink any more; return what has come after that."""
+        self._send(method, parameters, upgrade=True)
+        self._receive()
+        return self._input.unread
+
+    def _send(
+        self, method: str, parameters: Mapping[str, object] | None, more: bool = False, upgrade: bool = False
+    ) -> None:
         given = {name: value for name, value in (parameters or {}).items() if value is not None}
         message: dict[str, object] = {"method": f"{INTERFACE}.{method}", "parameters": given}
         if more:
             message["more"] = True
+        if upgrade:
+            message["upgrade"] = True
         try:
             self._socket.sendall(dumps(message).encode() + b"\0")
         except OSError as error:

@@ -225,8 +225,7 @@ class Assembly:
             upward=self.upward,
             take_over=self._take_over,
         )
-        configured.on_change.append(lambda _plan: self._set_timers())
-        configured.on_change.append(lambda _plan: self.changes.look())
+        configured.on_change += (lambda _plan: self._set_timers(), lambda _plan: self.changes.look())
         return configured
 
     def _make_requests(self) -> Requests:
@@ -248,6 +247,7 @@ class Assembly:
             succession=self.succession,
             pods=self.workshop.pods,
             watching=self.changes.status,
+            terminals=self.workshop.capture.terminals,
         )
 
     def _make_control(self, init: InitSpec, carried: State | None) -> ControlServer:

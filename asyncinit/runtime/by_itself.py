@@ -39,7 +39,12 @@ def make_schedules(house: Assembly, loop: asyncio.AbstractEventLoop, environment
     stamps = Stamps(house.workshop.offloader, environment, complain, house.settled.project)
     alarm = WallAlarm(loop, house.timers, time.time, house.warn)
     schedules = Schedules(house.supervisor, house.announcer, house.timers, alarm, stamps, environment)
-    house.workshop.triggers = lambda n: {**schedules.variables(n), **monitor_variables(services[n].follows)}
+    terminal = house.workshop.capture.terminals.variables
+    house.workshop.triggers = lambda n: {
+        **schedules.variables(n),
+        **monitor_variables(services[n].follows),
+        **terminal(n),
+    }
     return schedules
 
 

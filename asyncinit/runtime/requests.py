@@ -20,12 +20,14 @@ from asyncinit.core.status import State, signal_name
 from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime import words
 from asyncinit.runtime.announcer import Announcer
+from asyncinit.runtime.attaching import Attaching
 from asyncinit.runtime.configuring.configured import Configured, Outcome
 from asyncinit.runtime.configuring.templates import Templates
 from asyncinit.runtime.control.operations import Insight, JobState, RefusedError, Verb
 from asyncinit.runtime.freezing import Freezer, Freezing
 from asyncinit.runtime.jobs import ActJob
 from asyncinit.runtime.output.journal import Journal
+from asyncinit.runtime.output.terminals import Terminals
 from asyncinit.runtime.pods import Pods
 from asyncinit.runtime.reexec.keep import Keep
 from asyncinit.runtime.reexec.succession import Succession
@@ -79,6 +81,7 @@ class Requests:
         succession: Succession,
         pods: Pods,
         watching: Callable[[str], WatchStatus | None],
+        terminals: Terminals,
     ) -> None:
         self._supervisor = supervisor
         self._engine = supervisor.engine
@@ -98,6 +101,7 @@ class Requests:
 
         self._pods = pods
         self._watching = watching
+        self._attaching = Attaching(supervisor.engine, terminals, announcer, self._start)
         self._jobs: list[ActJob] = []
         self._settled = False
         supervisor.watch(self._look)
@@ -156,6 +160,13 @@ class Requests:
     def freezing(self) -> Freezing:
         """Return what has services stand still."""
         return self._freezing
+
+    def attaching(self) -> Attaching:
+        """Return what lets join terminals."""
+        return self._attaching
+
+    def _start(self, name: str) -> None:
+        self.act(Verb.START, [name], False, lambda _results: None)
 
     def pods(self) -> Pods:
         """Return what tells about pods."""

@@ -167,7 +167,8 @@ class Run:
             return replace(plan, stdin=0, stdout=1, stderr=2)
         if self.prepared.terminal is not None:
             return replace(plan, terminal=self.prepared.terminal)
-        self._channel = self._shop.capture.open(self.spec.name, self.prepared.owner, tty=self.spec.tty is True)
+        tty = self.spec.tty is True or self._shop.capture.terminals.is_wanted(self.spec.name)
+        self._channel = self._shop.capture.open(self.spec.name, self.prepared.owner, tty=tty)
         if self._channel.terminal is not None:
             return replace(plan, terminal=self._channel.terminal)
         return replace(plan, stdout=self._channel.stdout, stderr=self._channel.stderr)

@@ -35,7 +35,7 @@ def words(line: str, asked: list[str | None] | None = None) -> list[str]:
         ("start ", ["db", "web", "web@8080"]),
         ("start we", ["web", "web@8080"]),
         ("start web we", ["web@8080"]),
-        ("start --a", ["--all"]),
+        ("start --a", ["--all", "--attach"]),
         ("start --no-wait d", ["db"]),
         ("show ", ["db", "web", "web@8080"]),
         ("show db ", []),

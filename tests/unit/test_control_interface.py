@@ -123,6 +123,6 @@ def test_times_are_rfc_3339() -> None:
 
 def test_who_may_only_look_changes_nothing_and_gets_no_secrets() -> None:
     """What acts is for the owner alone, and so is the environment of a service, which may have passwords."""
-    owners = {"Start", "Stop", "Restart", "Reload", "Signal", "Freeze", "Thaw", "Shutdown", "ExecPlan"}
+    owners = {"Start", "Stop", "Restart", "Reload", "Signal", "Freeze", "Thaw", "Shutdown", "ExecPlan", "Attach"}
     assert types.METHODS.keys() >= owners | types.READ_METHODS
     assert not types.READ_METHODS & owners

@@ -18,6 +18,7 @@ from asyncinit.control.types.acts import (
     ShutdownReply,
     SignalParameters,
 )
+from asyncinit.control.types.attaching import AttachParameters, AttachReply
 from asyncinit.control.types.configuring import (
     ChangeEffect,
     ChangeKind,
@@ -101,6 +102,7 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Restart": (RestartParameters, ActReply),
     "Reload": (ActParameters, ActReply),
     "Signal": (SignalParameters, Nothing),
+    "Attach": (AttachParameters, AttachReply),
     "Freeze": (FreezeParameters, Nothing),
     "Thaw": (FreezeParameters, Nothing),
     "Logs": (LogsParameters, LogsReply),
@@ -121,6 +123,9 @@ METHODS: dict[str, tuple[type[Wire], type[Wire]]] = {
     "Reexec": (Nothing, ReexecReply),
 }
 """Every method of the interface: its parameters and its reply."""
+
+UPGRADING = frozenset({"Attach"})
+"""Methods after whose reply the connection is no Varlink any more (`control.attached`)."""
 
 READ_METHODS = frozenset(
     {
@@ -200,6 +205,8 @@ __all__ = [
     "CgroupStatus",
     "WatchStatus",
     "FreezeParameters",
+    "AttachParameters",
+    "AttachReply",
     "LogStatus",
     "ServiceStatus",
     "StatusParameters",
@@ -269,6 +276,7 @@ __all__ = [
     "InvalidConfiguration",
     "Failed",
     "METHODS",
+    "UPGRADING",
     "READ_METHODS",
     "ERRORS",
     "TYPES",

@@ -81,6 +81,8 @@ class Connection:
         self._reading = False
         self._writing = False
         self._ended = False  # the client sends nothing more
+        self._raw: Callable[[bytes], None] | None = None
+        self._finishing = False
         self._stall: asyncio.TimerHandle | None = None
         self._resume_reading()
 
@@ -145,6 +147,34 @@ class Connection:
         if not self._writing:
             self._on_writable()
 
+    def take_over(self, take: Callable[[bytes], None]) -> None:
+        """Give `take` all bytes that come from now on: they are no messages any more."""
+        self._raw = take
+        unread = self.input.unread
+        self.input = Splitter(MAX_MESSAGE)
+        if unread:
+            take(unread)
+
+    def hold(self) -> None:
+        """Read nothing of the client until `read_on`."""
+        self._pause_reading()
+
+    def read_on(self) -> None:
+        """Undo `hold`."""
+        if self._raw is not None:
+            self._resume_reading()
+
+    def finish(self) -> None:
+        """Hang up as soon as the client has taken what was sent."""
+        self._finishing = True
+        self._pause_reading()
+        if self.call is not None:
+            self.call.patient = False
+        if self._output:
+            self._watch_stall(progress=True)
+        else:
+            self._loop.call_soon(self.close)
+
     def close(self) -> None:
         """Forget the client: cancel its call, close its socket."""
         if self.is_closed:
@@ -191,6 +221,12 @@ class Connection:
         except OSError:
             self.close()
             return
+        if self._raw is not None:
+            if data:
+                self._raw(data)
+            else:
+                self.close()
+            return
         if data:
             self.input.feed(data)
             if not self.is_idle and len(self.input) >= READ_AHEAD:
@@ -226,7 +262,9 @@ class Connection:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-        if self.call is not None:
+        if self._finishing:
+            self._loop.call_soon(self.close)
+        elif self.call is not None:
             self.call.drained()
         elif not self.is_closed:
             self._owner.has_input(self)  # the next message has waited for this
@@ -284,6 +322,10 @@ class Call:
         if continues:
             message["continues"] = True
         self._answer(message, last=not continues)
+
+    def upgrade(self, parameters: msgspec.Struct) -> None:
+        """Answer for the only time; the connection stays the call's."""
+        self._answer({"parameters": parameters}, last=False)
 
     def fail(self, error: str, parameters: msgspec.Struct | dict[str, str]) -> None:
         """Answer with an error, by its full name."""

@@ -186,6 +186,68 @@ class FreezingOperations(Protocol):
         """Have them go on; raises UnknownServiceError, RefusedError."""
 
 
+class Viewer(Protocol):
+    """Who has joined a service's terminal, and must not wait (`runtime.control.methods.attaching.Screen`)."""
+
+    def show(self, data: bytes) -> None:
+        """The service has written this."""
+
+    def tell(self, text: str) -> None:
+        """Something has become of the service."""
+
+    def room(self) -> None:
+        """More may be typed."""
+
+    def end(self, code: int, text: str) -> None:
+        """It is over: the service has come to rest, its exit status was `code`; nothing follows."""
+
+
+class Attached(Protocol):
+    """A viewer that is joined (`runtime.attaching.Attached`)."""
+
+    def begin(self) -> None:
+        """Show what was written before."""
+
+    def type(self, data: bytes) -> bool:
+        """Have the service read `data`; tell whether more may come before the viewer's `room` is called."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Have the terminal be of this size."""
+
+    def leave(self) -> None:
+        """Leave; the service goes on."""
+
+    def freeze(self) -> AttachedState:
+        """Return what is carried over a re-exec, for `AttachingOperations.go_on`."""
+
+
+class AttachedState(Struct):
+    """Who has joined, as it is carried over a re-exec: `variables` None where the service ran already; `told`: the
+    viewer was told last that it does not. `ahead` is what was typed before a terminal was `opened`.
+    """
+
+    name: str = ""
+    rows: int = 24
+    columns: int = 80
+    variables: dict[str, str] | None = None
+    told: bool = False
+    opened: bool = True
+    ahead: bytes = b""
+
+
+class AttachingOperations(Protocol):
+    """What lets join the terminals of services (`runtime.attaching.Attaching`); names are known to exist."""
+
+    def join(self, name: str, viewer: Viewer, size: tuple[int, int], start: dict[str, str] | None) -> Attached:
+        """Join a service; `start` (variables for it): start it first, with a terminal of its own for this.
+
+        Raises UnknownServiceError, RefusedError.
+        """
+
+    def go_on(self, state: AttachedState, viewer: Viewer) -> Attached:
+        """Stay joined after a re-exec."""
+
+
 class PodOperations(Protocol):
     """What can be asked of pods (`runtime.pods.Pods`)."""
 
@@ -238,6 +300,9 @@ class Operations(ConfigurationOperations, Protocol):
 
     def freezing(self) -> FreezingOperations:
         """Return what has services stand still."""
+
+    def attaching(self) -> AttachingOperations:
+        """Return what lets join terminals."""
 
     def pods(self) -> PodOperations:
         """Return what tells about pods."""

@@ -275,7 +275,7 @@ class ControlServer:
 
     def _dispatch(self, call: Call, request: Request) -> None:
         interface_name, _, method = request.method.rpartition(".")
-        if request.upgrade:
+        if bool(request.upgrade) != (method in types.UPGRADING and interface_name == types.INTERFACE):
             _fail(call, "MethodNotImplemented", method=request.method)
         elif interface_name == interface.SERVICE_INTERFACE:
             self._answer_about_service(call, method, request)

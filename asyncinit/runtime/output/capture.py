@@ -24,6 +24,7 @@ from asyncinit.runtime.output.entries import STDERR, STDOUT
 from asyncinit.runtime.output.journal import Journal
 from asyncinit.runtime.output.lines import LINE_LIMIT, LineSplitter, Segment
 from asyncinit.runtime.output.route import Ends, Route
+from asyncinit.runtime.output.terminals import Terminals, TerminalState
 from asyncinit.runtime.reexec.keep import Keep
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class CaptureState(Struct):
 
     opened: int = 0
     channels: list[ChannelState] = []
+    terminals: list[TerminalState] = []
 
 
 class Channel:
@@ -148,6 +150,7 @@ class Capture:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, journal: Journal, line_limit: int = LINE_LIMIT) -> None:
         self._loop = loop
+        self.terminals = Terminals(loop)
         self._journal = journal
         self._line_limit = line_limit
         self._opened = 0
@@ -240,7 +243,7 @@ class Capture:
         """Return what is carried over a re-exec: pipes and terminals stay open, and nobody sees who reads them."""
         channels = [one for some in self._channels.values() for one in some]
         frozen = [one.freeze(keep, self._newest.get(one.service) is one) for one in channels]
-        return CaptureState(self._opened, frozen)
+        return CaptureState(self._opened, frozen, self.terminals.freeze())
 
     def thaw(self, state: CaptureState) -> None:
         """Go on reading; who watches lines has to say so again."""
@@ -253,6 +256,7 @@ class Capture:
                 self._read(channel, source.fd, source.name, source.crlf, source.held)
             if one.newest:
                 self._newest[one.service] = channel
+        self.terminals.thaw(state.terminals)
 
     def close(self) -> None:
         """Read what is there, let go of unfinished lines, and close everything: asyncinit ends."""
@@ -290,6 +294,8 @@ class Capture:
         self._read(channel, ours, STDOUT, crlf=True)
         channel.terminal = os.ttyname(theirs)
         set_window_size(theirs, *TERMINAL_SIZE)
+        if channel.main:
+            self.terminals.opened(channel.service, ours)
 
     def _read(self, channel: Channel, fd: int, name: str, crlf: bool, held: bytes = b"") -> None:
         os.set_blocking(fd, False)
@@ -325,6 +331,8 @@ class Capture:
         except OSError:  # EIO: the last one has closed the pseudo-terminal
             data = b""
         if data:
+            if source.channel.terminal is not None:
+                self.terminals.came(source.fd, data)
             self._journalise(source, source.splitter.feed(data))
         else:
             self._end(source)
@@ -363,6 +371,7 @@ class Capture:
         self._journalise(source, source.splitter.flush())
         self._loop.remove_reader(source.fd)
         self._paused.discard(source.fd)
+        self.terminals.ended(source.fd)
         os.close(source.fd)
         channel = source.channel
         channel.sources.remove(source)

@@ -14,6 +14,7 @@ from asyncinit.errors import UnknownServiceError
 from asyncinit.runtime.control.connection import Call
 from asyncinit.runtime.control.methods.acting import ActingMethods
 from asyncinit.runtime.control.methods.answers import Carried, Table, carry_out, fail
+from asyncinit.runtime.control.methods.attaching import AttachingMethods
 from asyncinit.runtime.control.methods.configuring import ConfiguringMethods
 from asyncinit.runtime.control.methods.following import FollowingMethods
 from asyncinit.runtime.control.methods.freezing import FreezingMethods
@@ -42,6 +43,7 @@ class Methods:
             PodMethods(operations),
             ReplacingMethods(operations),
             FreezingMethods(operations),
+            AttachingMethods(operations),
         )
         self._table: Table = {name: method for group in groups for name, method in group.table.items()}
         self._carried: Carried = {name: one for group in groups for name, one in group.carried.items()}
