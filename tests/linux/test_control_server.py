@@ -70,9 +70,9 @@ def test_status_has_every_key_always(running: Running) -> None:
     """A status has the keys of the design, null where there is nothing to say."""
     with Connection(running.address) as client:
         answer = client.call("Status", {"names": ["web"]})
-    assert list(answer["asyncinit"]) == ["version", "pid", "state", "ready", "since"]
+    assert list(answer["asyncinit"]) == ["version", "pid", "state", "ready", "since", "profiles"]
     keys = "name type state reason pid since ready_since restarts last_exit waiting_on next_start status_text armed"
-    more = ["successor", "draining", "requires", "not_applied", "health", "file", "log", "frozen", "cgroup"]
+    more = ["successor", "draining", "requires", "not_applied", "health", "file", "log", "frozen", "cgroup", "watch"]
     assert list(answer["services"][0]) == [*keys.split(), *more]
 
 
