@@ -7,10 +7,10 @@ import sys
 from asyncinit.cli import screen
 from asyncinit.cli.names import choose
 from asyncinit.cli.outcome import UsageError
-from asyncinit.cli.reading import profiles_of
+from asyncinit.cli.reading import profiles_of, whole
 from asyncinit.cli.server import connect
 from asyncinit.cli.status import write_json
-from asyncinit.client.errors import ClientError, NotRunningError
+from asyncinit.client.errors import NotRunningError
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 KEYS = ("requires", "binds_to", "wants", "after")
 """Keys that name what a service starts after; `before` is the same edge from the other end."""
-
-
-class BadFilesError(ClientError):
-    """The files have errors, so that there is no graph of them."""
 
 
 def graph(invocation: Invocation) -> int:
@@ -66,11 +62,8 @@ def _declared() -> bool:
 
 def _of_files(config: str | None, services: tuple[str, ...], profiles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     from asyncinit.config.load import read
-    from asyncinit.config.problems import ConfigErrors
 
-    loaded = read(config, services, profiles=profiles)
-    if loaded.errors:
-        raise BadFilesError(str(ConfigErrors(loaded.problems)))
+    configuration = whole(read(config, services, profiles=profiles))
     return {
         name: {
             "name": name,
@@ -79,7 +72,7 @@ def _of_files(config: str | None, services: tuple[str, ...], profiles: tuple[str
             "enabled": spec.enabled,
             **{key: list(getattr(spec, key)) for key in (*KEYS, "before")},
         }
-        for name, spec in sorted(loaded.configuration.services.items())
+        for name, spec in sorted(configuration.services.items())
     }
 
 

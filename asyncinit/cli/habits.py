@@ -52,7 +52,7 @@ HABITS: tuple[Habit, ...] = (
     Habit(_COMPOSE, "up NAME", "asyncinit start NAME", "or, where none runs yet: asyncinit dev NAME"),
     Habit(_COMPOSE, "--detach", "asyncinit run", "it stays in the foreground; nohup or another init keeps it"),
     Habit(_COMPOSE, "-d", "asyncinit run", "it stays in the foreground; nohup or another init keeps it"),
-    Habit(_COMPOSE, "-f FILE", "asyncinit run --config FILE", "a Procfile: asyncinit dev -f FILE"),
+    Habit(_COMPOSE, "-f FILE", "asyncinit import compose FILE", "then asyncinit run; its own files: --config FILE"),
     Habit(_COMPOSE, "down", "asyncinit shutdown"),
     Habit(_COMPOSE, "ps", "asyncinit status"),
     Habit(_COMPOSE, "ls", "asyncinit status"),

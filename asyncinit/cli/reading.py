@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from asyncinit.cli.outcome import UsageError
+from asyncinit.client.errors import ClientError
 from asyncinit.config.places import FILE, FOLDER
 from asyncinit.config.resolve import Mode
 from asyncinit.machine.booted import is_booted
@@ -12,6 +13,21 @@ from asyncinit.machine.booted import is_booted
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
 if TYPE_CHECKING:
     from asyncinit.cli.declaring import Invocation
+    from asyncinit.config.load import Loaded
+    from asyncinit.config.spec import Configuration
+
+
+class BadFilesError(ClientError):
+    """The files have errors, so that there is nothing to be shown of them."""
+
+
+def whole(loaded: Loaded) -> Configuration:
+    """Return the configuration of files that have no error. Raises BadFilesError."""
+    from asyncinit.config.problems import ConfigErrors
+
+    if loaded.errors:
+        raise BadFilesError(str(ConfigErrors(loaded.problems)))
+    return loaded.configuration
 
 
 def profiles_of(invocation: Invocation) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from asyncinit.cli import screen
-from asyncinit.cli.reading import profiles_of
+from asyncinit.cli.reading import BadFilesError, profiles_of
 from asyncinit.cli.server import connect
 from asyncinit.client.errors import EXIT_NOT_THERE, ClientError, NotRunningError
 from asyncinit.errors import UnknownServiceError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NotInFilesError(ClientError):
-    """The files have no such service, or none that can be used."""
+    """The files have no such service."""
 
     exit_code = EXIT_NOT_THERE
 
@@ -53,10 +53,12 @@ def _of_files(invocation: Invocation) -> str:
     name: str = values["name"]
     instances = Instances((name,))
     loaded = read(values["config"], values["services"], profiles=profiles_of(invocation), instances=instances)
+    about = [str(problem) for problem in loaded.errors if problem.service in (name, None)]
+    if name in loaded.left_out and not about:
+        about = [f"{name}: {loaded.left_out[name]}"]
+    if about:
+        raise BadFilesError("\n".join(about))
     try:
         return show_declared(loaded.configuration, name)
     except UnknownServiceError as error:
-        about = [str(problem) for problem in loaded.errors if problem.service in (name, None)]
-        if name in loaded.left_out and not about:
-            about = [f"{name}: {loaded.left_out[name]}"]
-        raise NotInFilesError("\n".join(about) or str(error)) from None
+        raise NotInFilesError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from asyncinit.cli import screen
 from asyncinit.cli.analyze import shutdown_plan
 from asyncinit.cli.outcome import UsageError
-from asyncinit.cli.reading import profiles_of
+from asyncinit.cli.reading import profiles_of, whole
 from asyncinit.cli.status import write_json
-from asyncinit.client.errors import EXIT_FAILED, ClientError
+from asyncinit.client.errors import EXIT_FAILED
 from asyncinit.core.phrases import duration
 from asyncinit.simulation import assertions, words
 from asyncinit.simulation.run import simulate as run
@@ -31,10 +32,6 @@ _BEGINNING = "2026-01-01T00:00:00Z"
 _COLOURS = {"failed": screen.RED, "unhealthy": screen.YELLOW, "backoff": screen.YELLOW, "ready": screen.GREEN}
 _COLOURS["completed"] = screen.GREEN
 _PASSING = frozenset({"waiting", "starting", "stopping"})
-
-
-class BadFilesError(ClientError):
-    """The files have errors, so that there is nothing to simulate."""
 
 
 def simulate(invocation: Invocation) -> int:
@@ -59,14 +56,15 @@ def simulate(invocation: Invocation) -> int:
 
 
 def _configuration(invocation: Invocation) -> Configuration:
-    from asyncinit.config.load import read
-    from asyncinit.config.problems import ConfigErrors
+    from asyncinit.config.load import Mode, read
+    from asyncinit.config.places import PROCFILE, declared
+    from asyncinit.config.project import of_procfile
 
     values = invocation.values
-    loaded = read(values["config"], values["services"], profiles=profiles_of(invocation))
-    if loaded.errors:
-        raise BadFilesError(str(ConfigErrors(loaded.problems)))
-    return loaded.configuration
+    profiles = profiles_of(invocation)
+    if os.path.lexists(PROCFILE) and not declared(values["config"], values["services"]):
+        return whole(read(mode=Mode.DEV, project=of_procfile(PROCFILE), profiles=profiles))
+    return whole(read(values["config"], values["services"], profiles=profiles))
 
 
 def _read(parse: Callable[[str, Collection[str]], Any], word: str, known: Collection[str], option: str = "") -> Any:

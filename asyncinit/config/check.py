@@ -15,7 +15,7 @@ from asyncinit.config.load import Loaded, read
 from asyncinit.config.places import FILE, FOLDER, POD_FOLDER, PROCFILE, declared
 from asyncinit.config.problems import Problem, dotted, errors_of, in_order, printable
 from asyncinit.config.profiles import KEY
-from asyncinit.config.project import ENVIRONMENT_FILE, Project
+from asyncinit.config.project import of_procfile
 from asyncinit.config.resolve import Mode
 from asyncinit.config.settings import FileKeys
 
@@ -106,8 +106,7 @@ class _Reading(Struct, frozen=True):
 
 
 def _procfile(path: str) -> Loaded:
-    variables = os.path.join(os.path.dirname(path), ENVIRONMENT_FILE)
-    return read(mode=Mode.DEV, project=Project(path, (variables,) if os.path.isfile(variables) else ()))
+    return read(mode=Mode.DEV, project=of_procfile(path))
 
 
 def _counted(results: Sequence[Loaded]) -> Checked:

@@ -159,6 +159,7 @@ class _Walk:
             self.report(Finding(path, error.problem, _found(value, path), expected, error.suggestion))
 
 
+_UNLIMITED = ("unlimited", "infinity", "infinite", "inf", "max", "no", "never")
 _picked: dict[tuple[int, type], tuple[inspect.Type, Kind | None] | None] = {}
 # What `_pick` found, by the type's identity: the types live as long as the caches of `_struct` and `_fields`.
 
@@ -256,6 +257,8 @@ def _takes_list_of(type_: inspect.Type, value: object) -> bool:
 def _not_one_of(value: object, type_: inspect.Type, literal: inspect.LiteralType, path: Path) -> Finding:
     known = [word for word in literal.values if isinstance(word, str)]
     meant = value_meant(str(path[-1]), value)
+    if not meant and "none" in known and str(value).casefold() in _UNLIMITED:
+        meant = '"none"'
     if not meant and (guess := close_to(str(value), known)):
         meant = shown(guess)
     return Finding(path, found=shown(value), expected=_expected(type_), suggestion=meant)

@@ -10,7 +10,11 @@ SMALLEST_FILE = 4096
 """Bytes that a log file must be allowed to have."""
 
 _WORDS = (CONSOLE, FILE, SYSLOG, INHERIT, NULL)
-_OTHER_WORDS = {"stdout": CONSOLE, "none": NULL, "devnull": NULL, "/dev/stdout": CONSOLE, "/dev/log": SYSLOG}
+_OTHER_WORDS = {
+    **dict.fromkeys(("stdout", "stderr", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "terminal"), CONSOLE),
+    **dict.fromkeys(("none", "devnull", "/dev/null"), NULL),
+    **dict.fromkeys(("/dev/log", "journal", "journald"), SYSLOG),
+}
 
 
 def file_size(value: str | int) -> float:
@@ -40,7 +44,10 @@ def destination(value: str) -> str:
     if value.startswith(SERVICE):
         service_name(value[len(SERVICE) :])
         return value
-    guess = _OTHER_WORDS.get(value.casefold()) or close_to(value, _WORDS)
+    guess = _OTHER_WORDS.get(value.casefold(), "")
+    if not guess and "/" not in value:
+        near = close_to(value, (*_WORDS, *_OTHER_WORDS))
+        guess = _OTHER_WORDS.get(near, near)
     if "/" in value and not guess:
         raise BadValueError(suggestion=f"file = {quoted(value)}" if len(value) < 80 else "")
     raise BadValueError(suggestion=f'"{guess}"' if guess else "")

@@ -7,6 +7,7 @@ else of asyncinit has to know that there are such files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,12 @@ class Project(Struct, frozen=True):
 
 NO_PROJECT = Project()
 """Service files alone."""
+
+
+def of_procfile(path: str) -> Project:
+    """Return the project of a Procfile, with the `.env` beside it if there is one."""
+    variables = os.path.join(os.path.dirname(path), ENVIRONMENT_FILE)
+    return Project(path, (variables,) if os.path.isfile(variables) else ())
 
 
 class Translated(Struct, frozen=True):

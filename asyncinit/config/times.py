@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncinit.config.problems import quoted
 from asyncinit.config.spec import SHORT_FORMS, five_fields
-from asyncinit.config.values import BadValueError, close_to
+from asyncinit.config.values import BadValueError, close_to, meant_duration
 
 _LONGEST = 200
 _RANGES = {
@@ -33,9 +33,20 @@ def cron(text: str) -> str:
     if len(words) == 6:
         raise BadValueError("has six fields: there are none for seconds; `every` does what is due more often")
     if not text.startswith("@") and len(words) != 5:
-        raise BadValueError
+        raise BadValueError(suggestion=_meant(words))
     _try(five_fields(text))
     return " ".join(words)
+
+
+def _meant(words: list[str]) -> str:
+    """Return what was probably meant by words that are no expression: "daily", "every 5 minutes"."""
+    text = " ".join(words).casefold()
+    if f"@{text}" in SHORT_FORMS:
+        return quoted(f"@{text}")
+    for start in ("every ", "@every "):
+        if text.startswith(start) and (length := meant_duration(text.removeprefix(start))):
+            return f"every = {length}"
+    return ""
 
 
 def _try(expression: str) -> None:

@@ -92,7 +92,7 @@ def _written_duration(text: str) -> float:
         return NONE
     match = _DURATION.fullmatch(text) if text else None
     if match is None:
-        raise BadValueError(suggestion=_meant_duration(text))
+        raise BadValueError(suggestion=meant_duration(text))
     *larger, milliseconds = match.groups()
     parts = [float(number) * unit for number, unit in zip(larger, _SECONDS, strict=True) if number]
     if milliseconds:
@@ -100,7 +100,8 @@ def _written_duration(text: str) -> float:
     return math.fsum(parts)
 
 
-def _meant_duration(text: str) -> str:
+def meant_duration(text: str) -> str:
+    """Return the length of time that was probably meant by `text`, as TOML, or an empty string."""
     folded = text.strip().casefold()
     if folded in ("none", "infinity", "infinite", "inf", "never", "unlimited", "forever"):
         return '"none"'

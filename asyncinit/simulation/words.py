@@ -31,7 +31,7 @@ def time(word: str, what: str = "a time such as 5s") -> float:
     try:
         seconds = values.duration(word)
     except values.BadValueError as error:
-        hint = f"; did you mean {error.suggestion}?" if error.suggestion else ""
+        hint = f"; did you mean {error.suggestion}?" if error.suggestion not in ("", '"none"') else ""
         raise WordError(f"found {word!r}, expected {what}{hint}") from None
     if seconds == math.inf:
         raise WordError(f"found {word!r}, expected {what}")
@@ -77,8 +77,10 @@ def illnesses(word: str, known: Collection[str]) -> list[Illness]:
     """Return what NAME@TIME or NAME@TIME..TIME says. Raises WordError."""
     name, when = _at(word, "NAME@TIME or NAME@TIME..TIME such as web@10s..1m")
     begins, dots, ends_ = when.partition("..")
-    illness = time(begins), time(ends_) if dots else math.inf
-    return [Illness(found, *illness) for found in services(name, known)]
+    first, last = time(begins), time(ends_) if dots else math.inf
+    if last <= first:
+        raise WordError(f"found {when!r}, which ends before it begins")
+    return [Illness(found, first, last) for found in services(name, known)]
 
 
 def requests(verb: Verb, word: str, known: Collection[str]) -> list[Request]:

@@ -118,9 +118,10 @@ def test_our_own_user_changes_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
-        ({"user": "no-such-user"}, "cannot set user no-such-user: no such user"),
-        ({"group": "no-such-group"}, "cannot set group no-such-group: no such group"),
-        ({"supplementary_groups": ("no-such-group",)}, "cannot set group no-such-group: no such group"),
+        ({"user": "xyzzy"}, "cannot set user xyzzy: no such user"),
+        ({"group": "xyzzy"}, "cannot set group xyzzy: no such group"),
+        ({"supplementary_groups": ("xyzzy",)}, "cannot set group xyzzy: no such group"),
+        ({"user": "nobdy"}, "cannot set user nobdy: no such user; did you mean nobody?"),
     ],
 )
 def test_unknown_names(world: World, keys: dict[str, Any], text: str) -> None:
@@ -247,7 +248,7 @@ def test_a_directory_that_cannot_be_made(world: World, as_user: None) -> None:
 
 def test_preferred_user_that_does_not_exist(world: World) -> None:
     """The service runs as we do, with our variables, and that is told."""
-    prepared = world.prepare(ServiceSpec("web", user="no-such-user", prefer=frozenset({"user"})))
+    prepared = world.prepare(ServiceSpec("web", user="xyzzy", prefer=frozenset({"user"})))
     assert prepared.credentials is None
     assert prepared.environment["HOME"] == str(world.folder)
     assert [one.key for one in prepared.not_applied] == ["user"]
@@ -317,7 +318,7 @@ def test_cancel(world: World) -> None:
 
 def test_plan(world: World) -> None:
     """Plans have the words expanded, the hook's user, and what is added."""
-    hooks = Hooks(pre_start=(Hook(Command(("x",)), user="54321"), Hook(Command(("x",)), user="no-such-user")))
+    hooks = Hooks(pre_start=(Hook(Command(("x",)), user="54321"), Hook(Command(("x",)), user="xyzzy")))
     prepared = world.prepare(ServiceSpec("web", user="daemon", hooks=hooks, umask=0o27, working_directory="${HOME}"))
     plan = prepared.plan(Command(("run", "${USER}", "${ADDED}")), "command", additional={"ADDED": "x y"})
     assert plan.argv == ("run", "daemon", "x y")
@@ -326,7 +327,7 @@ def test_plan(world: World) -> None:
     assert other.credentials is not None
     assert (other.argv, other.credentials.uid) == (("run", "54321"), 54321)
     with pytest.raises(SpawnError, match="no such user"):
-        prepared.plan(Command(("run",)), "hooks.pre_start", user="no-such-user")
+        prepared.plan(Command(("run",)), "hooks.pre_start", user="xyzzy")
     with pytest.raises(SpawnError, match=r"stop\.command: \$\{NONE\}"):
         prepared.plan(Command(("kill", "${NONE}")), "stop.command")
 

@@ -155,6 +155,11 @@ def test_no_key_of_ours_is_told_to_be_another() -> None:
         ('[stop]\nExecStop = "x"', "did you mean [stop] command?"),
         ('[ready]\nnotifyaccess = "all"', "did you mean [ready] notify?"),
         ('requires = ["db.service"]', 'did you mean "db"?'),
+        ('limits = { nofile = "unlimited" }', 'did you mean "none"?'),
+        ('[timer]\ncron = "daily"', 'did you mean "@daily"?'),
+        ('[timer]\ncron = "every 5 minutes"', 'did you mean every = "5m"?'),
+        ('log = { to = ["stdot"] }', 'did you mean "console"?'),
+        ('log = { to = ["journal"] }', 'did you mean "syslog"?'),
     ],
 )
 def test_habits_in_files(tmp_path: Path, text: str, line: str) -> None:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from asyncinit.config.names import meant
 from asyncinit.linux.inside import open_inside
 
 _PASSWD = "/etc/passwd"
@@ -132,6 +133,21 @@ def groups_of(name: str, gid: int, path: str = _GROUP, root: str | None = None) 
 def nameless(uid: int, gid: int) -> Account:
     """Return what stands for a numeric user that no file or server knows: HOME is /, the name is the number."""
     return Account(str(uid), uid, gid, "/", _SHELL, known=False)
+
+
+def no_such_user(text: str) -> str:
+    """Return what to say of a user whom nobody knows: with the one of the file that was probably meant."""
+    return _none_such("user", text, [one.name for one in _users.entries(_PASSWD, None)])
+
+
+def no_such_group(text: str) -> str:
+    """Return what to say of a group that nobody knows, likewise."""
+    return _none_such("group", text, [one.name for one in _groups.entries(_GROUP, None)])
+
+
+def _none_such(kind: str, text: str, known: list[str]) -> str:
+    guess = meant(text, known)
+    return f"no such {kind}" + (f"; did you mean {guess}?" if guess else "")
 
 
 def look_up_user(text: str) -> tuple[Account, tuple[int, ...]] | None:

@@ -68,7 +68,7 @@ def _account(user: str, ask: bool, root: str | None) -> tuple[Account, tuple[int
         raise NotInFilesError
     found = accounts.look_up_user(user)
     if found is None:
-        raise SpawnError(f"set user {user}", errno.ENOENT, "no such user")
+        raise SpawnError(f"set user {user}", errno.ENOENT, accounts.no_such_user(user))
     return found
 
 
@@ -85,5 +85,5 @@ def _gid(group: str, ask: bool, root: str | None) -> int:
         raise NotInFilesError
     entry = accounts.look_up_group(group)
     if entry is None:
-        raise SpawnError(f"set group {group}", errno.ENOENT, "no such group")
+        raise SpawnError(f"set group {group}", errno.ENOENT, accounts.no_such_group(group))
     return entry.gid

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from asyncinit.config.spec import Command, Limits, Security
 from asyncinit.errors import SpawnError
-from asyncinit.runtime.process import environment, isolating, separation
+from asyncinit.runtime.process import accounts, environment, isolating, separation
 from asyncinit.runtime.process.environment import UnsetVariableError
 from asyncinit.runtime.process.plan import NO_LIMITS, NO_SECURITY, Credentials, ExecPlan, Isolation, NewPids, Pid1
 
@@ -65,7 +65,7 @@ class Prepared(Struct, frozen=True):
         credentials, variables = self.credentials, self.environment
         if user is not None:
             if user not in self.users:
-                raise SpawnError(f"set user {user}", errno.ENOENT, "no such user")
+                raise SpawnError(f"set user {user}", errno.ENOENT, accounts.no_such_user(user))
             credentials, variables = self.users[user]
         variables = {**variables, **(additional or {})}
         try:
