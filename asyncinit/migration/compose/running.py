@@ -14,6 +14,7 @@ from asyncinit.migration.compose.service import HERE, Service
 from asyncinit.migration.report import MigrationError, Setting, Verdict
 
 _WHAT = ["image", "build", "entrypoint", "command"]
+_UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 _FIRST_START = re.compile(r"(?:POSTGRES|MYSQL|MARIADB|MONGO_INITDB|RABBITMQ_DEFAULT)_")
 _HOST_NAMED = re.compile(r"HOST|SERVER|ADDR|ENDPOINT", re.IGNORECASE)
 
@@ -105,13 +106,10 @@ def _known(service: Service) -> images.Program | None:
 def _unknown(service: Service, settings: dict[str, Setting]) -> None:
     """Write a service that says what is missing, and does not start by itself."""
     of = settings.get("image") or settings.get("build")
-    what = of.text if of is not None else "it has neither image, build nor command"
-    missing = (
-        f"{service.draft.name}: what runs in the place of the container is not known ({what}); say it in `command`"
-    )
-    words = ["/bin/sh", "-c", 'echo "$1" >&2; exit 78', "sh", missing.replace("$", "$$")]
+    what = of.value if of is not None else service.draft.name
+    program = f"fill-in-what-{_UNFIT.sub('-', what).strip('-')}-runs"  # its start fails, with this name in the message
     note = "TO BE FILLED IN: what the image runs is not in the Compose file"
-    service.put(None, "command", words, note)
+    service.put(None, "command", [program], note)
     service.put(None, "enabled", False)
     service.missing = True
     if of is not None:
