@@ -27,9 +27,9 @@ class Habit:
     def told(self, given: Sequence[str]) -> str | None:
         """Return what to type in the place of `given`; None: this is another habit."""
         found = _matched(self.words.split(), given)
-        return (
-            None if found is None else " ".join(filter(None, (_filled_in(word, found) for word in self.here.split())))
-        )
+        if found is None:
+            return None
+        return " ".join(filter(None, (_filled_in(word, found) for word in self.here.split())))
 
     @property
     def weight(self) -> tuple[int, int]:
@@ -63,8 +63,8 @@ HABITS: tuple[Habit, ...] = (
     Habit(_COMPOSE, "pause NAME", "asyncinit freeze NAME"),
     Habit(_COMPOSE, "unpause NAME", "asyncinit thaw NAME"),
     Habit(_COMPOSE, "rm NAME", "asyncinit stop NAME", "what its file declares is known as long as that is there"),
-    Habit(_COMPOSE, "run NAME", "asyncinit start NAME", "with what it requires; run is for all"),
-    Habit(_COMPOSE, "run --rm NAME", "asyncinit start NAME", "with what it requires; run is for all"),
+    Habit(_COMPOSE, "run NAME", "asyncinit start --attach NAME", "with what it requires; run is for all"),
+    Habit(_COMPOSE, "run --rm NAME", "asyncinit start --attach NAME", "with what it requires; run is for all"),
     Habit(_COMPOSE, "exec NAME CMD ...", "asyncinit exec NAME -- CMD ..."),
     Habit(_COMPOSE, "exec -it NAME CMD ...", "asyncinit exec NAME -- CMD ...", "it has your terminal anyhow"),
     Habit(_COMPOSE, "wait NAME", "asyncinit start NAME", "it waits; asyncinit status --ready NAME only looks"),
@@ -106,9 +106,7 @@ HABITS: tuple[Habit, ...] = (
     Habit(_SUPERVISOR, "avail", "asyncinit status"),
     Habit(_SUPERVISOR, "pid", "asyncinit status", "the pid of asyncinit itself is in status --json"),
     Habit(_SUPERVISOR, "pid NAME", "asyncinit status NAME"),
-    Habit(
-        _SUPERVISOR, "fg NAME", "asyncinit logs -f NAME", "it says what the service writes; exec runs a program there"
-    ),
+    Habit(_SUPERVISOR, "fg NAME", "asyncinit attach NAME", "it has to have tty = true; else: asyncinit logs -f NAME"),
     Habit(_SUPERVISOR, "tail", "asyncinit logs"),
     Habit(_SUPERVISOR, "tail NAME", "asyncinit logs NAME"),
     Habit(_SUPERVISOR, "tail -f", "asyncinit logs -f"),
@@ -129,7 +127,7 @@ HABITS: tuple[Habit, ...] = (
     Habit(_PROCFILE, "start -p PORT", "asyncinit dev --port PORT"),
     Habit(_PROCFILE, "start -e FILE", "asyncinit dev --env FILE"),
     Habit(_PROCFILE, "export", "asyncinit import procfile Procfile", "it writes services.d"),
-    Habit(_OVERMIND, "connect NAME", "asyncinit logs -f NAME", "it says what the service writes"),
+    Habit(_OVERMIND, "connect NAME", "asyncinit attach NAME", "it has to have tty = true"),
     Habit(_OVERMIND, "echo", "asyncinit logs -f"),
     Habit(_OVERMIND, "quit", "asyncinit shutdown"),
     Habit(_OVERMIND, "kill", "asyncinit shutdown --force"),
@@ -203,6 +201,7 @@ HABITS: tuple[Habit, ...] = (
     Habit(ANY, "info", "asyncinit status"),
     Habit(ANY, "log", "asyncinit logs"),
     Habit(ANY, "log NAME", "asyncinit logs NAME"),
+    Habit(ANY, "init", "asyncinit new", "it looks at the project and writes a first services.d"),
     Habit(ANY, "test", "asyncinit check"),
     Habit(ANY, "validate", "asyncinit check"),
 )
@@ -291,5 +290,6 @@ def _matched(pattern: Sequence[str], given: Sequence[str]) -> dict[str, str] | N
 
 
 def _filled_in(word: str, found: Mapping[str, str]) -> str:
+    """Return a word of what to type with what it stands for, which may be a part of it ("CODE:0")."""
     name, colon, rest = word.partition(":")
-    return found.get(word, found[name] + colon + rest if name in found else "" if word == _REST else word)
+    return found.get(word) or (f"{found[name]}{colon}{rest}" if name in found else word.removeprefix(_REST))

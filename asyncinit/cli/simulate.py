@@ -133,7 +133,7 @@ def text_of(outcome: Outcome, scenario: Scenario, judged: list[Judged], colour: 
         text = screen.plain(entry.text)
         state = _COLOURS.get(str(entry.new)) if entry.old is not entry.new else None
         lines.append(f"{_clock(entry.time, long)}  {name}  {screen.paint(text, state if colour else None)}".rstrip())
-        if entry.service is None and entry.time == outcome.shutdown and outcome.plan is not None:
+        if entry.begins and outcome.plan is not None:
             plan = shutdown_plan(_plan(outcome))
             lines += ["", *(f"    {line}".rstrip() for line in plan.splitlines()), ""]
     lines += ["", _end(outcome)]

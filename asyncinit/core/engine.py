@@ -53,7 +53,7 @@ class Engine(Overview):
         self._draw = draw
         self._report = report
         self._queue: deque[tuple[str, Event]] = deque()
-        self._concerned: dict[str, set[str]] = {}
+        self._concerned: dict[str, dict[str, None]] = {}
         self._effects: list[Effect] = []
         self.killed: list[str] = []
         self.shutting_down = False
@@ -281,7 +281,7 @@ class Engine(Overview):
     def _concern(self, life: Service, name: str | None = None) -> None:
         """Have a life looked at, because `name` (None: itself) has changed."""
         key = life.key if life.key in self.lives.beside else life.name
-        self._concerned.setdefault(key, set()).add(name or life.name)
+        self._concerned.setdefault(key, {})[name or life.name] = None
 
     def _concern_all(self) -> None:
         self._concerned.clear()
@@ -292,12 +292,12 @@ class Engine(Overview):
         graph = self.graph
         around = dict.fromkeys((name, *graph.outlived_by[name], *graph.outlives[name], *graph.conflicts[name]))
         for other in around:
-            self._concerned.setdefault(other, set()).add(name)
+            self._concerned.setdefault(other, {})[name] = None
         for life in self.lives.beside.values():
             if life.name in around:
                 self._concern(life, name)
 
-    def _look(self, key: str, changed: set[str], now: float) -> None:
+    def _look(self, key: str, changed: dict[str, None], now: float) -> None:
         """Queue what a life's surroundings, of which `changed` are new, now allow or force."""
         service = self.lives.find(key)
         if service is None:
@@ -309,12 +309,12 @@ class Engine(Overview):
         elif service.phase in GOING_DOWN and self.shutting_down:
             self._look_at_stop_under_way(service, changed, now)
 
-    def _look_at_start(self, service: Service, changed: set[str]) -> None:
+    def _look_at_start(self, service: Service, changed: dict[str, None]) -> None:
         name = service.name
         if self.shutting_down or service.stuck:
             return
         if service.key in self.lives.beside:  # few, so that nothing has to be remembered of them
-            changed = {name}
+            changed = {name: None}
         self._queue.extend((n, ev.Start()) for n in self.graph.needs[name] if self.services[n].listening)
         held = self.gates.keep_from_starting(name, changed)
         fresh = changed if name not in changed else self.graph.hard[name]
@@ -324,7 +324,7 @@ class Engine(Overview):
         elif not held:
             self._queue.append((service.key, ev.MayStart()))
 
-    def _look_at_stop(self, service: Service, changed: set[str], now: float) -> None:
+    def _look_at_stop(self, service: Service, changed: dict[str, None], now: float) -> None:
         name = service.name
         if not service.leaving:
             lost = next((n for n in self.graph.bound_to[name] if not self.gates.has(name, n)), None)
@@ -336,7 +336,7 @@ class Engine(Overview):
             pace = ev.Hurry(OVERRUN_GRACE) if self.overrun else ev.MayStop(self._shares.pace(name, now))
             self._queue.append((service.key, pace))
 
-    def _look_at_stop_under_way(self, service: Service, changed: set[str], now: float) -> None:
+    def _look_at_stop_under_way(self, service: Service, changed: dict[str, None], now: float) -> None:
         """Have a stop that began before the shutdown, or by itself, take part in the sharing of the time."""
         if self.overrun:
             if not service.hurried:
@@ -344,7 +344,7 @@ class Engine(Overview):
         elif service.pace.most > self.budget and not self._is_needed(service, changed):
             self._queue.append((service.key, ev.MayStop(self._shares.pace(service.name, now))))
 
-    def _is_needed(self, service: Service, changed: set[str]) -> bool:
+    def _is_needed(self, service: Service, changed: dict[str, None]) -> bool:
         """Tell whether others have to be down first; what is beside the present instance is nobody's."""
         if service.key in self.lives.beside:
             return False

@@ -274,8 +274,7 @@ class Assembly:
     def begin(self) -> None:
         """Start what is enabled, or what [init] start names."""
         services, names = self.configured.configuration.services, at_start.started(self.configured.configuration)
-        role = "PID 1" if os.getpid() == 1 else f"pid {os.getpid()}, a subreaper"
-        self.announcer.system(f"starting {len(names)} of {len(services)} services as {role}")
+        self.announcer.system(words.begun(len(names), len(services), os.getpid(), self.configured.options.profiles))
         self.watchdog.configure(self.configured.configuration.init)
         if self.initctl is not None:
             self.initctl.open()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncinit.core.status import Reason, signal_name
+
+
+def begun(starting: int, declared: int, pid: int, profiles: Sequence[str]) -> str:
+    """Return the first line of a life: how much is started, as which process, with which profiles of the files."""
+    role = "PID 1" if pid == 1 else f"pid {pid}, a subreaper"
+    active = f", with profile {' and '.join(profiles)}" if profiles else ""
+    return f"starting {starting} of {declared} services as {role}{active}"
 
 
 def stuck(reason: Reason | None) -> str:

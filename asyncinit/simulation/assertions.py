@@ -232,7 +232,9 @@ def _reached(
 def _at(outcome: Outcome, name: str, state: str, moment: float | None) -> tuple[bool, str]:
     if moment is None:
         found = outcome.states[name]
-    elif moment > outcome.end and (outcome.cut or outcome.took is not None):
+    elif moment > outcome.end and outcome.open:
+        return False, f"not seen, {_until(outcome)}"
+    elif moment > outcome.end and outcome.took is not None:
         return False, f"it has ended before, at {duration(outcome.end)}"
     else:
         changes = [one.new for one in outcome.entries if one.service == name and one.time <= moment and one.new]
@@ -263,7 +265,7 @@ def _before(outcome: Outcome, one: tuple[str, str], other: tuple[str, str]) -> t
         for (name, state), place in zip((one, other), places, strict=True)
     ]
     first, second = places
-    holds = first is not None and (second is None or first < second)
+    holds = first is not None and (first < second if second is not None else not outcome.cut)
     return holds, ", ".join(told)
 
 

@@ -18,7 +18,7 @@ from asyncinit.core.outcome import exit_code
 from asyncinit.core.status import State
 from asyncinit.errors import TransitionError
 from asyncinit.simulation.clock import Clock
-from asyncinit.simulation.scenario import Request, Scenario, Verb
+from asyncinit.simulation.scenario import Onset, Request, Scenario, Verb
 from asyncinit.simulation.timeline import Entry, Outcome, Plan
 from asyncinit.simulation.timers import Timers
 from asyncinit.simulation.world import World
@@ -136,7 +136,7 @@ class _Simulation:
         now, timeout = self._clock.now, self._configuration.init.shutdown_timeout
         self._requested = requested
         self._shutdown, self._states = now, self._all_states()
-        self._tell(None, f"shutting down: {reason}")
+        self._entries.append(Entry(now, None, f"shutting down: {reason}", begins=True))
         shares = tuple(shutdown_plan.plan(self._engine, timeout))
         self._timers.close()
         self._world.carry_out(self._engine.shut_down(now, timeout))
@@ -169,7 +169,7 @@ class _Simulation:
         # Its pid is made up.
         text, _ = telling.transition(replace(service, main=None), effect, took, now, waits)
         if effect.new is State.WAITING and waits:
-            text = f"{text}, for {', '.join(waits)}"
+            text = text.replace("waiting", f"waiting for {', '.join(waits)}", 1)
         self._entries.append(
             Entry(
                 time=now,
@@ -217,6 +217,11 @@ def _notes(services: Mapping[str, ServiceSpec], scenario: Scenario) -> list[str]
             notes.append(f"{name} has no process: it is ready at once, however slow it is said to be")
         elif spec.type is not ServiceType.ONESHOT and spec.ready.kind is ReadyKind.EXEC:
             notes.append(f"{name} has no [ready]: it counts as ready once it runs, however slow it is said to be")
+    for fault in scenario.faults:
+        if not services[fault.name].has_process:
+            notes.append(f"{fault.name} has no process that could end as {fault.said} has it")
+        elif fault.onset is Onset.READY and services[fault.name].type is ServiceType.ONESHOT:
+            notes.append(f"{fault.name} is a oneshot, which is never ready: {fault.said.replace('@ready', '@start')}")
     for name in dict.fromkeys(one.name for one in scenario.illnesses):
         if services[name].health is None:
             notes.append(f"{name} has no [health]: nobody notices that it is ill")

@@ -12,7 +12,7 @@ class Entry(Struct, frozen=True):
     """A change of a service's state, or (`old` is `new`) something else to tell of it; `service` None: of the whole.
 
     `waiting_on` are the services that it waits for then. `minor`: the next entry of the service tells it all.
-    `killed`: it had to be.
+    `killed`: it had to be. `begins`: the shutdown does.
     """
 
     time: float
@@ -24,6 +24,7 @@ class Entry(Struct, frozen=True):
     waiting_on: tuple[str, ...] = ()
     minor: bool = False
     killed: bool = False
+    begins: bool = False
 
 
 class Plan(Struct, frozen=True):

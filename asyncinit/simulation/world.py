@@ -40,6 +40,7 @@ class _Body:
     activity: Due | None = None
     probe: Due | None = None
     timer: Due | None = None
+    gone: Due | None = None
 
 
 class World:
@@ -173,9 +174,10 @@ class World:
         self._look_at_tree(key, body)
 
     def _look_at_tree(self, key: str, body: _Body) -> None:
-        if body.watched and not body.alive:
+        told = body.gone is not None and body.gone.pending
+        if body.watched and not body.alive and not told:
             body.watched = False
-            self._soon(key, ev.TreeGone())
+            body.gone = self._soon(key, ev.TreeGone())
 
     # -----------------------------------------------------------------------------------------------------------------
     # What goes wrong

@@ -223,11 +223,14 @@ def test_names_in_the_place_of_all() -> None:
 
 def test_what_has_no_effect_is_said() -> None:
     """Who calls something slow of which nobody would notice it is told why."""
-    specs = [service("plain"), service("all", type=ServiceType.TARGET)]
-    scenario = Scenario(ready={"plain": 5.0, "all": 5.0}, illnesses=(Illness("plain", 1.0),))
+    specs = [service("plain"), service("all", type=ServiceType.TARGET), service("job", type=ServiceType.ONESHOT)]
+    faults = [fault for word in ("all@start", "job@ready+1s") for fault in words.faults(word, ["all", "job"])]
+    scenario = Scenario(ready={"plain": 5.0, "all": 5.0}, illnesses=(Illness("plain", 1.0),), faults=tuple(faults))
     assert simulate(declared(*specs), scenario).notes == (
         "plain has no [ready]: it counts as ready once it runs, however slow it is said to be",
         "all has no process: it is ready at once, however slow it is said to be",
+        "all has no process that could end as --fail all@start has it",
+        "job is a oneshot, which is never ready: --fail job@start+1s",
         "plain has no [health]: nobody notices that it is ill",
     )
 

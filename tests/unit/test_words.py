@@ -162,3 +162,9 @@ def test_a_signal() -> None:
     """Its name and who sent it."""
     assert words.received(signal.SIGTERM, "from pid 12 (uid 0)") == "received SIGTERM from pid 12 (uid 0)"
     assert words.received(37, "from the kernel") == "received SIGRTMIN+3 from the kernel"
+
+
+def test_the_first_line() -> None:
+    """How much is started, as what, and with which profiles where there are some."""
+    assert words.begun(3, 4, 1, ("dev", "local")) == "starting 3 of 4 services as PID 1, with profile dev and local"
+    assert words.begun(3, 4, 7, ()) == "starting 3 of 4 services as pid 7, a subreaper"
