@@ -77,7 +77,7 @@ def _run(invocation: Invocation, found: Found, project: Project, _held: _socket.
 
 def _meant(invocation: Invocation) -> tuple[Found, Project]:
     """Return the project that is meant, and what the command line says of it. Raises UsageError, NothingThereError."""
-    from asyncinit.config.project import Project
+    from asyncinit.config.project import ENVIRONMENT_FILE, Project
     from asyncinit.development.folder import Found, find
 
     values = invocation.values
@@ -96,7 +96,8 @@ def _meant(invocation: Invocation) -> tuple[Found, Project]:
     formation = _formation(values["formation"])
     project = Project(
         procfile=found.procfile,
-        environment_files=tuple(files) or found.environment_files,
+        environment_files=tuple(files) or (ENVIRONMENT_FILE,),
+        named=bool(files),
         formation=formation,
         port=values["port"],
         inherited={name: os.environ[name] for name in ("PORT", "PYTHONUNBUFFERED") if name in os.environ},

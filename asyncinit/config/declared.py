@@ -109,8 +109,9 @@ def gather(
 
 def _take_project(result: Declarations, project: Project) -> bool:
     """Take a project's environment files and its Procfile; tell whether there is one, and no service file counts."""
-    result.files += project.files
-    variables = [environment(path) for path in project.environment_files]
+    there = [path for path in project.environment_files if project.named or os.path.lexists(path)]
+    result.files += [path for path in project.files if path in there or path == project.procfile]
+    variables = [environment(path) for path in there]
     for one in variables:
         result.problems += one.problems
         result.environment += result.layers("", one.tables[""], one.tables[""].data)

@@ -31,12 +31,14 @@ _UNBUFFERED = "PYTHONUNBUFFERED"  # Python writes late into a pipe, and a person
 class Project(Struct, frozen=True):
     """What `asyncinit dev` was told: the `procfile` that is run, None: service files; `environment_files`, later win.
 
+    Where these were not `named` on the command line they need not be there.
     `formation` says how many instances of an entry there shall be (one), "all" of the others. `port` is that of the
     first entry, over a PORT of the environment files and one that asyncinit was given (`inherited`, its environment).
     """
 
     procfile: str | None = None
     environment_files: tuple[str, ...] = ()
+    named: bool = True
     formation: Mapping[str, int] = field(default_factory=dict)
     port: str | None = None
     inherited: Mapping[str, str] = field(default_factory=dict)

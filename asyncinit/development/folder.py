@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass
 
 from asyncinit.config.places import FILE, FOLDER, PROCFILE
-from asyncinit.config.project import ENVIRONMENT_FILE
 from asyncinit.errors import AsyncinitError
 
 
@@ -36,11 +35,6 @@ class Found:
     config: str | None = None
     services: tuple[str, ...] = ()
     procfile: str | None = None
-
-    @property
-    def environment_files(self) -> tuple[str, ...]:
-        """The environment files that count where none is named."""
-        return (ENVIRONMENT_FILE,) if os.path.isfile(os.path.join(self.folder, ENVIRONMENT_FILE)) else ()
 
 
 def find(folder: str) -> Found:

@@ -63,6 +63,7 @@ def go_on(state: State) -> NoReturn:
     _become_subreaper()
     house.configured.warnings = state.settled.warnings
     house.go_on(state)
+    _follow_files(house)
     _live(loop, house)
 
 
@@ -102,7 +103,16 @@ def _begin(
         house.announcer.system(text, LogLevel.WARNING)
     house.settled.warnings = house.configured.warnings = (*reading.errors, *reading.warnings)
     house.begin()
+    _follow_files(house)
     return house
+
+
+def _follow_files(house: Assembly) -> None:
+    """In a project, have what is saved hold; elsewhere somebody asks for it."""
+    if house.configured.options.project is not None and not house.supervisor.engine.shutting_down:
+        from asyncinit.runtime.configuring.own_files import OwnFiles
+
+        OwnFiles(house.configured, house.supervisor.engine, house.announcer, house.file_watcher).begin()
 
 
 def _live(loop: asyncio.AbstractEventLoop, house: Assembly) -> NoReturn:

@@ -16,7 +16,7 @@ from asyncinit.development.claim import claim
 from asyncinit.development.folder import Found, NothingThereError, find
 from tests.developing import Folder, three
 from tests.support import PYTHON, ROOT, wait_until
-from tests.wrapping import is_gone, is_stopped
+from tests.wrapping import children, is_gone, is_stopped
 
 # A daemon that has forked twice, and a service that hears no SIGTERM and has a child.
 ODD = "(setsid sleep 1001 &); trap '' TERM HUP INT; sleep 1002 & echo is up; while :; do wait; sleep 0.1; done"
@@ -91,8 +91,8 @@ def test_a_formation_counts_instances(tmp_path: Path) -> None:
     project = Folder(tmp_path, {"Procfile": "web: sleep $PORT\njob: sleep 1\n"})
     with project.dev("-m", "all=0,web=2", "-p", "3000") as run:
         run.out.expect("all services are ready")
+        wait_until(lambda: len(project.programs("sleep")) == 2)
         assert len(project.programs("sleep", "3000")) == len(project.programs("sleep", "3001")) == 1
-        assert len(project.programs("sleep")) == 2
     template = Folder(tmp_path / "t", {"services.d/w@.toml": 'command = "sleep 1000"\n'})
     with template.dev("--formation", "w=3") as run:
         run.out.expect("all services are ready")
@@ -169,6 +169,50 @@ def test_elsewhere_than_on_linux_it_says_so(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What is saved holds
+
+
+def test_what_is_saved_holds(tmp_path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    """A changed, a new and a removed file, a drop-in and .env; what is unchanged keeps running."""
+    files = {f"services.d/{name}.toml": 'command = "sleep 1000"\n' for name in "ab"}
+    project = Folder(tmp_path, files, name_of(loop))
+    with project.dev() as run:
+        run.out.expect("all services are ready")
+        kept = wait_until(lambda: project.programs("sleep"))
+        project.write(
+            {"services.d/b.toml": 'command = "sleep 1001"\n', "services.d/c.toml": 'command = "sleep 1002"\n'}
+        )
+        wait_until(lambda: project.programs("sleep", "1001") and project.programs("sleep", "1002"))
+        assert set(project.programs("sleep", "1000")) < set(kept)
+        project.write({"services.d/c.d/x.toml": 'environment = { D = "1" }\n'})
+        wait_until(lambda: project.processes("D=1"))
+        (tmp_path / "services.d" / "b.toml").unlink()
+        wait_until(lambda: not project.programs("sleep", "1001"))
+        project.write({".env": "E=1\n"})
+        wait_until(lambda: len(project.processes("E=1")) == 2)
+
+
+def test_what_is_broken_changes_nothing(tmp_path: Path) -> None:
+    """The error is told with its place, what runs goes on; mended, the file holds. Of a Procfile too."""
+    project = Folder(tmp_path, {"Procfile": "web: sleep 1000\n"})
+    with project.dev() as run:
+        run.out.expect("all services are ready")
+        service = wait_until(lambda: project.programs("sleep"))  # the shell becomes it
+        project.write({"Procfile": "web: sleep 1000\nno entry\n"})
+        run.out.expect("Procfile:2: is no entry")
+        assert project.programs("sleep") == service
+        project.write({"Procfile": "web: sleep 1000\n"})
+        run.out.expect("sound again")
+        assert project.programs("sleep") == service
+        os.replace(tmp_path / "Procfile", tmp_path / "away")
+        run.out.expect("Procfile: cannot be read")
+        project.write({"new": "web: sleep 1000\nmore: sleep 1001\n"})
+        os.replace(tmp_path / "new", tmp_path / "Procfile")
+        wait_until(lambda: project.programs("sleep", "1001"))
+        assert project.programs("sleep", "1000") == service
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Nothing is left
 
 PAIRS = [*((n,) for n in range(3)), *itertools.combinations(range(3), 2)]
@@ -208,7 +252,7 @@ def test_a_reexec_stays_guarded(tmp_path: Path, loop: asyncio.AbstractEventLoop)
     with project.dev() as run:
         run.out.expect("all services are ready")
         pids = three(run)
-        service = project.programs("sleep")
+        service = wait_until(lambda: project.programs("sleep"))  # the shell becomes it
         assert project.client("reexec").returncode == 0
         assert project.programs("sleep") == service and three(run) == pids
         project.write({"Procfile": "web: sleep 1000\nmore: sleep 1001\n"})
@@ -236,7 +280,7 @@ def test_in_a_pid_namespace_nothing_can_outlive_it(tmp_path: Path) -> None:
             if "not PID 1" in text:
                 pytest.skip(text)
             assert project.client("dev", "--services", "sub/services.d").returncode == 1
-            pid = run.pid if victim == "outer" else wait_until(lambda: project.programs("dev"))[-1]
+            pid = run.pid if victim == "outer" else wait_until(lambda: children(run.pid))[0]
             os.kill(pid, signal.SIGKILL)
             project.nothing_left()
 

@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED_TO_ONE = {
     "runtime.entry": {"config.places", "config.resolve"},
     "runtime.configuring.reading": {"config", "wrapper.options"},
+    "runtime.configuring.own_files": {"config.places"},
     "runtime.assembly": {"config.show"},
 }
 THIRD_PARTY = {
