@@ -25,7 +25,7 @@ from asyncinit.config.problems import Problem, errors_of, printable
 from asyncinit.errors import why
 from asyncinit.migration.layout import text_of
 from asyncinit.migration.refusing import take_out
-from asyncinit.migration.report import MigrationError
+from asyncinit.migration.report import Entry, MigrationError
 from asyncinit.migration.service import Draft, Translation
 
 SUFFIX = ".toml"
@@ -78,14 +78,16 @@ def write(
 
 
 def _files(translation: Translation, output: str, command: str) -> dict[str, str]:
-    entries = translation.ledger.entries()
+    entries: dict[str, list[Entry]] = {}
+    for entry in translation.ledger.entries():
+        entries.setdefault(entry.setting.service, []).append(entry)
     files: dict[str, str] = {}
     for draft in translation.drafts:
         path = _path(draft, output)
         if path in files:
             kind = "pods" if draft.pod else "services"
             raise MigrationError(f"there are two {kind} called {printable(draft.name)} in what was given")
-        files[path] = text_of(draft, [entry for entry in entries if entry.setting.service == draft.name], command)
+        files[path] = text_of(draft, entries.get(draft.name, []), command)
     return files
 
 

@@ -171,6 +171,37 @@ def test_nothing_is_lost_without_a_word(project: Path) -> None:
     assert any(".env" in remark for remark in found.ledger.remarks)
 
 
+def test_every_part_of_a_key_is_accounted_for(tmp_path: Path) -> None:
+    """What is within a key that is translated in part is in the report by itself, once."""
+    text = (
+        "services:\n  x:\n    command: run\n    strange: [1]\n    x-own: 1\n    shm_size: 1g\n    deploy:\n"
+        "      mode: global\n      odd: 1\n      replicas: 1\n      restart_policy: {condition: any, odd: 2}\n"
+        "      resources: {limits: {memory: 1g, odd: 3}, reservations: {cpus: '1'}}\n"
+        "    healthcheck: {test: t, odd: 4}\n    logging: {driver: gelf, options: {a: b}}\n"
+    )
+    (tmp_path / "compose.yaml").write_text(text)
+    entries = translate([str(tmp_path / "compose.yaml")]).ledger.entries()
+    assert {each.setting.name.removeprefix("services.x."): each.verdict.value for each in entries} == {
+        "command": "approximated",
+        "strange": "no equivalent",
+        "x-own": "not needed",
+        "shm_size": "not needed",
+        "deploy.mode": "not needed",
+        "deploy.odd": "no equivalent",
+        "deploy.replicas": "not needed",
+        "deploy.restart_policy.condition": "translated",
+        "deploy.restart_policy.odd": "no equivalent",
+        "deploy.resources.limits.memory": "translated",
+        "deploy.resources.limits.odd": "no equivalent",
+        "deploy.resources.reservations.cpus": "not needed",
+        "healthcheck.test": "translated",
+        "healthcheck.odd": "no equivalent",
+        "logging.driver": "no equivalent",
+        "logging.options": "no equivalent",
+    }
+    assert len(entries) == 16
+
+
 def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
     """It does not start by itself, its program's name says what is missing, and it passes check."""
     path = tmp_path / "compose.yaml"

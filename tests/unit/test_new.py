@@ -170,6 +170,7 @@ def test_two_guesses_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         {"package.json": '{"scripts": {"dev": 3}}'},
         {"compose.yaml": "a: [", "Makefile": "run:\n"},
         {"requirements.txt": "\x00"},
+        {"requirements.txt": "flask", "my app.py": "app = Flask(__name__)\n"},
         {"Procfile/x": ""},
     ],
 )

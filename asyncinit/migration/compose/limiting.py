@@ -28,6 +28,7 @@ def translate(service: Service) -> None:
             _put(service, key, value, "limits.cpu_affinity", lambda _, text: text)
         elif key == "oom_score_adj":
             _put(service, key, value, "limits.oom_score_adj", lambda value, text: number(value, text, -1000))
+    _unmet(service)
     _capabilities(service)
     if "limits" in service.draft.data:
         service.draft.append(None, "prefer", "limits", note="not everywhere may they be set")
@@ -35,11 +36,23 @@ def translate(service: Service) -> None:
         service.draft.append(None, "prefer", "security", note="not everywhere may they be set")
 
 
-def _resources(service: Service) -> dict[str, Value]:
+def _resources(service: Service, kind: str = "limits") -> dict[str, Value]:
     found: Value | None = service.value
-    for key in ("deploy", "resources", "limits"):
+    for key in ("deploy", "resources", kind):
         found = found.table.get(key) if found is not None else None
     return found.table if found is not None else {}
+
+
+def _unmet(service: Service) -> None:
+    """Take down what is said of resources, and is no limit that there is here."""
+    for key, value in _resources(service).items():
+        if not service.has_said(f"deploy.resources.limits.{key}"):
+            service.add(f"deploy.resources.limits.{key}", value)
+    for key, value in _resources(service, "reservations").items():
+        setting = service.add(f"deploy.resources.reservations.{key}", value)
+        service.ledger.say(
+            setting, Verdict.NOT_NEEDED, "nothing is reserved: there is one machine, and no one to choose it"
+        )
 
 
 def _put(service: Service, key: str, value: Value, ours: str, convert: object) -> None:

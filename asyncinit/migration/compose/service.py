@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
 
 from asyncinit.config.problems import shown
 from asyncinit.migration.compose import interpolation
@@ -21,10 +23,24 @@ HERE = "127.0.0.1"
 """Where the other services are: all share the network of the machine."""
 
 
+class Others(Struct, frozen=True):
+    """The names of all services, and what finds one that stands for a host in a text."""
+
+    names: frozenset[str]
+    hosts: re.Pattern[str]
+
+
+def others(names: Iterable[str]) -> Others:
+    """Return what is to be known of the services called `names`."""
+    known = frozenset(names)
+    words = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    return Others(known, re.compile(rf"(?:(?<=://)|(?<=@)|^)(?:{words})(?=[:/]|$)"))
+
+
 class Service:
     """A service: what the file says of it, what others want of it, and the draft that is made."""
 
-    def __init__(self, name: str, value: Value, draft: Draft, variables: Mapping[str, str], others: list[str]) -> None:
+    def __init__(self, name: str, value: Value, draft: Draft, variables: Mapping[str, str], others: Others) -> None:
         self.name = name
         self.value = value
         self.draft = draft
@@ -32,9 +48,8 @@ class Service:
         self.folder = os.path.dirname(os.path.abspath(value.file))
         self.missing = False
         self.binds: list[tuple[str, str]] = []
-        names = "|".join(re.escape(other) for other in sorted(others, key=len, reverse=True))
-        self._hosts = re.compile(rf"(?:(?<=://)|(?<=@)|^)(?:{names})(?=[:/]|$)")
-        self._others = frozenset(others)
+        self._others = others
+        self._said: set[str] = set()
 
     @property
     def ledger(self) -> Ledger:
@@ -45,7 +60,13 @@ class Service:
         """Take down a key; until something is said of it, it has no equivalent."""
         text = f"{key}: {'...' if hidden else value.flat()}".rstrip()
         name = f"services.{self.name}.{key}"
+        parts = key.split(".")
+        self._said |= {".".join(parts[:many]) for many in range(1, len(parts) + 1)}
         return self.ledger.add(value.file, value.line, name, value.flat(), text=text, service=self.draft.name)
+
+    def has_said(self, key: str) -> bool:
+        """Tell whether a key, or one within it, has been taken down."""
+        return key in self._said
 
     def put(self, setting: Setting | None, key: str | Path, value: object, note: str = "", exact: bool = True) -> None:
         """Give a key its value."""
@@ -72,11 +93,11 @@ class Service:
 
     def at_home(self, text: str) -> str:
         """Return a text in which another service's name, where it is a host, is the address of this machine."""
-        return self._hosts.sub(HERE, text) if "/" in text or "@" in text or ":" in text else text
+        return self._others.hosts.sub(HERE, text) if "/" in text or "@" in text or ":" in text else text
 
     def is_service(self, text: str) -> bool:
         """Tell whether a text is the name of a service."""
-        return text in self._others
+        return text in self._others.names
 
     def outside(self, path: str) -> str | None:
         """Return what a path in the container is outside of it, None where it is only in the image."""

@@ -9,7 +9,7 @@ from asyncinit.config.problems import printable
 from asyncinit.migration.compose import limiting, living, running, surroundings
 from asyncinit.migration.compose.files import Project, read
 from asyncinit.migration.compose.parsing import Value
-from asyncinit.migration.compose.service import Service
+from asyncinit.migration.compose.service import Service, others
 from asyncinit.migration.report import Ledger, MigrationError, Verdict
 from asyncinit.migration.service import Draft, Translation
 
@@ -45,7 +45,7 @@ def translate(sources: Sequence[str]) -> Translation:
 
 
 def _services(project: Project, ledger: Ledger) -> dict[str, Service]:
-    others = list(project.services)
+    known = others(project.services)
     made: dict[str, Service] = {}
     taken: set[str] = set()
     for name, value in project.services.items():
@@ -55,10 +55,10 @@ def _services(project: Project, ledger: Ledger) -> dict[str, Service]:
                 f"{value.where}: services.{printable(name)}: there are two that would be called {fit} here"
             )
         taken.add(fit)
-        trial = Service(name, value, Draft(fit, ledger, origin=value.file), project.variables, others)
+        trial = Service(name, value, Draft(fit, ledger, origin=value.file), project.variables, known)
         many = living.scale(trial)
         draft = Draft(f"{fit}@" if many is not None and many > 1 else fit, ledger, origin=value.file)
-        made[name] = Service(name, value, draft, project.variables, others)
+        made[name] = Service(name, value, draft, project.variables, known)
     return made
 
 
@@ -120,13 +120,11 @@ def _scale(service: Service) -> None:
 
 def _rest(service: Service) -> None:
     """Take down what no one has: what containers alone have, and what is not known."""
-    done = {entry.setting.name for entry in service.ledger.entries() if entry.setting.service == service.draft.name}
-    prefix = f"services.{service.name}."
     for key, value in service.value.table.items():
-        if any(name == prefix + key or name.startswith(f"{prefix}{key}.") for name in done) and key != "deploy":
-            continue
         if key == "deploy":
-            _deploy(service, value, done)
+            _deploy(service, value)
+            continue
+        if service.has_said(key):
             continue
         if value.data in (None, [], {}) and key not in surroundings.SAID:
             continue
@@ -137,10 +135,9 @@ def _rest(service: Service) -> None:
             service.ledger.say(setting, *surroundings.SAID[key])
 
 
-def _deploy(service: Service, value: Value, done: set[str]) -> None:
+def _deploy(service: Service, value: Value) -> None:
     for key, item in value.table.items():
-        name = f"services.{service.name}.deploy.{key}"
-        if any(each == name or each.startswith(name + ".") for each in done):
+        if service.has_said(f"deploy.{key}"):
             continue
         setting = service.add(f"deploy.{key}", item)
         if key in _DEPLOY:

@@ -123,6 +123,8 @@ def _made(name: str) -> tuple[str, Hint] | None:
         if found is not None:
             line = text.count("\n", 0, found.start()) + 1
             module = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            if not all(part.isidentifier() for part in module.split(".")):
+                continue  # nobody can import it
             return f"{module}:{found[1]}", Hint(path, line, found[0].strip() + "...)")
     return None
 
