@@ -120,8 +120,13 @@ def blame(answer: dict[str, Any]) -> str:
 
 def critical_chain(answer: dict[str, Any], name: str | None) -> str:
     """Return what `name`, or the whole start, waited for, last first."""
-    if name is not None and name not in {one["name"] for one in answer["services"]}:
-        raise NothingMatchesError(f"{name} was not part of the start")
+    names = [one["name"] for one in answer["services"]]
+    if name is not None and name not in names:
+        from asyncinit.config.names import meant
+
+        guess = meant(name, names)
+        hint = f"; did you mean {guess}?" if guess else ""
+        raise NothingMatchesError(f"{name} was not part of the start{hint}")
     chain = chain_to(answer["services"], name)
     if not chain:
         return "nothing has started yet\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,9 +60,23 @@ def _refuse(error: click.UsageError, words: Sequence[str]) -> int:
     elif here:
         problem = error.format_message().rstrip(".")
         complain(plain(f"{problem[:1].lower()}{problem[1:]}; type: {here}"))
+    elif meant := _choice_meant(error):
+        problem = error.format_message().rstrip(".")
+        complain(plain(f"{own[0]}: {problem[:1].lower()}{problem[1:]}; did you mean {meant}?"))
     else:
         error.show()
     return error.exit_code
+
+
+def _choice_meant(error: click.UsageError) -> str:
+    """Return the one of an argument's or option's few words that a misspelt one is, or an empty string."""
+    import difflib
+
+    kind = error.param.type if isinstance(error, click.BadParameter) and error.param is not None else None
+    given = re.match(r"'(.*)' is not", error.message)
+    if not isinstance(kind, click.Choice) or given is None:
+        return ""
+    return (difflib.get_close_matches(given[1], list(map(str, kind.choices)), 1) or [""])[0]
 
 
 def _instead(words: Sequence[str]) -> str:

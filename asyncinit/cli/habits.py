@@ -194,6 +194,9 @@ HABITS: tuple[Habit, ...] = (
     Habit(_TINI, "-e CODE", "asyncinit run --exit-code CODE:0 -- CMD"),
     Habit(_TINI, "-r FROM:TO", "asyncinit run --rewrite FROM:TO -- CMD"),
     Habit(_TINI, "-v", "asyncinit run -v"),
+    Habit(
+        ANY, "reload-config --profile NAME", "asyncinit run --profile NAME", "profiles hold as long as asyncinit does"
+    ),
     Habit(ANY, "help", "asyncinit --help"),
     Habit(ANY, "help NAME", "asyncinit NAME --help"),
     Habit(ANY, "version", "asyncinit --version"),

@@ -61,3 +61,44 @@ def test_what_is_simulated_is_what_happens(tmp_path: Path, kind: str) -> None:
     for name in ("mute", "stubborn"):
         assert init.states(name) == [change for change in made_up if change[0] == name]
     assert outcome["exit_status"] == status == 124
+
+
+ASKED = {
+    "db": 'command = "sleep 1000"\n',
+    "cache": 'command = "sleep 1000"\n',
+    "api": 'command = "sleep 1000"\nrequires = ["db"]\nwants = ["cache"]\n',
+    "web": 'command = "sleep 1000"\nrequires = ["api"]\nbinds_to = ["cache"]\n',
+    "other": 'command = "sleep 1000"\nconflicts = ["web"]\nenabled = false\n',
+}
+WISHES = (
+    *("stop", "db"),
+    *("start", "web"),
+    *("restart", "cache"),
+    *("start", "other"),
+    *("stop", "other"),
+    *("restart", "api"),
+)
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_what_people_ask_for_has_the_simulated_consequences(tmp_path: Path, kind: str) -> None:
+    """Stops take along what requires it, starts bring it, restarts do both: service by service in the same order."""
+    pairs = list(zip(WISHES[::2], WISHES[1::2], strict=True))
+    with Init(tmp_path, ASKED, loop=kind, settings="keep_running = true") as init:
+        init.wait_state("web", "ready")
+        for verb, name in pairs:
+            done = init.call(verb, name)
+            assert done.returncode == 0, done.stderr
+        options = [word for at, (verb, name) in enumerate(pairs) for word in (f"--{verb}", f"{name}@{at + 1}0s")]
+        config = str(tmp_path / "asyncinit.toml")
+        simulated = init.call("simulate", "--config", config, "--json", *options, "--shutdown", "@90s")
+        assert simulated.returncode == 0, simulated.stderr
+        assert init.call("shutdown").returncode == 0
+        status = init.wait()
+    outcome = json.loads(simulated.stdout)
+    made_up = [
+        (one["service"], one["to"]) for one in outcome["timeline"] if one["service"] and one["from"] != one["to"]
+    ]
+    for name in ASKED:
+        assert init.states(name) == [change for change in made_up if change[0] == name]
+    assert outcome["exit_status"] == status == 0

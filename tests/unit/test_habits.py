@@ -74,6 +74,10 @@ def test_no_habit_is_told_twice() -> None:
         ("sh -c true", "no such command: sh; to run sh -c true under asyncinit: asyncinit -- sh -c true"),
         ("xyzzy", "no such command: xyzzy; asyncinit --help lists them"),
         ("shutdown now", "got unexpected extra argument (now); type: asyncinit shutdown (it begins at once anyhow)"),
+        (
+            "crash shw",
+            "crash: invalid value for 'list|show': 'shw' is not one of 'list', 'show'; did you mean show?",
+        ),
         ("signal TRM web", "'TRM' is not a signal; did you mean TERM?"),
         ("signal web HUP", "the signal comes first; type: asyncinit signal HUP web"),
     ],
