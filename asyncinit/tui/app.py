@@ -114,7 +114,8 @@ class Top(App[None]):
         elif system:
             found = f"  filter: {services.filter} ({len(services.shown())})" if services.filter else ""
             up = f"{services.up()} of {len(services.by_name)} up"
-            text = f"asyncinit {system['version']}  {system['state']}  {up}{found}  sorted by {services.sort}"
+            order = f"sorted by {services.sort}{', reversed' if services.reversed else ''}"
+            text = f"asyncinit {system['version']}  {system['state']}  {up}{found}  {order}"
             self._header.say(text, BOLD)
         else:
             self._header.say("connecting", BOLD)

@@ -70,15 +70,9 @@ def columns(width: int, longest: int) -> list[Column]:
     return found
 
 
-def heading(found: list[Column], services: Services) -> str:
-    """Return the titles; a sign stands at the one that is sorted by."""
-    return " ".join(_cell(column, _title(column, services)) for column in found)
-
-
-def _title(column: Column, services: Services) -> str:
-    mark = ("^" if services.reversed else "v") if column.sort == services.sort else ""
-    title = column.title + mark
-    return title if len(title) <= column.width else column.title[: column.width - 1] + mark
+def heading(found: list[Column]) -> list[str]:
+    """Return the title of each column, filled to its width."""
+    return [_cell(column, column.title) for column in found]
 
 
 def row(found: list[Column], services: Services, name: str, now: float) -> list[str]:

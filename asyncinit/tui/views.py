@@ -24,6 +24,7 @@ PLAIN = Style()
 BOLD = Style(bold=True)
 DIM = Style(dim=True)
 CHOSEN = Style(reverse=True)
+SORTED = Style(bold=True, underline=True)
 ALARM = Style(color="red", bold=True)
 
 STATE_STYLES = {
@@ -111,17 +112,16 @@ class Table(View):
         names = shown[self._offset : self._offset + height - 1]
         longest = max((len(name) for name in services.by_name), default=0)
         found = columns.columns(width, longest)
-        out = [Strip([Segment(columns.heading(found, services), BOLD)])]
+        titles = zip(columns.heading(found), found, strict=True)
+        out = [Strip([Segment(f"{title} ", SORTED if one.sort == services.sort else BOLD) for title, one in titles])]
         for name in names:
             cells = columns.row(found, services, name, now)
             state = services.by_name[name]["state"]
-            chosen = CHOSEN if name == services.selected else PLAIN
-            styles = [chosen + STATE_STYLES.get(state, PLAIN) if place == 1 else chosen for place in range(len(cells))]
-            parts = [Segment(f"{cell} ", style) for cell, style in zip(cells, styles, strict=True)]
-            strip = Strip(parts)
-            if strip.cell_length < width:
-                strip = Strip([*parts, Segment(" " * (width - strip.cell_length), chosen)])
-            out.append(strip)
+            if name == services.selected:
+                out.append(Strip([Segment(f"{' '.join(cells)}{' ' * width}", CHOSEN)]))
+                continue
+            styles = [STATE_STYLES.get(state, PLAIN) if place == 1 else PLAIN for place in range(len(cells))]
+            out.append(Strip([Segment(f"{cell} ", style) for cell, style in zip(cells, styles, strict=True)]))
         if not names:
             out.append(Strip([Segment(self._nothing(), DIM)]))
         return out

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.support import ROOT, descendants
@@ -51,6 +51,7 @@ _WORDS = (
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "0000-00-00"),
     (re.compile(r"\bpid:?( +)\d+"), r"pid\1N"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b( \d+ (s|min))?"), "N s"),
+    (re.compile(r"\buid \d+"), "uid N"),
     (re.compile(r"/tmp/[\w./-]+"), "/tmp/..."),
 )
 
@@ -149,22 +150,23 @@ class Terminal:
 
     def screen(self, colours: bool = False) -> str:
         """Return what stands on the screen; with `colours`, as a terminal would be sent it."""
-        return self._server.tmux("capture-pane", "-p", *(["-e"] if colours else []), "-t", self._name)
-
-    def history(self, colours: bool = False) -> str:
-        """Return what stands on the screen and what has left it at its top."""
-        return self._server.tmux("capture-pane", "-p", "-S", "-", *(["-e"] if colours else []), "-t", self._name)
+        return self._server.tmux("capture-pane", "-p", *(["-e", "-N"] if colours else []), "-t", self._name)
 
     def wait(self, *texts: str, gone: str = "", timeout: float = DEADLINE) -> str:
         """Wait until all these texts are on the screen, and `gone` is not; return what is on it."""
+        what = f"{texts}, without {gone!r}" if gone else f"{texts}"
+        return self.wait_for(
+            lambda screen: all(text in screen for text in texts) and not (gone and gone in screen), what, timeout
+        )
+
+    def wait_for(self, condition: Callable[[str], bool], what: str = "", timeout: float = DEADLINE) -> str:
+        """Wait until a condition holds of the screen, and return it; `what` that is, in words."""
         deadline = time.monotonic() + timeout
-        while True:
-            screen = self.screen()
-            if all(text in screen for text in texts) and not (gone and gone in screen):
-                return screen
+        while not condition(screen := self.screen()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {timeout} s: {texts}, without {gone!r}\n{screen}")
+                raise AssertionError(f"not within {timeout} s: {what or condition}\n{screen}")
             time.sleep(_POLL)
+        return screen
 
     def compare(self, name: str) -> None:
         """Wait until the screen is, masked, the one that is kept under a name; or keep it."""
