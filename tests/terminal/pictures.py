@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
-from rich.text import Text
 
 from tests.support import ROOT
 from tests.terminal import project
 from tests.terminal.terminal import Server, Terminal, masked
 
 FOLDER = ROOT / "docs" / "pictures"
+_CHARACTER = 12.2
+"""How wide a character is on Rich's pictures."""
 
 _THEME = TerminalTheme(
     (22, 27, 34),
@@ -84,8 +86,8 @@ def top() -> str:
     with _shop(20) as (server, _):
         terminal = server.window()
         terminal.run("asyncinit top")
-        terminal.wait("sorted by name", "3 of 4 up")
-        terminal.press("Down", "Down")
+        terminal.wait("sorted by name", "3 of 5 up")
+        terminal.press("Down", "Down", "Down")
         terminal.wait("log of web", "listening", "%")
         return svg(terminal.screen(colours=True), "asyncinit top", "top")
 
@@ -123,27 +125,31 @@ def wait_for_the_worker_again(terminal: Terminal) -> None:
 
 def svg(screen: str, title: str, name: str) -> str:
     """Return a screen with its colours, as tmux gives it, as a picture."""
-    text = screen.rstrip("\n")
     console = Console(
         width=80, file=io.StringIO(), record=True, force_terminal=True, color_system="truecolor", legacy_windows=False
     )
-    for line in text.splitlines():
-        console.print(Text.from_ansi(line), no_wrap=True, overflow="crop", crop=True)
+    for line in AnsiDecoder().decode(screen.rstrip("\n")):  # one for all lines: a colour goes on into the next line
+        console.print(line, no_wrap=True, overflow="crop", crop=True)
     return console.export_svg(title=title, theme=_THEME, code_format=_FORM, unique_id=name)
 
 
 def text_of(picture: str) -> str:
     """Return the text that stands on a picture: its lines, each without the blanks at its end."""
     lines: dict[int, str] = {}
-    parts = re.findall(r'clip-path="url\(#\w+-line-(\d+)\)">(.*?)</text>', picture)
-    for number, part in parts:
-        lines[int(number)] = lines.get(int(number), "") + html.unescape(part).replace("\xa0", " ")
+    for x, line, part in re.findall(r'x="([\d.]+)" [^>]*clip-path="url\(#\w+-line-(\d+)\)">(.*?)</text>', picture):
+        before = lines.get(int(line), "").ljust(round(float(x) / _CHARACTER))
+        lines[int(line)] = before + html.unescape(part).replace("\xa0", " ")
     return "\n".join(lines.get(number, "").rstrip() for number in range(max(lines, default=0) + 1)) + "\n"
 
 
 def same(one: str, other: str) -> bool:
     """Tell whether two pictures differ in nothing but what is never the same twice."""
-    return masked(text_of(one)) == masked(text_of(other))
+    return masked(text_of(one)) == masked(text_of(other)) and _styles(one) == _styles(other)
+
+
+def _styles(picture: str) -> list[str]:
+    """Return the styles of a picture's parts, in their order."""
+    return re.findall(r'class="(\w+-r\d+)"', picture)
 
 
 def main() -> None:

@@ -69,6 +69,12 @@ SHOP = {
         after = ["worker"]
         type = "oneshot"
         """,
+    "console": """
+        command = ["python3", "-q", "-i"]
+        environment = { PYTHON_BASIC_REPL = "1" }
+        tty = true
+        enabled = false
+        """,
 }
 SHOP_WEB = """
 import time

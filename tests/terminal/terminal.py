@@ -101,6 +101,17 @@ class Server:
             time.sleep(_POLL)
         shutil.rmtree(self._place, ignore_errors=True)
 
+    def processes(self) -> list[str]:
+        """Return the command lines of all that runs in the terminals, without their shells."""
+        found = []
+        for pid in descendants(self._pid):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            except OSError:
+                continue
+            found.append(b" ".join(words).decode(errors="replace"))
+        return [command for command in found if command not in {"", "sh"}]
+
     def tmux(self, *words: str, check: bool = True) -> str:
         """Have tmux do something, and return what it says."""
         command = ["tmux", "-f", str(self._place / "settings"), "-u", "-S", str(self._place / "socket"), *words]
@@ -147,6 +158,10 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         """Have another size."""
         self._server.tmux("resize-window", "-t", self._name, "-x", str(columns), "-y", str(rows))
+
+    def close(self) -> None:
+        """Close the window, as a person does: what runs in it is hung up on."""
+        self._server.tmux("kill-session", "-t", self._name)
 
     def screen(self, colours: bool = False) -> str:
         """Return what stands on the screen; with `colours`, as a terminal would be sent it."""
