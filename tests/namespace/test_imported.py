@@ -180,3 +180,22 @@ def test_a_procfile_runs(tmp_path: Path, kind: str) -> None:
     with Init(tmp_path, {}, loop=kind) as init:
         wait_until(lambda: init.lines("web") and init.lines("other"))
         assert (init.lines("web"), init.lines("other")) == (["5000 two"], ["5100"])
+
+
+@on_both_loops
+def test_what_new_writes_starts(tmp_path: Path, kind: str) -> None:
+    """In a project with an application of its own, and in one without a hint."""
+    project, empty = tmp_path / "project", tmp_path / "empty"
+    for folder in (project, empty):
+        folder.mkdir()
+    (project / "Makefile").write_text("dev:\n\t@echo made; exec sleep 1000\n")
+    (project / "package.json").write_text("{}")
+    for folder, name in ((project, "app"), (empty, "example")):
+        words = [PYTHON, "-m", "asyncinit", "new", str(folder)]
+        done = subprocess.run(
+            words, cwd="/", env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        with Init(folder, {}, loop=kind) as init:
+            wait_until(lambda init=init, name=name: init.lines(name))
+            assert len(init.lines(name)[0]) > 3

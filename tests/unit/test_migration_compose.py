@@ -386,6 +386,96 @@ def test_dockerfiles(tmp_path: Path) -> None:
     assert dockerfile(str(tmp_path / "none")) is None
 
 
+def test_stages_of_a_dockerfile(tmp_path: Path) -> None:
+    """One that is built on another has what that has; the one that is named counts."""
+    path = tmp_path / "Dockerfile"
+    path.write_text("FROM --platform=x a AS Base\nENV A=1\nCMD base\nFROM base AS dev\nCMD dev\nFROM base\nENV A=2\n")
+    last, dev = dockerfile(str(path)), dockerfile(str(path), "dev")
+    assert last is not None and (last.command, last.environment) == (["/bin/sh", "-c", "base"], {"A": "2"})
+    assert dev is not None and (dev.command, dev.environment) == (["/bin/sh", "-c", "dev"], {"A": "1"})
+    assert dockerfile(str(path), "gone") is None
+
+
+BLOG = """\
+version: "3.8"
+services:
+  blog:
+    image: wordpress:latest
+    restart: always
+    ports:
+      - 8080:80
+    environment:
+      WORDPRESS_DB_HOST: db:3306
+      WORDPRESS_DB_PASSWORD: ${DB_PASS}
+    volumes: [blog:/var/www/html]
+    networks: {front: {aliases: [wp]}, back: }
+    labels:
+      - proxy.enable=true
+  db:
+    image: mysql:8.0
+    command: >-
+      --default-authentication-plugin=mysql_native_password
+      --max-connections=500
+    environment: {MYSQL_ROOT_PASSWORD_FILE: /run/secrets/pw}
+    secrets: [pw]
+  worker:
+    build: {context: ./w, args: {X: 1}, target: dev}
+    command: |
+      sh -c "
+        python wait.py &&
+        celery worker
+      "
+    depends_on: [db]
+    healthcheck: {test: ["CMD-SHELL", "celery inspect ping -d celery@$$HOSTNAME"], start_period: 10s}
+  metrics:
+    image: prom/prometheus
+    command: ["--config.file=/etc/prometheus.yml"]
+secrets: {pw: {file: ./pw.txt}}
+networks: {front: {}, back: {driver: bridge}}
+volumes: {blog: }
+"""
+
+
+def test_a_file_as_people_have_it(tmp_path: Path) -> None:
+    """A blog, its database, a worker, metrics: folded texts, flow tables, images of all kinds; it passes check."""
+    (tmp_path / "docker-compose.yml").write_text(BLOG)
+    found = translate([str(tmp_path / "docker-compose.yml")])
+    assert {name: each["command"] for name, each in data(found).items()} == {
+        "blog": ["fill-in-what-wordpress-latest-runs"],
+        "db": ["mysqld", "--default-authentication-plugin=mysql_native_password", "--max-connections=500"],
+        "worker": ["sh", "-c", "\n  python wait.py &&\n  celery worker\n"],
+        "metrics": ["fill-in-what-prom-prometheus-runs", "--config.file=/etc/prometheus.yml"],
+    }
+    assert data(found)["blog"]["environment"] == {
+        "WORDPRESS_DB_HOST": "127.0.0.1:3306",
+        "WORDPRESS_DB_PASSWORD": "${DB_PASS:-}",
+    }
+    write(found, str(tmp_path / "services.d"), "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image: redis\n    command: redis-server --appendonly yes", ["redis-server", "--appendonly", "yes"]),
+        ("image: redis\n    command: --appendonly yes", ["redis-server", "--appendonly", "yes"]),
+        ("image: mariadb\n    command: [--skip-networking]", ["mariadbd", "--skip-networking"]),
+        ("image: redis\n    command: redis-sentinel /s.conf", ["redis-sentinel", "/s.conf"]),
+        (
+            "image: postgres:15\n    command: postgres -c max_connections=200",
+            ["pg_ctlcluster", "--foreground", "-o", "-c max_connections=200", "15", "main", "start"],
+        ),
+        ("image: prom/prometheus\n    command: --web.x=1", ["fill-in-what-prom-prometheus-runs", "--web.x=1"]),
+        ("image: example/app\n    command: serve --x", ["serve", "--x"]),
+    ],
+)
+def test_an_image_with_a_command(tmp_path: Path, text: str, words: list[str]) -> None:
+    """Options alone are those of the image's program; where that is not known, it is to be filled in before them."""
+    (tmp_path / "compose.yaml").write_text(f"services:\n  x:\n    {text}\n")
+    found = data(translate([str(tmp_path / "compose.yaml")]))["x"]
+    assert found["command"] == words
+    assert found.get("enabled", True) is not words[0].startswith("fill-in")
+
+
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )

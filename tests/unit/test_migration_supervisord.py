@@ -281,6 +281,76 @@ def test_the_syntax(tmp_path: Path) -> None:
     assert [each.line for each in parse("x", "\n[a]\n\nb=1\nc=2\n d\n")] == [4, 5]
 
 
+LARAVEL = """\
+[supervisord]
+nodaemon=true
+user=root
+logfile=/dev/null
+logfile_maxbytes=0
+pidfile=/var/run/supervisord.pid
+
+[program:php-fpm]
+command=/usr/local/sbin/php-fpm -F
+autostart=true
+autorestart=true
+priority=5
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/stderr
+stderr_logfile_maxbytes=0
+
+[program:nginx]
+command=nginx -g 'daemon off;'
+autorestart=false
+startretries=0
+priority=10
+stdout_events_enabled=true
+stderr_events_enabled=true
+stdout_logfile=/dev/stdout
+stdout_logfile_maxbytes=0
+
+[program:laravel-worker]
+process_name=%(program_name)s_%(process_num)02d
+command=php /srv/app/artisan queue:work sqs --sleep=3 --tries=3 --max-time=3600
+autostart=true
+autorestart=true
+stopasgroup=true
+killasgroup=true
+user=www-data
+numprocs=8
+redirect_stderr=true
+stdout_logfile=/srv/app/worker.log
+stopwaitsecs=3600
+
+[program:scheduler]
+command=/bin/sh -c "while [ true ]; do (php artisan schedule:run --verbose --no-interaction &); sleep 60; done"
+user=www-data
+environment=HOME="/home/www",XDEBUG_CONFIG="idekey=PHP;x"
+
+[program:xvfb]
+command=Xvfb :99 -screen 0 1280x1024x24 -ac +extension GLX ; virtual display
+environment=DISPLAY=:99
+"""
+
+
+def test_a_configuration_as_people_have_it(tmp_path: Path) -> None:
+    """A web server, PHP, eight workers with one log, a loop in a shell, a display; it passes check."""
+    found = translated(tmp_path, LARAVEL)
+    assert data(found)["laravel-worker@"] == {
+        "command": ["php", "/srv/app/artisan", "queue:work", "sqs", "--sleep=3", "--tries=3", "--max-time=3600"],
+        "instances": [f"{number:d}" for number in range(8)],
+        "user": "www-data",
+        "after": ["nginx"],
+        "restart": {"policy": "always"},
+        "stop": {"timeout": "3600s"},
+        "log": {"file": "/srv/app/worker.log", "max_size": "50M", "keep": 10},
+    }
+    assert data(found)["scheduler"]["environment"] == {"HOME": "/home/www", "XDEBUG_CONFIG": "idekey=PHP;x"}
+    assert data(found)["xvfb"]["command"][-1] == "GLX"
+    assert data(found)["nginx"]["user"] == "root"
+    write(found, str(tmp_path / "services.d"), "test")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

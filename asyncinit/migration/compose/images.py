@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from copy import copy
 
 from msgspec import Struct
 
@@ -26,6 +27,18 @@ class Program(Struct, frozen=True):
     note: str
     user: str = ""
     port: int = 0
+
+    def started_with(self, words: list[str]) -> list[str]:
+        """Return the whole command for the `command` of a Compose file: none, the program with options, or options."""
+        if not words or words == ["postgres"]:
+            return list(self.command)
+        if self.command[0] == _CLUSTER and words[0].startswith(("-", "postgres")):
+            options = words[1:] if words[0] == "postgres" else words
+            return [*self.command[:2], "-o", shlex.join(options), *self.command[2:]]
+        return [*self.command, *words] if words[0].startswith("-") else words
+
+
+_CLUSTER = "pg_ctlcluster"
 
 
 _KNOWN = {
@@ -52,7 +65,7 @@ def known(image: str) -> Program | None:
     if owner not in ("", "library", "valkey") and owner:
         return None
     if name == "postgres" and (version := _VERSION.match(rest)):
-        command = ("pg_ctlcluster", "--foreground", version[0], "main", "start")
+        command = (_CLUSTER, "--foreground", version[0], "main", "start")
         return Program(command, f"the cluster that Debian's package postgresql-{version[0]} makes", "postgres", 5432)
     return _KNOWN.get(name)
 
@@ -69,15 +82,21 @@ class Dockerfile(Struct):
     environment: dict[str, str] = {}
 
 
-def dockerfile(path: str) -> Dockerfile | None:
-    """Return what a Dockerfile says; None where there is none. Raises MigrationError for one that cannot be read."""
+def dockerfile(path: str, target: str = "") -> Dockerfile | None:
+    """Return what a Dockerfile says of its stage `target`, or the last; None where there is no such file or stage.
+
+    Raises MigrationError for one that cannot be read.
+    """
     if not os.path.isfile(path):
         return None
     made = Dockerfile(path)
+    stages: dict[str, Dockerfile] = {}
     for number, word, rest in _instructions(read_source(path)):
         match word:
             case "FROM":
-                made = Dockerfile(path)
+                image, name = _stage(rest)
+                made = copy(stages.get(image, Dockerfile(path)))
+                stages[name or str(len(stages))] = made
             case "ENTRYPOINT":
                 made.entrypoint, made.line = _words(path, number, rest), number
             case "CMD":
@@ -87,8 +106,14 @@ def dockerfile(path: str) -> Dockerfile | None:
             case "STOPSIGNAL":
                 made.stop_signal = rest
             case "ENV":
-                made.environment |= _variables(path, number, rest)
-    return made
+                made.environment = made.environment | _variables(path, number, rest)
+    return stages.get(target.lower()) if target else made
+
+
+def _stage(text: str) -> tuple[str, str]:
+    """Return what a stage is from, and its name, in lower case: FROM [--platform=X] IMAGE [AS NAME]."""
+    words = [word for word in text.lower().split() if not word.startswith("--")]
+    return words[0] if words else "", words[2] if len(words) == 3 and words[1] == "as" else ""
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str]]:

@@ -49,27 +49,12 @@ def translate(service: Service) -> None:
 
 def _command(service: Service, settings: dict[str, Setting], built: images.Dockerfile | None) -> None:
     """Say what is run: as Docker puts it together, or what stands in for an image, or that it is not known."""
-    entrypoint, own = _words(service, "entrypoint"), _words(service, "command")
-    image_entrypoint = list(built.entrypoint or []) if built is not None else []
     known = _known(service)
-    if entrypoint is not None:
-        words = [*entrypoint, *(own or [])]
-        note, exact = "", True
-    elif built is not None and (own or built.command or image_entrypoint):
-        words = [*image_entrypoint, *(own if own is not None else built.command or [])]
-        exact = own is not None and not image_entrypoint
-        note = "" if exact else f"what {_short(built.file)}:{built.line} runs"
-    elif own:
-        words = own
-        exact = known is not None
-        note = "" if exact else "the image's ENTRYPOINT, where it has one, would stand before it"
-    elif known is not None:
-        words, note, exact = list(known.command), f"in the place of the image: {known.note}", False
-        if known.user:
-            service.put(None, "user", known.user, "who it runs as there")
-    else:
+    meant = _meant(service, built, known)
+    if meant is None:
         _unknown(service, settings)
         return
+    words, note = meant
     if not words or not words[0]:
         raise MigrationError(
             f"{service.value.where}: services.{printable(service.name)}: runs nothing: its command is empty"
@@ -77,9 +62,29 @@ def _command(service: Service, settings: dict[str, Setting], built: images.Docke
     of = [settings[key] for key in ("entrypoint", "command") if key in settings]
     of = of or [settings[key] for key in ("image", "build") if key in settings]
     for setting in of:
-        service.put(setting, "command", words, note, exact)
+        service.put(setting, "command", words, note, exact=not note)
+    if known is not None and known.user:
+        service.put(None, "user", known.user, "who it runs as there")
     if built is not None and built.stop_signal and "stop_signal" not in service.value.table:
         service.put(None, "stop.signal", built.stop_signal, f"STOPSIGNAL of {_short(built.file)}")
+
+
+def _meant(
+    service: Service, built: images.Dockerfile | None, known: images.Program | None
+) -> tuple[list[str], str] | None:
+    """Return the command, and what is to be said of it; None where it is only in the image."""
+    entrypoint, own = _words(service, "entrypoint"), _words(service, "command")
+    if entrypoint is not None:
+        return [*entrypoint, *(own or [])], ""
+    if built is not None and (own or built.command or built.entrypoint):
+        words = [*(built.entrypoint or []), *(own if own is not None else built.command or [])]
+        return words, "" if own and not built.entrypoint else f"what {_short(built.file)}:{built.line} runs"
+    if known is not None:
+        words = known.started_with(own or [])
+        return words, "" if words == own else f"in the place of the image: {known.note}"
+    if own is not None and not (own and own[0].startswith("-")):
+        return own, "the image's ENTRYPOINT, where it has one, would stand before it"
+    return None
 
 
 def _words(service: Service, key: str) -> list[str] | None:
@@ -109,7 +114,7 @@ def _unknown(service: Service, settings: dict[str, Setting]) -> None:
     what = of.value if of is not None else service.draft.name
     program = f"fill-in-what-{_UNFIT.sub('-', what).strip('-')}-runs"  # its start fails, with this name in the message
     note = "TO BE FILLED IN: what the image runs is not in the Compose file"
-    service.put(None, "command", [program], note)
+    service.put(settings.get("command"), "command", [program, *(_words(service, "command") or [])], note, exact=False)
     service.put(None, "enabled", False)
     service.missing = True
     if of is not None:
@@ -126,7 +131,9 @@ def _dockerfile(service: Service, build: Value | None) -> images.Dockerfile | No
         return None
     name = build.table.get("dockerfile")
     file = (service.fixed(name) if name is not None else None) or "Dockerfile"
-    found = images.dockerfile(os.path.join(service.absolute(folder), file))
+    target = build.table.get("target")
+    stage = (service.fixed(target) if target is not None else None) or ""
+    found = images.dockerfile(os.path.join(service.absolute(folder), file), stage)
     if found is not None and found.folder:
         service.binds.append((service.absolute(folder), found.folder))  # its files come from there
     return found
