@@ -15,6 +15,7 @@ translator forgot it. `writing` lays drafts out as TOML, checks the whole and wr
 - `report`: the ledger, and what it tells.
 - `service`: drafts.
 - `layout`: a draft as TOML with comments.
+- `refusing`: what asyncinit does not take is taken out of a draft, and told.
 - `writing`: all files or none, checked before anything is replaced.
 - `formats`: which translators there are.
 - `project`: no translator, but the guesses of `asyncinit new`, which become drafts too.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from asyncinit.migration.systemd.directives.tables import SECTIONS
 from asyncinit.reference import (
     cells,
     changes,
@@ -20,6 +21,7 @@ from asyncinit.reference import (
     machine,
     machine_services,
     markdown,
+    systemd_units,
     top,
 )
 from asyncinit.reference.blocks import Block
@@ -43,6 +45,7 @@ PARTS: dict[str, Callable[[], list[Block]]] = {
     "kernel words": machine.describe_words,
     "machine services": machine_services.describe,
     "keys of top": top.describe,
+    **{f"systemd {section}": partial(systemd_units.describe, section) for section in SECTIONS},
 }
 """What makes each part, by its name."""
 

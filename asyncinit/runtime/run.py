@@ -151,7 +151,8 @@ class Run:
         self.main = self._born = pid
         if self.spec.foreground:
             self._shop.foreground.begun(pid)
-        self._shop.members.born(self.life, self.token, pid, leader=plan.session is Session.NEW)
+        forks = self.spec.ready.has(ReadyKind.PID_FILE)
+        self._shop.members.born(self.life, self.token, pid, leader=plan.session is Session.NEW, forks=forks)
         self._shop.chronicle.spawned(self.spec.name, pid)
         self._post(ev.Spawned(pid))
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.container.engine import docker, run_label
@@ -106,7 +107,11 @@ def build_base(tag: str) -> None:
         docker("build", "--label", run_label(), "--tag", tag, name, timeout=BUILD_TIMEOUT)
 
 
-def build(dockerfile: Path, tag: str, base: str, context: Path = ROOT) -> None:
-    """Build an image from a Dockerfile that takes its base from the argument BASE."""
+def build(
+    dockerfile: Path, tag: str, base: str, context: Path = ROOT, arguments: Mapping[str, str] | None = None
+) -> None:
+    """Build an image from a Dockerfile that takes its base from the argument BASE, and `arguments`."""
     command = ["build", "--network", "host", "--label", run_label(), "--build-arg", f"BASE={base}", "--tag", tag]
+    for name, value in (arguments or {}).items():
+        command += ["--build-arg", f"{name}={value}"]
     docker(*command, "--file", str(dockerfile), str(context), timeout=BUILD_TIMEOUT)

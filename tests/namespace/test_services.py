@@ -115,6 +115,28 @@ def test_a_daemon_that_forks_is_followed_by_its_pid_file(tmp_path: Path, kind: s
         assert init.wait() == 0
 
 
+@on_both_loops
+def test_a_daemon_that_nothing_tells_is_its_launchers(tmp_path: Path, kind: str) -> None:
+    """It has left its session and cleared its environment, as one of another user in a container: it is followed."""
+    file = tmp_path / "daemon.pid"
+    text = f"""
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        script = "sleep 0.3; echo $$ >{file}; exec sleep 1000"
+        os.execve("/bin/sh", ["sh", "-c", script], {{}})
+    """
+    services = {"daemon": program(tmp_path, text) + f'ready = {{ pid_file = "{file}" }}\n'}
+    with Init(tmp_path, services, loop=kind) as init:
+        init.wait_state("daemon", "ready")
+        assert init.status()["daemon"]["restarts"] == 0
+        init.kill()
+        assert init.wait() == 0
+
+
 _KINDS = {
     "tcp": ('tcp = "127.0.0.1:{port}"', "listen(('127.0.0.1', {port}))"),
     "unix": ('unix = "{folder}/web.sock"', "unix('{folder}/web.sock')"),

@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "cli.status",
         "client",
     },
-    "reference": {"cli", "config", "control", "core", "linux", "machine", "runtime", "tui", "__version__"},
+    "reference": {"cli", "config", "control", "core", "linux", "machine", "migration", "runtime", "tui", "__version__"},
     "__main__": {
         "cli",
         "config.places",

@@ -284,6 +284,21 @@ def test_sockets(tmp_path: Path) -> None:
     ]
 
 
+def test_who_may_connect(tmp_path: Path) -> None:
+    """Everybody, where systemd is not told otherwise: a bus that only root can reach is none."""
+    files = {"bus.service": START, "bus.socket": "[Socket]\nListenStream=/run/bus\nListenStream=@bus\n"}
+    found = services(tmp_path, files)["bus"]["sockets"]
+    assert found == [{"unix": "/run/bus", "mode": "0666"}, {"unix": "@bus"}]
+
+
+def test_the_bus_of_a_service_of_the_bus(tmp_path: Path) -> None:
+    """systemd has it require the bus without a word in the unit; it is ready when its name is there."""
+    files = {"dbus.service": START, "a.service": f"{START}Type=dbus\nBusName=org.a\n"}
+    found = services(tmp_path, files)["a"]
+    assert found["requires"] == ["dbus"]
+    assert found["ready"]["command"][0] == "dbus-send" and found["ready"]["command"][-1] == "string:org.a"
+
+
 def test_a_service_that_opens_its_port_itself(tmp_path: Path) -> None:
     """It is started at boot and does not ask for the socket beside it: that stays out. One that asks has it."""
     boot = "[Install]\nWantedBy=multi-user.target\n"

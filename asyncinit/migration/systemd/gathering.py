@@ -112,6 +112,7 @@ def _company(unit: Unit, library: Library) -> Iterator[UnitName]:
     wanted: list[UnitName | None] = []
     if name.kind == "service":
         wanted += [name.of_kind("socket"), name.of_kind("timer")]
+        wanted += [parsed("dbus.service")] if unit.value("Service", "Type") == "dbus" else []
     elif name.kind in ("socket", "timer"):
         wanted.append(service_of(unit))
     for section, key in _NEEDED:

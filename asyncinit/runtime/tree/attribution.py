@@ -1,7 +1,8 @@
 """Whose a process is that has lost its parent: told by what is known of a service; lists nobody and sends nothing.
 
 Told, in this order, by having been seen as a member when it still had its parent; by its session or its group
-(`runtime.tree.claims` has the reasons); by the ASYNCINIT_TOKEN in its environment, where we may read that.
+(`runtime.tree.claims` has the reasons); by the ASYNCINIT_TOKEN in its environment, where we may read that; by having
+been born while a daemon was launched (`runtime.tree.launchers`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Struct
 from asyncinit.linux import proc
 from asyncinit.linux.proc import Instant, Stat
 from asyncinit.runtime.tree.claims import Claim, Claims
+from asyncinit.runtime.tree.launchers import Launchers
 
 # So many members are asked whether a session is still in use, where nothing cheaper proves it.
 _WITNESSES = 8
@@ -61,6 +63,7 @@ class Attribution:
         self._remembered: dict[int, tuple[int, str]] = {}  # members below our children: start time, service
         self._in_our_session: set[str] = set()
         self._claims = Claims(proc.pid_max(), os.cpu_count() or 1)
+        self._launchers = Launchers()
         self._tokenless: dict[int, int] = {}  # strangers whose environment has no token that we know: start time
 
     def freeze(self, foreign: Mapping[int, int]) -> MembersState:
@@ -86,7 +89,7 @@ class Attribution:
                 self._in_our_session.add(service)
         self._claims.thaw(state.claims)
 
-    def born(self, service: str, token: str, pid: int, leader: bool) -> None:
+    def born(self, service: str, token: str, pid: int, leader: bool, forks: bool = False) -> None:
         """Record a process made for `service`; see `Members.born`."""
         traces = self.services.setdefault(service, Traces())
         traces.children.add(pid)
@@ -95,12 +98,15 @@ class Attribution:
         self._claims.void(pid)
         if not leader:
             self._in_our_session.add(service)
+        if forks:
+            self._launchers.begin(service, pid)
 
     def reaped(self, pid: int, service: str | None) -> None:
         """Record that a child of ours was reaped just now."""
         self._tokenless.pop(pid, None)
         if service is not None:
             self.services[service].children.discard(pid)
+            self._launchers.ended(service, pid)
             # As a zombie it kept its number from being given again until this moment.
             self._claims.hold(pid, service, proc.instant(), None)
 
@@ -121,6 +127,7 @@ class Attribution:
                 del self._remembered[pid]
         self._in_our_session.discard(service)
         self._claims.forget(service)
+        self._launchers.forget(service)
 
     def numbers(self, service: str) -> set[int]:
         """Return the sessions and groups that are or were `service`'s, proven or not."""
@@ -176,9 +183,9 @@ class Attribution:
         `now` must not be later than the moment at which `stranger` was read. `ours`: somebody here waits for its end,
         so it may be a helper of asyncinit itself.
         """
-        start, service = self._remembered.get(stranger.pid, (0, ""))
-        if service and start == stranger.start_time:
-            return service, True
+        start, member_of = self._remembered.get(stranger.pid, (0, ""))
+        if member_of and start == stranger.start_time:
+            return member_of, True
         for number in dict.fromkeys((stranger.session, stranger.pgrp)):
             found = self._find_by_number(number, stranger, now)
             if found is not None:
@@ -186,7 +193,10 @@ class Attribution:
         if stranger.session == os.getsid(0) and len(self._in_our_session) == 1 and not ours:
             # Else only a command that shares our terminal has processes in our session.
             return next(iter(self._in_our_session)), True
-        return self._find_by_token(stranger)
+        service, sure = self._find_by_token(stranger)
+        if service is None and sure and not ours:
+            service = self._launchers.find(stranger.start_time)
+        return service, sure
 
     def _find_by_number(self, number: int, stranger: Stat, now: Instant) -> str | None:
         if _is_common(number):

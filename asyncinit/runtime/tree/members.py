@@ -120,15 +120,15 @@ class Members:
     # -----------------------------------------------------------------------------------------------------------------
     # What others tell us
 
-    def born(self, service: str, token: str, pid: int, leader: bool) -> None:
+    def born(self, service: str, token: str, pid: int, leader: bool, forks: bool = False) -> None:
         """Register a process that we have just made for `service`; it must not have been reaped.
 
         `leader`: it leads a session of its own, else only a process group in our session. `token` is the value of
-        ASYNCINIT_TOKEN in its environment.
+        ASYNCINIT_TOKEN in its environment. `forks`: it shall launch a daemon, and end.
         """
         self.below.born(service, token, pid)
         self._owner[pid] = service
-        self._attribution.born(service, token, pid, leader)
+        self._attribution.born(service, token, pid, leader, forks)
 
     def forget(self, service: str) -> None:
         """Forget all about `service`: it is down. What is left of it, if anything is, becomes a stray."""

@@ -96,6 +96,9 @@ def _notify_reload(work: Work, setting: Setting) -> None:
 
 def _dbus(work: Work, setting: Setting) -> None:
     name = work.unit.last("Service", "BusName")
+    bus = work.world.known("dbus.service")[0]
+    if bus is not None:
+        work.append(None, "requires", bus, note="systemd has a service of the type dbus require it")
     if name is None:
         raise Untranslatable("without BusName= it cannot be told when it is ready")
     asked = ["--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetNameOwner", f"string:{work.text(name)}"]

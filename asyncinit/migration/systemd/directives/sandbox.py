@@ -58,6 +58,7 @@ def _ambient(work: Work, setting: Setting) -> None:
     found, unknown = _capabilities(setting.value.split())
     for name in found:
         work.append(setting, "security.ambient_capabilities", name)
+        work.prefer("security.ambient_capabilities")
     if unknown:
         work.lost(setting, f"asyncinit does not know {', '.join(unknown)}")
 
@@ -218,7 +219,7 @@ def _bind(read_only: bool) -> Callable[[Work, Setting], None]:
             if option == "norbind":
                 mount["recursive"] = False
             work.append(setting, "namespaces.mounts", mount)
-            work.prefer("namespaces.mounts")
+            work.prefer("namespaces")
 
     return function
 
@@ -240,7 +241,7 @@ def _tmpfs(work: Work, setting: Setting) -> None:
             elif option not in ("rw", "nosuid", "nodev"):
                 work.lost(setting, f"{option} is no option here")
         work.append(setting, "namespaces.mounts", mount)
-        work.prefer("namespaces.mounts")
+        work.prefer("namespaces")
 
 
 def _credential(work: Work, setting: Setting) -> None:
@@ -255,7 +256,7 @@ def _credential(work: Work, setting: Setting) -> None:
 
 
 def _namespace(kind: str) -> Directive:
-    return flag(f"namespaces.{kind}", "private", _OPEN, f"namespaces.{kind}")
+    return flag(f"namespaces.{kind}", "private", _OPEN, "namespaces")
 
 
 _ARGUMENTS = "what is in the arguments of a system call is not looked at"
@@ -342,6 +343,8 @@ def settle(work: Work) -> None:
     _privileges_with_filter(work)
     without_error_number(work)
     _ambient_within(work)
+    if work.draft.get("namespaces.root") is not None:  # a root of its own is never left out
+        work.preferred.pop("namespaces", None)
 
 
 def _privileges_with_filter(work: Work) -> None:

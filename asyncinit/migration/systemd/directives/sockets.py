@@ -158,8 +158,19 @@ def settle(work: Work, service: Work, *, starts: bool) -> None:
             work.lost(setting, "a oneshot completes, and serves nobody")
         return
     _out_of_runtime_folder(work)
+    _open_to_all(work)
     if not starts:
         draft.put(None, "on_demand", True, "the socket starts it, and not the boot")
+
+
+def _open_to_all(work: Work) -> None:
+    """Where SocketMode= says nothing, systemd has everybody connect."""
+    tables = [
+        {**table, "mode": "0666"} if _concerns(_FILES, table) and "mode" not in table else table
+        for table in work.draft.get("sockets", [])
+    ]
+    if tables != work.draft.get("sockets"):
+        work.put(None, "sockets", tables, "mode: systemd's default where SocketMode= says nothing")
 
 
 def _names(service: Work, socket: str) -> bool:
