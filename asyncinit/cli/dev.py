@@ -128,7 +128,8 @@ def _claim(folder: str) -> _socket.socket | None:
 
     held = claim(folder)
     running = ""
-    for address in filter(None, (project_socket(folder), project_address(folder))):
+    addresses = [address for address in (project_socket(folder), project_address(folder)) if address]
+    for address in addresses:
         try:
             with Connection(address) as server:
                 running = f" (pid {server.server_pid})" if server.server_pid else " "
@@ -136,6 +137,7 @@ def _claim(folder: str) -> _socket.socket | None:
         except ClientError:
             continue  # nobody is there
     if held is not None and not running:
+        _end_leftovers(addresses)
         return held
     complain(f"asyncinit runs this project already{running.rstrip()}: {folder}")
     print(
@@ -144,6 +146,15 @@ def _claim(folder: str) -> _socket.socket | None:
         file=sys.stderr,
     )
     return None
+
+
+def _end_leftovers(addresses: list[str]) -> None:
+    """End what is left of an asyncinit of this project that was killed with all its guardians, and say so."""
+    from asyncinit.development.leftovers import end_leftovers
+
+    if ended := end_leftovers(addresses):
+        more = f" and {len(ended) - 5} more" if len(ended) > 5 else ""
+        complain(f"ended what an earlier asyncinit has left of this project: {', '.join(ended[:5])}{more}")
 
 
 def _be_guarded() -> None:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from asyncinit import fallback, minimal
 from asyncinit.config import places
 from asyncinit.config.spec import LogLevel
+from asyncinit.core import at_start
 from asyncinit.core.outcome import INTERNAL_ERROR
 from asyncinit.linux import descriptors
 from asyncinit.linux.subreaper import set_subreaper
@@ -103,8 +104,20 @@ def _begin(
         house.announcer.system(text, LogLevel.WARNING)
     house.settled.warnings = house.configured.warnings = (*reading.errors, *reading.warnings)
     house.begin()
+    _introduce(house)
     _follow_files(house)
     return house
+
+
+def _introduce(house: Assembly) -> None:
+    """In a project, say what is run and where, and what to do about a failure."""
+    configured = house.configured
+    if configured.options.project is not None:
+        from asyncinit.runtime.beside import Hints, introduction
+
+        for line in introduction(configured.configuration, at_start.started(configured.configuration), os.getcwd()):
+            house.announcer.system(line)
+        Hints(house.supervisor.engine, house.announcer)
 
 
 def _follow_files(house: Assembly) -> None:

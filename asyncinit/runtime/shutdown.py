@@ -234,6 +234,11 @@ class Shutdown:
         if self._engine.killed:
             parts.append("had to be killed: " + ", ".join(self._engine.killed))
         if self._engine.failed:
-            parts.append("failed: " + ", ".join(self._engine.failed))
+            parts.append("failed: " + ", ".join(map(self._with_its_end, self._engine.failed)))
         parts.append(f"exit status {code}" if self.action is None else f"then {self.action}")
         return "; ".join(parts)
+
+    def _with_its_end(self, name: str) -> str:
+        """Return the name of a service that has failed, and how its process ended where it had one."""
+        ended = self._engine.services[name].run_exit
+        return name if ended is None else f"{name} ({ended})"

@@ -246,6 +246,30 @@ def test_services_end_with_all_three(tmp_path: Path, loop: asyncio.AbstractEvent
         project.nothing_left()
 
 
+def test_what_nobody_could_end_is_ended_by_the_next(tmp_path: Path) -> None:
+    """All three killed, a forked daemon lives on: the next asyncinit of the project ends it, and says so."""
+    project = Folder(tmp_path, FAMILY)
+    with project.dev() as run:
+        run.out.expect("is up")
+        wait_until(lambda: project.programs("sleep", "1001"))
+        pids = three(run)
+        run.process.send_signal(signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not project.programs("sleep", "1000"))
+        left = project.programs("sleep", "1001")
+        assert left
+        run.wait()
+        with project.dev() as second:
+            second.out.expect(r"ended what an earlier asyncinit has left of this project: .*sleep \(\d+\)")
+            second.out.expect("is up")
+            wait_until(lambda: project.programs("sleep", "1001"))
+            assert not set(left) & set(project.programs("sleep", "1001"))
+            second.signal(signal.SIGTERM)
+            second.wait()
+            project.nothing_left()
+
+
 def test_a_reexec_stays_guarded(tmp_path: Path, loop: asyncio.AbstractEventLoop) -> None:
     """The next program is the same process, with the same guardians and the same claim, and knows its project."""
     project = Folder(tmp_path, {"Procfile": "web: sleep 1000\n"}, name_of(loop))

@@ -447,7 +447,7 @@ def test_the_summary() -> None:
     house.pass_time(3.0)
     assert house.code == 124
     (line,) = (line for line in house.teller.lines if line.startswith("down after"))
-    assert line == "down after 2 s; slow: a 2 s; had to be killed: a; failed: b; exit status 124"
+    assert line == "down after 2 s; slow: a 2 s; had to be killed: a; failed: b (exited with 1); exit status 124"
 
 
 def test_who_used_up_the_time() -> None:
