@@ -7,7 +7,6 @@ msgspec's own conversion stops at the first problem, and speaks of JSON. This wa
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -19,6 +18,7 @@ from asyncinit.config.kinds import Kind
 from asyncinit.config.masking import is_secret
 from asyncinit.config.problems import Finding, Path, described, shown
 from asyncinit.config.sections.pods import PodKeys
+from asyncinit.config.settings import FileKeys
 from asyncinit.config.values import BadValueError, close_to
 
 MOST = 200
@@ -58,16 +58,24 @@ def misspelt(findings: Iterable[Finding], key: str) -> bool:
     return any(finding.suggestion == key for finding in findings)
 
 
-@cache
+_structs: dict[type, inspect.StructType] = {}
+_fields_of: dict[type, dict[str, inspect.Field]] = {}
+
+
 def _struct(root: type) -> inspect.StructType:
-    struct = inspect.type_info(root)
-    assert isinstance(struct, inspect.StructType)
-    return struct
+    """Return what is known of a class of keys; asyncinit.toml's are worked out with those of the files beside it."""
+    if root not in _structs:
+        together = (FileKeys, ServiceKeys, PodKeys) if root is FileKeys else (root,)
+        for kind, struct in zip(together, inspect.multi_type_info(together), strict=True):
+            assert isinstance(struct, inspect.StructType)
+            _structs[kind] = struct
+    return _structs[root]
 
 
-@cache
-def _fields(struct: type) -> dict[str, inspect.Field]:
-    return {field.encode_name: field for field in _struct(struct).fields}
+def _fields(struct: inspect.StructType) -> dict[str, inspect.Field]:
+    if struct.cls not in _fields_of:
+        _fields_of[struct.cls] = {field.encode_name: field for field in struct.fields}
+    return _fields_of[struct.cls]
 
 
 class _EnoughError(Exception):
@@ -89,7 +97,7 @@ class _Walk:
         """Check a table of known keys."""
         if issubclass(struct.cls, (ServiceKeys, PodKeys)):
             base = len(path)
-        fields = _fields(struct.cls)
+        fields = _fields(struct)
         before = len(self.findings)
         for key, item in value.items():
             field = fields.get(key)
@@ -161,7 +169,7 @@ class _Walk:
 
 _UNLIMITED = ("unlimited", "infinity", "infinite", "inf", "max", "no", "never")
 _picked: dict[tuple[int, type], tuple[inspect.Type, Kind | None] | None] = {}
-# What `_pick` found, by the type's identity: the types live as long as the caches of `_struct` and `_fields`.
+# What `_pick` found, by the type's identity: the types live as long as `_structs` and `_fields_of`.
 
 
 def _pick(type_: inspect.Type, value: object, kind: Kind | None) -> tuple[inspect.Type, Kind | None] | None:

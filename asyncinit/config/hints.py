@@ -56,16 +56,22 @@ def unknown_key(struct: inspect.StructType, path: Path, base: int, value: object
         return Finding(path, problem)
     if issubclass(struct.cls, _NOT_NESTED) and (special := _at_top(struct, path, key, base, value)):
         return special
-    own = [field.encode_name for field in struct.fields]
+    own = _own(struct, value)
     if folded(key) in NOT_NEEDED and not _places(key, table):
         return Finding(path, NOT_NEEDED[folded(key)])
     meant = " or ".join(_places(key, table)) or _same(own, key) or _foreign(key, inner) or _spelt(own, key)
     return Finding(path, problem, suggestion=meant or _spelt_elsewhere(key, inner))
 
 
+def _own(struct: inspect.StructType, value: object) -> list[str]:
+    """Return the keys that `struct` has; a table beside a service's or a pod's may have been meant as profiles."""
+    profiles = [KEY] if struct.cls in (ServiceKeys, PodKeys) and isinstance(value, dict) else []
+    return [field.encode_name for field in struct.fields] + profiles
+
+
 def _at_top(struct: inspect.StructType, path: Path, key: str, base: int, value: object) -> Finding | None:
     """Return what to say of a key at the top level of a service, a pod or a file; None: what is said of any key."""
-    own = [field.encode_name for field in struct.fields]
+    own = _own(struct, value)
     if key == KEY and issubclass(struct.cls, (ServiceKeys, PodKeys)):
         return Finding(path, "cannot be used here: [profile.NAME] stands in a file's own table, and in no other")
     if issubclass(struct.cls, ServiceKeys):

@@ -30,7 +30,9 @@ class Table(Struct, frozen=True):
     def layers(self, name: str, given: dict[str, Any], active: Sequence[str]) -> list[Layer]:
         """Return the layers of service `name` that this is with its `active` profiles, where it is read as `given`."""
         own, profiles = split(given)
-        layer = Layer(name, self.document, self.prefix, own, examine(own, ServiceFileKeys))
+        # Only what cannot be a profile has `profile` left.
+        kind = ServiceFileKeys if KEY in own else ServiceKeys
+        layer = Layer(name, self.document, self.prefix, own, examine(own, kind))
         return [layer, *overlays(layer, profiles, active, ServiceKeys)]
 
 

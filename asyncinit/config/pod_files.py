@@ -15,7 +15,7 @@ from asyncinit.config.layers import Declared, Layer, overlays
 from asyncinit.config.listing import list_folders
 from asyncinit.config.names import is_plain_name
 from asyncinit.config.problems import Finding, Problem, Severity, bare_or_quoted, printable, shown
-from asyncinit.config.profiles import split
+from asyncinit.config.profiles import KEY, split
 from asyncinit.config.sections.pods import PodFileKeys, PodKeys
 from asyncinit.config.spec import pod_key
 from asyncinit.config.values import close_to
@@ -98,7 +98,8 @@ class Pods(Struct):
             self.problems.append(document)
             return []
         own, profiles = split(document.data)
-        return self._with(Layer(pod_key(name), document, (), own, examine(own, PodFileKeys)), profiles)
+        kind = PodFileKeys if KEY in own else PodKeys
+        return self._with(Layer(pod_key(name), document, (), own, examine(own, kind)), profiles)
 
     def unknown(self, name: str) -> Finding:
         """Return what to say where a service is to be in the pod `name`, which there is not."""

@@ -21,8 +21,9 @@ KEY = "profile"
 
 
 def active(given: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Return the profiles that words of `--profile` name, each a name or several between commas; without any, those
-    that the environment names. Of one that is named twice the later place counts.
+    """Return the profiles that are active by the words of `--profile`, else by the environment.
+
+    Each word is a name, or several between commas; of one that is named twice the later place counts.
     """
     words = given or ((os.environ if environment is None else environment).get(VARIABLE, ""),)
     names = [name.strip() for word in words for name in word.split(",")]

@@ -202,6 +202,16 @@ def test_mistakes_in_a_profile_name_it(tmp_path: Path) -> None:
     ]
 
 
+def test_a_misspelt_profile_table(tmp_path: Path) -> None:
+    """The table that was meant is told, in a file of a service and in one of a pod."""
+    write(tmp_path, {"pods.d/shop.toml": "[profil.dev]\n"})
+    found = lines(loaded(tmp_path, web='command = "web"\n[profil.dev]\numask = "0077"\n').problems, tmp_path)
+    assert found == [
+        "pods.d/shop.toml:1: profil: is not a key of a pod; did you mean profile?",
+        "services.d/web.toml:2: profil: is not a known key; did you mean profile?",
+    ]
+
+
 def test_an_error_of_another_profile_hinders_nobody(tmp_path: Path) -> None:
     """What is wrong in a profile that is not active keeps nothing from running."""
     assert not loaded(tmp_path, web='command = "web"\n[profile.dev]\ncomand = "x"\n').problems
