@@ -49,7 +49,7 @@ class Attaching:
             self._refuse_absent(service)
         else:
             self._refuse_running(service)
-        state = AttachedState(name, *size, start)
+        state = AttachedState(name, *size, start, opened=start is None)
         attached = self._attached(state, viewer)
         if start is not None:
             try:

@@ -88,6 +88,15 @@ def test_it_sleeps_while_nothing_changes(watching: Watching, tmp_path: Path) -> 
     assert before[-1].split() == ["Threads:", "1"]
 
 
+def test_folders_that_come_are_counted(watching: Watching, tmp_path: Path) -> None:
+    """A tree without files changes nothing, and is watched, which is told once it is."""
+    watching.begin(tmp_path, ".")
+    for number in range(20):
+        (tmp_path / f"{number}/deep").mkdir(parents=True)
+    watching.until(lambda: watching.told[-1] == Standing(41))
+    assert watching.changes == []
+
+
 def test_what_cannot_be_watched_is_told_once(watching: Watching, tmp_path: Path) -> None:
     """Then there is no child any more."""
     watching.watcher.watch("web", Watched(str(tmp_path), (".",), ignore=("!",)), watching.told.append)

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from asyncinit.core.engine import Engine
 from asyncinit.linux.terminal import open_pty, set_window_size, window_size
+from asyncinit.runtime.attaching import Attached
+from asyncinit.runtime.control.operations import AttachedState
 from asyncinit.runtime.output.terminals import INPUT_HELD, Terminals, TerminalState
 from tests.linux.running import Running
 
@@ -44,13 +47,21 @@ class Pty(Running):
         self.follower = Recorder()
         self.terminals.join("web", self.follower)
         self.terminals.opened("web", self.master)
+        self._taken = bytearray()
 
-    def taken(self) -> bytes:
-        """What the service can read now."""
-        try:
-            return os.read(self.slave, 1 << 16)
-        except BlockingIOError:
-            return b""
+    def reads(self, count: int) -> bytes:
+        """Let the service read so many bytes, and return them."""
+
+        def read() -> bool:
+            try:
+                self._taken += os.read(self.slave, 1 << 16)
+            except BlockingIOError:
+                pass
+            return len(self._taken) >= count
+
+        self.until(read)
+        found, self._taken = bytes(self._taken), bytearray()
+        return found
 
 
 @pytest.fixture
@@ -67,14 +78,7 @@ def test_what_is_typed_goes_in_as_fast_as_it_is_read(pty: Pty) -> None:
     """Nothing is lost, nobody waits, and who types is told when there is room again."""
     data = bytes(range(256)) * 1024
     assert not pty.terminals.type("web", data)
-    taken = bytearray()
-
-    def read() -> bool:
-        taken.extend(pty.taken())
-        return len(taken) >= len(data)
-
-    pty.until(read)
-    assert bytes(taken) == data
+    assert pty.reads(len(data)) == data
     assert pty.follower.told == ["opened", "room"]
     assert pty.terminals.type("web", b"more")
 
@@ -137,6 +141,38 @@ def test_a_terminal_that_is_wanted(pty: Pty) -> None:
     assert (pty.terminals.is_wanted("once"), pty.terminals.variables("once")) == (False, {})
 
 
+def test_what_is_typed_before_it_has_been_started(pty: Pty) -> None:
+    """Waits for that, over a re-exec too, when somebody has started it and is joined; after that it is lost."""
+
+    class Nobody:
+        def show(self, data: bytes) -> None: ...
+        def tell(self, text: str) -> None: ...
+        def room(self) -> None: ...
+        def end(self, code: int, text: str) -> None: ...
+
+    engine = Engine({}, lambda: 0.0, lambda _error: None)
+
+    def joined(state: AttachedState) -> Attached:
+        return Attached(engine, pty.terminals, lambda _follower: lambda: None, state, Nobody())
+
+    pty.terminals.leave("web", pty.follower)
+    pty.terminals.ended(pty.master)
+    first = joined(AttachedState("web", 30, 100, {}))
+    assert first.type(b"abc")
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(first.freeze()), type=AttachedState)
+    first.leave()
+    second = joined(state)
+    assert second.type(b"def")
+    pty.terminals.opened("web", pty.master)
+    assert pty.reads(6) == b"abcdef"
+    assert window_size(pty.slave) == (30, 100)
+    pty.terminals.ended(pty.master)
+    second.type(b"lost")
+    pty.terminals.opened("web", pty.master)
+    second.type(b"read")
+    assert pty.reads(4) == b"read"
+
+
 def test_they_are_carried_over_a_reexec(pty: Pty) -> None:
     """What was written last, and what was typed and not read."""
     data = bytes(range(256)) * 512
@@ -147,11 +183,4 @@ def test_they_are_carried_over_a_reexec(pty: Pty) -> None:
     pty.terminals = Terminals(pty.loop)
     pty.terminals.thaw(states)
     assert pty.terminals.recent("web") == b"prompt> "
-    taken = bytearray()
-
-    def read() -> bool:
-        taken.extend(pty.taken())
-        return len(taken) >= len(data)
-
-    pty.until(read)
-    assert bytes(taken) == data
+    assert pty.reads(len(data)) == data

@@ -141,8 +141,10 @@ def test_a_oneshot_in_the_foreground(tmp_path: Path, loop: str) -> None:
 
 
 def test_a_oneshot_in_a_pipeline(tmp_path: Path, loop: str) -> None:
-    """Without a terminal what is piped in is typed, its end is the end of input, and lines end as files have it."""
-    once = console(tmp_path, 'type = "oneshot"\nenabled = false\n')
+    """Without a terminal what is piped in is typed, its end is the end of input, and lines end as files have it. What
+    comes before the service runs waits for that."""
+    hook = 'hooks.pre_start = [["sh", "-c", "until [ -e go ]; do sleep 0.05; done"]]\n'
+    once = console(tmp_path, 'type = "oneshot"\nenabled = false\n' + hook)
     with Init(tmp_path, {"once": once, "stays": 'command = ["sleep", "3600"]\n'}, loop=loop) as init:
         init.wait_state("stays", "ready")
         words = f"'{PYTHON}' -m asyncinit --socket '{init.socket}' start --attach once"
@@ -150,6 +152,9 @@ def test_a_oneshot_in_a_pipeline(tmp_path: Path, loop: str) -> None:
         with Joined(
             ["/bin/sh", "-c", f"echo abc | {words} > out; echo status $?"], init.environment, str(tmp_path)
         ) as sh:
+            init.wait_state("once", "starting")
+            assert init.call("reexec").returncode == 0
+            (tmp_path / "go").touch()
             sh.until("status 0")
         text = (tmp_path / "out").read_bytes()
         assert b"you said cba\n" in text and b"\r" not in text

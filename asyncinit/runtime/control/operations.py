@@ -231,7 +231,7 @@ class AttachedState(Struct):
     columns: int = 80
     variables: dict[str, str] | None = None
     told: bool = False
-    opened: bool = True
+    opened: bool = False
     ahead: bytes = b""
 
 

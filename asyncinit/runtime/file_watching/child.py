@@ -50,9 +50,9 @@ def _watch(watched: Watched, since: float | None, writer: int) -> NoReturn:
     _tell(writer, Standing(told, tree.trouble))
     poll = select.poll()
     poll.register(tree.folders.fileno(), select.POLLIN)
-    clock = _Clock(watched.quiet)
+    clock = _Clock(watched.quiet, told)
     while True:
-        clock.note(tree.changes)
+        clock.note(tree.changes + len(tree.folders))
         if clock.due():
             told = _tell_changes(tree, writer, told)
             clock.told()
@@ -70,11 +70,14 @@ def _tell_changes(tree: Tree, writer: int, told: int) -> int:
 
 
 class _Clock:
-    """When changes are told: `quiet` seconds after the last one, and LONGEST after the first at the latest."""
+    """When changes are told: `quiet` seconds after the last one, and LONGEST after the first at the latest.
 
-    def __init__(self, quiet: float) -> None:
+    `changes` counts those of before, which are told already.
+    """
+
+    def __init__(self, quiet: float, changes: int) -> None:
         self._quiet = quiet
-        self._changes = 0
+        self._changes = changes
         self._first: float | None = None
         self._last = 0.0
 
