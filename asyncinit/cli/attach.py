@@ -9,6 +9,7 @@ import os
 import select
 import signal
 
+from asyncinit.cli import screen
 from asyncinit.cli.outcome import UsageError, complain
 from asyncinit.cli.raw_terminal import DETACH_KEYS, Keys, RawTerminal, Switches, keys_of
 from asyncinit.cli.server import connect
@@ -103,7 +104,7 @@ class _Session:
 
     def _leave(self) -> int:
         if self._told:
-            complain(self._told)
+            complain(screen.plain(self._told))
         if self._ended_by:
             signal.signal(self._ended_by, signal.SIG_DFL)
             os.kill(os.getpid(), self._ended_by)  # who waits for us sees how it was
@@ -227,7 +228,8 @@ class _Session:
 
     def _tell(self, text: bytes) -> None:
         start, end = (b"\r\n", b"\r\n") if self._terminal.is_one else (b"", b"\n")
-        _write(2, start + b"[" + text + b"]" + end)
+        shown = screen.plain(text.decode(errors="replace"))
+        _write(2, start + b"[" + shown.encode(errors="replace") + b"]" + end)
 
 
 def _write(fd: int, data: bytes) -> None:

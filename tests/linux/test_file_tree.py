@@ -253,9 +253,10 @@ def test_an_overflow_counts_as_a_change(project: Path) -> None:
     """More events than the kernel holds: everything is looked at anew, and watched as before."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     watching = Watching(project, "src")
-    for number in range(limit // 2 + 100):
-        (project / "src/app.py").write_text(str(number))
-        (project / "src/other.py").write_text(str(number))
+    (project / "src/other.py").write_text("1")
+    for _ in range(limit // 2 + 100):
+        for name in ("src/app.py", "src/other.py"):  # two in turn: the same twice would be one event
+            os.close(os.open(project / name, os.O_WRONLY))
     assert "src" in watching.seen()
     os.makedirs(project / "src/after")
     watching.seen()
@@ -306,3 +307,20 @@ def test_a_rule_without_meaning_is_told(project: Path) -> None:
     (project / ".gitignore").write_text("!\n*.log\n")
     watching = Watching(project, "src")
     assert watching.write("src/x.log") == set()
+
+
+def test_a_gitignore_that_is_no_file(project: Path) -> None:
+    """A pipe or a folder of that name says nothing, and is not waited for."""
+    os.mkfifo(project / "src/.gitignore")
+    (project / "src/deep/.gitignore").mkdir()
+    watching = Watching(project, "src")
+    assert watching.write("src/deep/x.py") == {"src/deep/x.py"}
+
+
+def test_what_cannot_be_read_is_told(project: Path) -> None:
+    """The rest is watched; for root there is no such folder."""
+    (project / "src/secret").mkdir(mode=0)
+    watching = Watching(project, "src")
+    secret = os.geteuid() != 0
+    assert watching.tree.trouble == ("src/secret cannot be read, and changes there are not seen" if secret else "")
+    assert watching.write("src/app.py") == {"src/app.py"}

@@ -7,7 +7,10 @@ any case. For a child: it reads files, and pathspec makes regular expressions of
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
+import stat
 from typing import Any
 
 from pathspec import GitIgnoreSpec
@@ -19,12 +22,13 @@ GITIGNORE = ".gitignore"
 NEVER = frozenset((".git", ".hg", ".svn", ".bzr", ".jj"))
 """Folders of version control: their content changes when somebody looks at the state of the work."""
 
-UNLESS_TOLD = (
-    *("__pycache__/", "*.py[cod]", "node_modules/"),
-    *(".*.sw[a-z]", "*.sw[op]", "4913", "*~", ".#*", "\\#*#", ".netrwhist"),  # vim, emacs
+_FOLDERS_UNLESS_TOLD = frozenset(("__pycache__", "node_modules"))
+_FILES_UNLESS_TOLD = (
+    *("*.py[cod]", ".*.sw[a-z]", "*.sw[op]", "4913", "*~", ".#*", "#*#", ".netrwhist"),  # vim, emacs
     *("*___jb_tmp___", "*___jb_old___", ".goutputstream-*", ".~lock.*#", ".DS_Store", "._*"),
 )
-"""What editors and interpreters leave beside the files that are meant."""
+# What editors and interpreters leave beside the files that are meant; in one expression, as every change asks for it.
+_UNLESS_TOLD = re.compile("|".join(map(fnmatch.translate, _FILES_UNLESS_TOLD)))
 
 _LARGEST = 1 << 20  # of a .gitignore; one that is larger is none
 
@@ -40,7 +44,6 @@ class Rules:
         self._top = top
         self._own_base = base if _within(top, base) else top
         self._own = _own_spec(ignore)
-        self._others = GitIgnoreSpec.from_lines(UNLESS_TOLD)
         self._files: dict[str, GitIgnoreSpec | None] = {}
         self._gitignore = gitignore
         self._upmost = self._upper_end()
@@ -56,9 +59,10 @@ class Rules:
             if above == "/":
                 break
             above = os.path.dirname(above)
-        if said is None:
-            said = _said(self._others, self._top, path, folder)
-        return bool(said)
+        if said is not None:
+            return said
+        name = os.path.basename(path)
+        return name in _FOLDERS_UNLESS_TOLD if folder else _UNLESS_TOLD.match(name) is not None
 
     def _upper_end(self) -> str:
         """Return the highest folder whose .gitignore counts: below one that it ignores, that is the top itself."""
@@ -106,10 +110,16 @@ def _own_spec(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
 def _read(path: str) -> GitIgnoreSpec | None:
     """Return what a .gitignore says; None where there is none; git passes over lines without meaning, and so do we."""
     try:
-        with open(path, "rb") as file:
-            lines = file.read(_LARGEST).decode(errors="surrogateescape").splitlines()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be anything
     except OSError:
         return None
+    try:
+        data = os.read(fd, _LARGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+    except OSError:
+        data = b""
+    finally:
+        os.close(fd)
+    lines = data.decode(errors="surrogateescape").splitlines()
     patterns: list[Any] = []
     for line in lines:
         try:

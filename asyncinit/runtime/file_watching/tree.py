@@ -26,6 +26,7 @@ from asyncinit.runtime.file_watching.rules import GITIGNORE, Rules
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 _WILD = frozenset("*?[")
+_MOST_STEPS = 50  # as many links as the kernel follows, and some that come and go meanwhile
 
 
 class _Found(NamedTuple):
@@ -134,7 +135,7 @@ class Tree:
             self._look_again(report=False)
         elif mask & Mask.ISDIR:
             self._folder_changed([root for root in roots if root.matters(path, folder=True)], path, mask)
-        elif any(root.matters(path) for root in roots):
+        elif path in self._changed or any(root.matters(path) for root in roots):
             self._file_changed(path, mask)
 
     def _file_changed(self, path: str, mask: Mask) -> None:
@@ -204,8 +205,8 @@ class Tree:
             for roots in names.values():
                 if root in roots:
                     roots.remove(root)
-        path, seen = root.path, set[str]()
-        while path not in seen:
+        path = root.path
+        for _ in range(_MOST_STEPS):
             try:
                 found = os.lstat(path)
             except OSError as error:
@@ -213,7 +214,6 @@ class Tree:
                 if self._await(root, path):
                     break
                 continue  # it has come meanwhile
-            seen.add(path)
             if not stat.S_ISDIR(found.st_mode):
                 self._step(root, *os.path.split(path))
             if not stat.S_ISLNK(found.st_mode):
