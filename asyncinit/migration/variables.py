@@ -8,6 +8,6 @@ OPEN, CLOSE = "\ufdd0", "\ufdd1"
 
 def written(text: str) -> str:
     """Return a text as asyncinit reads it: variables as `${NAME}`, and a dollar that would be taken for one doubled."""
-    if "$$" in text or "${" in text:
+    if "$$" in text or "${" in text or f"${OPEN}" in text:
         text = text.replace("$", "$$")
     return text.replace(OPEN, "${").replace(CLOSE, "}")

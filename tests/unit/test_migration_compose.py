@@ -91,7 +91,7 @@ def one(folder: Path, text: str) -> dict[str, Any]:
         "command": ["run"],
         "working_directory": str(folder),
         "restart": {"policy": "never"},
-        "stop": {"timeout": "10s"},
+        "stop": {"timeout": "10s", "scope": "process"},
     }.items():
         if found.get(key) == default:
             del found[key]
@@ -123,20 +123,20 @@ def test_a_whole_project(project: Path) -> None:
                 "action": "none",
             },
             "restart": {"policy": "always"},
-            "stop": {"signal": "SIGQUIT", "timeout": "1m30s"},
+            "stop": {"signal": "SIGQUIT", "timeout": "1m30s", "scope": "process"},
         },
         "migrate": {
             "type": "oneshot",
             "command": ["python", "manage.py", "migrate", "--database", "${DB:-main db}"],
             "working_directory": f"{project}/web",
             "restart": {"policy": "never"},
-            "stop": {"timeout": "10s"},
+            "stop": {"timeout": "10s", "scope": "process"},
         },
         "db": {
             "command": ["pg_ctlcluster", "--foreground", "16", "main", "start"],
             "user": "postgres",
             "working_directory": str(project),
-            "ready": {"command": ["/bin/sh", "-c", "pg_isready -U app"]},
+            "ready": {"command": ["/bin/sh", "-c", "pg_isready -U app"], "probe_timeout": "3s"},
             "health": {
                 "command": ["/bin/sh", "-c", "pg_isready -U app"],
                 "interval": "30s",
@@ -144,7 +144,7 @@ def test_a_whole_project(project: Path) -> None:
                 "action": "none",
             },
             "restart": {"policy": "never"},
-            "stop": {"timeout": "10s"},
+            "stop": {"timeout": "10s", "scope": "process"},
         },
         "cache": {
             "command": ["redis-server"],
@@ -152,7 +152,7 @@ def test_a_whole_project(project: Path) -> None:
             "profile": {"full": {"enabled": True}},
             "working_directory": str(project),
             "restart": {"policy": "never"},
-            "stop": {"timeout": "10s"},
+            "stop": {"timeout": "10s", "scope": "process"},
         },
     }
     assert len(write(found, str(project / "services.d"), "test").files) == 4
@@ -222,7 +222,6 @@ def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
         ("working_dir: /srv", {"working_directory": "/srv"}),
         ('user: "1000:www"', {"user": "1000", "group": "www"}),
         ("user: ${UID:-33}", {"user": "33"}),
-        ("user: ${NOT_SET}", {}),
         ("restart: always", {"restart": {"policy": "always"}}),
         ('restart: "no"', {}),
         ("restart: on-failure:3", {"restart": {"policy": "on-failure", "limit": 3}}),
@@ -230,8 +229,8 @@ def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
             "deploy:\n  restart_policy: {condition: any, delay: 5s, max_attempts: 3, window: 2m}",
             {"restart": {"policy": "always", "delay": "5s", "limit": 3, "reset_after": "2m"}},
         ),
-        ("stop_signal: SIGINT", {"stop": {"signal": "SIGINT", "timeout": "10s"}}),
-        ("stop_grace_period: 1500us", {"stop": {"timeout": "0.001500s"}}),
+        ("stop_signal: SIGINT", {"stop": {"signal": "SIGINT", "timeout": "10s", "scope": "process"}}),
+        ("stop_grace_period: 1500us", {"stop": {"timeout": "0.001500s", "scope": "process"}}),
         ("tty: true", {"tty": True}),
         ("scale: 1", {}),
         ("scale: 3", {"instances": 3}),
@@ -255,6 +254,14 @@ def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
             {"security": {"capabilities": ["CAP_CHOWN", "CAP_KILL"]}, "prefer": ["security"]},
         ),
         (
+            "cap_drop: [NET_RAW]\ncap_add: [ALL]",
+            {"security": {"capabilities": ["all", "~CAP_NET_RAW"]}, "prefer": ["security"]},
+        ),
+        (
+            "cap_drop: [CAP_NET_RAW]\ncap_add: [KILL]",
+            {"security": {"capabilities": ["docker-default", "~CAP_NET_RAW", "CAP_KILL"]}, "prefer": ["security"]},
+        ),
+        (
             "security_opt: [no-new-privileges:true]",
             {"security": {"no_new_privileges": True}, "prefer": ["security"]},
         ),
@@ -272,6 +279,70 @@ def test_an_image_that_nobody_knows(tmp_path: Path) -> None:
 def test_keys(tmp_path: Path, text: str, keys: dict[str, Any]) -> None:
     """What a key becomes."""
     assert one(tmp_path, text) == keys
+
+
+def test_a_variable_that_is_passed_on(tmp_path: Path) -> None:
+    """Compose takes its value from the `.env` beside the file where its own environment has none."""
+    (tmp_path / ".env").write_text("A=1\n")
+    assert one(tmp_path, "environment: [A, B]") == {"environment": {"A": "${A:-1}"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("one:9092,two:9092", "127.0.0.1:9092,127.0.0.1:9092"),
+        ("--db=one:5432", "--db=127.0.0.1:5432"),
+        ("amqp://u:p@one", "amqp://u:p@127.0.0.1"),
+        ("http://two:${PORT}/x", "http://127.0.0.1:${PORT:-}/x"),
+        ("one:latest", "one:latest"),
+        ("one/two", "one/two"),
+        ("http://zone:80", "http://zone:80"),
+    ],
+)
+def test_names_of_other_services(tmp_path: Path, said: str, meant: str) -> None:
+    """Where one is a host it is this machine; a text that only looks so stays."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"services:\n  one: {{command: x, environment: {{A: '{said}'}}}}\n  two: {{command: x}}\n")
+    assert data(translate([str(path)]))["one"]["environment"] == {"A": meant}
+
+
+def test_paths_of_an_extended_file(tmp_path: Path) -> None:
+    """They begin in the folder of the file in which they stand; those of an upper file in the first one's."""
+    (tmp_path / "base").mkdir()
+    (tmp_path / "over").mkdir()
+    (tmp_path / "base/base.yaml").write_text("services:\n  b: {command: x, env_file: ./b.env}\n")
+    (tmp_path / "compose.yaml").write_text("services:\n  a:\n    extends: {file: base/base.yaml, service: b}\n")
+    (tmp_path / "over/over.yaml").write_text("services:\n  a: {env_file: [o.env]}\n")
+    found = translate([str(tmp_path / "compose.yaml"), str(tmp_path / "over/over.yaml")])
+    assert data(found)["a"]["environment_file"] == [f"{tmp_path}/base/b.env", f"{tmp_path}/o.env"]
+
+
+def test_a_file_over_another_that_is_written_differently(tmp_path: Path) -> None:
+    """`depends_on` as names and as conditions become one; a file that two include is there once."""
+    (tmp_path / "common.yaml").write_text("services:\n  db: {command: x, ports: ['1:1']}\n")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("include: [common.yaml]\n")
+    (tmp_path / "compose.yaml").write_text(
+        "include: [one.yaml, two.yaml]\n"
+        "services:\n  a: {command: x, depends_on: {db: {condition: service_healthy}}}\n  b: {command: x}\n"
+    )
+    (tmp_path / "over.yaml").write_text("services:\n  a: {depends_on: [b]}\n")
+    found = translate([str(tmp_path / "compose.yaml"), str(tmp_path / "over.yaml")])
+    assert data(found)["a"]["requires"] == ["db", "b"]
+    assert [each.setting.name for each in found.ledger.entries()].count("services.db.ports") == 1
+
+
+def test_ports(tmp_path: Path) -> None:
+    """An address is not lost without a word; that two listen on one port, which only containers can, is said."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "services:\n  a: {command: x, ports: ['127.0.0.1:80:80']}\n"
+        "  b: {command: x, ports: [{target: 80, published: '8080', host_ip: '::1'}]}\n"
+    )
+    found = translate([str(path)])
+    assert "127.0.0.1 alone" in entry(found, "services.a.ports").note
+    assert "::1 alone" in entry(found, "services.b.ports").note
+    assert any(remark.startswith("a, b listen on port 80") for remark in found.ledger.remarks)
 
 
 @pytest.mark.parametrize(
@@ -510,6 +581,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("services:\n  a b: {command: x}\n  a-b: {command: x}\n", "two that would be called a-b"),
         ("include: [compose.yaml]\nservices: {}\n", "includes itself"),
         ('services:\n  a: {command: [""]}\n', "its command is empty"),
+        ("services:\n  a: {command: x, user: '${NOBODY_SET}'}\n", ':2: user: "${NOBODY_SET}" takes no variable'),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path: Path, text: str, told: str) -> None:

@@ -79,6 +79,8 @@ def program(folder: Path, options: str, name: str = "x") -> dict[str, Any]:
     text = f"[program:{name}]\ncommand=/bin/true\nautorestart=true\nstopwaitsecs=5\nstartretries=0\n{options}"
     (found,) = data(translated(folder, text)).values()
     del found["command"], found["stop"]["timeout"]
+    if "stopasgroup" not in options:
+        del found["stop"]["scope"]
     found["restart"] = {key: value for key, value in found["restart"].items() if key not in BACK_OFF}
     return {key: value for key, value in found.items() if value not in ({}, {"policy": "always"})}
 
@@ -126,7 +128,7 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
             "user": "root",
             "environment": {"LANG": "C.UTF-8", "APP_ENV": "prod"},
             "restart": {"policy": "on-failure"},
-            "stop": {"timeout": "10s"},
+            "stop": {"timeout": "10s", "scope": "process"},
         },
     }
     written = write(found, str(tmp_path / "services.d"), "test")
@@ -205,6 +207,42 @@ def test_processes_that_write_their_number_in_two_ways(tmp_path: Path) -> None:
         "w-7": ["x", "--port", "8007", "--id", "7"],
         "w-8": ["x", "--port", "8008", "--id", "8"],
     }
+
+
+def test_a_process_that_is_never_started_again(tmp_path: Path) -> None:
+    """What it does there within startsecs is said; where it is started once, no limit counts."""
+    found = translated(tmp_path, "[program:x]\ncommand=x\nautorestart=false\nstartretries=5\n")
+    assert data(found)["x"]["restart"] == {"policy": "never"}
+    assert entry(found, "autorestart").verdict is entry(found, "startretries").verdict is Verdict.APPROXIMATED
+    found = translated(tmp_path, "[program:x]\ncommand=x\nautorestart=false\nstartsecs=0\n")
+    assert entry(found, "autorestart").verdict is Verdict.TRANSLATED
+
+
+def test_no_retries_at_the_start_are_restarts_later_on(tmp_path: Path) -> None:
+    """A limit of 0 would end a service for good that fails after weeks."""
+    found = translated(tmp_path, "[program:x]\ncommand=x\nautorestart=true\nstartretries=0\n")
+    assert data(found)["x"]["restart"]["limit"] == 1
+
+
+def test_a_user_by_a_variable_is_refused(tmp_path: Path) -> None:
+    """Without it the program would have supervisord's own rights."""
+    with pytest.raises(MigrationError, match=r":3: user: .* a user's name takes no variable"):
+        translated(tmp_path, "[program:x]\ncommand=x\nuser=%(ENV_APP)s\n")
+
+
+def test_open_files_are_inherited(tmp_path: Path) -> None:
+    """supervisord raises its own limit, and that is why people write it."""
+    found = translated(tmp_path, "[supervisord]\nminfds=65536\n[program:x]\ncommand=x\n")
+    assert data(found)["x"]["limits"] == {"nofile": 65536}
+    write(found, str(tmp_path / "services.d"), "test")
+    found = translated(tmp_path, "[supervisord]\nminfds=1024\n[program:x]\ncommand=x\n")
+    assert "limits" not in data(found)["x"]
+
+
+def test_a_dollar_before_a_variable(tmp_path: Path) -> None:
+    """It stays one, and the variable is replaced."""
+    found = translated(tmp_path, "[program:x]\ncommand=x $%(ENV_PRICE)s\n")
+    assert data(found)["x"]["command"] == ["x", "$$${PRICE}"]
 
 
 def test_priorities_become_an_order(tmp_path: Path) -> None:

@@ -24,8 +24,15 @@ class Project(Struct):
     services: dict[str, Value]
     sections: dict[str, Value]
     variables: Mapping[str, str]
+    named: tuple[str, ...]
     dotenv: str = ""
     overlooked: list[str] = field(default_factory=list)
+
+    def folder_of(self, value: Value) -> str:
+        """Return where the paths of a value begin: in the first of the files that were named, or in that of its own
+        file, where that is extended or included."""
+        file = os.path.abspath(value.file)
+        return os.path.dirname(self.named[0] if file in self.named else file)
 
 
 def read(paths: Sequence[str]) -> Project:
@@ -43,8 +50,8 @@ def read(paths: Sequence[str]) -> Project:
     }
     variables, file = _variables(os.path.join(folder, ".env"))
     sections = {name: value for name, value in whole.table.items() if name != "services"}
-    project = Project(services, sections, variables, file)
-    named = {os.path.abspath(path) for path in paths}
+    named = tuple(map(os.path.abspath, paths))
+    project = Project(services, sections, variables, named, file)
     for stem in ("compose.override", "docker-compose.override"):
         for suffix in (".yml", ".yaml"):
             path = os.path.join(folder, stem + suffix)
@@ -118,6 +125,10 @@ class _Reader:
 
 def _over(upper: Value, lower: Value, key: str = "") -> Value:
     """Return one value over another: tables key by key, lists one after the other, all else replaces."""
+    if upper is lower:  # included by two
+        return upper
+    if key in _EITHER and None not in (upper.data, lower.data) and type(upper.data) is not type(lower.data):
+        upper, lower = _EITHER[key](upper), _EITHER[key](lower)
     if isinstance(upper.data, dict) and isinstance(lower.data, dict):
         merged = dict(lower.table)
         for name, value in upper.table.items():
@@ -125,14 +136,27 @@ def _over(upper: Value, lower: Value, key: str = "") -> Value:
         return Value(upper.file, upper.line, merged)
     if isinstance(upper.data, list) and isinstance(lower.data, list) and key not in _REPLACED:
         return Value(upper.file, upper.line, [*lower.items, *upper.items])
-    if key == "environment" and isinstance(upper.data, list | dict) and isinstance(lower.data, list | dict):
-        return _over(_as_table(upper), _as_table(lower))
     return upper
 
 
 def _as_table(environment: Value) -> Value:
     """Return an environment that is a list as a table."""
     return Value(environment.file, environment.line, dict(pairs(environment)))
+
+
+def _as_conditions(depends: Value) -> Value:
+    """Return a `depends_on` that is a list of names as a table."""
+    names = {item.text or "": Value(item.file, item.line, {}) for item in depends.items}
+    return Value(depends.file, depends.line, depends.table or names)
+
+
+def _as_list(value: Value) -> Value:
+    """Return a text as a list of one."""
+    return value if value.items else Value(value.file, value.line, [value])
+
+
+_EITHER = {"environment": _as_table, "depends_on": _as_conditions, "env_file": _as_list}
+"""Keys that are written in two ways, with what has both the same."""
 
 
 def pairs(environment: Value) -> list[tuple[str, Value]]:

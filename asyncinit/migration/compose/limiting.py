@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncinit.config.problems import printable
 from asyncinit.config.sections.limits import LimitsTable
 from asyncinit.config.spec import capabilities
 from asyncinit.migration.compose.parsing import Value
@@ -94,27 +95,32 @@ def _ulimits(service: Service, value: Value) -> None:
 _COUNTS = frozenset(("nofile", "nproc", "sigpending", "rtprio"))
 
 
+def _names(key: str, value: Value) -> list[str]:
+    """Return capabilities as asyncinit names them. Raises MigrationError for what is none."""
+    names = []
+    for item in value.items:
+        name = (item.text or "").upper().removeprefix("CAP_")
+        if name != "ALL" and name not in capabilities.NAMES:
+            raise MigrationError(f"{item.where}: {key}: {printable(item.text or '')} is no capability")
+        names.append("all" if name == "ALL" else f"CAP_{name}")
+    return names
+
+
 def _capabilities(service: Service) -> None:
     """Translate `cap_add`, `cap_drop`, `privileged` and `security_opt`: a container has Docker's usual set."""
     table = service.value.table
-    words: list[str] = ["docker-default"]
-    settings = []
-    for key, mark in (("cap_drop", "~"), ("cap_add", "")):
-        if key not in table:
-            continue
-        settings.append(service.add(key, table[key]))
-        for item in table[key].items:
-            name = (item.text or "").upper().removeprefix("CAP_")
-            if name == "ALL":
-                words = ["none"] if mark else ["all"]
-            elif name in capabilities.NAMES:
-                words.append(f"{mark}CAP_{name}")
-            else:
-                raise MigrationError(f"{item.where}: {key}: {item.text} is no capability")
-    if len(words) > 1 and words[0] == "none" and not any(word.startswith("~") for word in words):
-        words = words[1:]
-    for setting in settings:
-        service.put(setting, "security.capabilities", words if words != ["none"] else "none")
+    added, dropped = (_names(key, table[key]) if key in table else [] for key in ("cap_add", "cap_drop"))
+    without = [f"~{name}" for name in dropped if name != "all"]
+    words: list[str] | str
+    if "all" in added:
+        words = ["all", *without]
+    elif "all" in dropped:
+        words = added or "none"
+    else:
+        words = ["docker-default", *without, *added]
+    for key in ("cap_drop", "cap_add"):
+        if key in table:
+            service.put(service.add(key, table[key]), "security.capabilities", words)
     for item in table["security_opt"].items if "security_opt" in table else ():
         setting = service.add("security_opt", item)
         if (item.text or "").replace("=", ":") in ("no-new-privileges", "no-new-privileges:true"):

@@ -52,6 +52,9 @@ def depends_on(service: Service, value: Value, names: dict[str, str]) -> None:
             "service_completed_successfully": "until it has done its work: it is a oneshot",
         }.get(word or "", "")
         service.draft.append(setting, key, names[name])
+        if key == "binds_to":
+            told = "Compose restarts it when the other is restarted by hand; here, when the other ends by itself, too"
+            service.ledger.say(setting, Verdict.APPROXIMATED, told)
         if note:
             service.ledger.say(setting, Verdict.TRANSLATED, note)
 
@@ -86,6 +89,8 @@ def healthcheck(service: Service, value: Value, awaited: bool) -> None:
         if written in ("0s", "0"):
             written = default
         service.put(settings.get(key), f"health.{ours}", written, "" if key in settings else "Docker's default")
+        if awaited and ours == "probe_timeout":  # a test that takes its time would never be ready
+            service.put(settings.get(key), f"ready.{ours}", written)
     if "retries" in table and (text := service.fixed(table["retries"], settings["retries"])):
         service.put(settings["retries"], "health.threshold", max(number(table["retries"], text), 1))
     if "start_period" in table and (text := service.fixed(table["start_period"], settings["start_period"])):
@@ -137,18 +142,11 @@ def restart(service: Service) -> None:
     if value is not None:
         setting = service.add("restart", value)
         word, _, limit = (service.fixed(value, setting) or "").partition(":")
-        known = {
-            "no": "never",
-            "false": "never",
-            "always": "always",
-            "unless-stopped": "always",
-            "on-failure": "on-failure",
-        }
-        if word not in known:
+        if word not in _POLICIES:
             raise MigrationError(
                 f"{value.where}: restart: {shown(word)} is none of no, always, on-failure, unless-stopped"
             )
-        service.put(setting, "restart.policy", known[word])
+        service.put(setting, "restart.policy", _POLICIES[word])
         if word == "unless-stopped":
             note = "what was stopped by hand starts again with asyncinit; `asyncinit disable` keeps it down"
             service.ledger.say(setting, Verdict.APPROXIMATED, note)
@@ -193,6 +191,7 @@ def stop(service: Service) -> None:
             service.put(setting, "stop.timeout", duration(table["stop_grace_period"], text))
     else:
         service.put(None, "stop.timeout", "10s", "Compose's default, stop_grace_period: 10s")
+    service.put(None, "stop.scope", "process", "Docker signals the first process of a container alone")
 
 
 def presence(service: Service) -> None:
@@ -221,7 +220,7 @@ def watch(service: Service) -> None:
         service.draft.append(
             setting,
             "watch.paths",
-            service.absolute(path),
+            service.absolute(path, rule),
             note=note,
             verdict=Verdict.APPROXIMATED if note else Verdict.TRANSLATED,
         )

@@ -133,9 +133,9 @@ def _dockerfile(service: Service, build: Value | None) -> images.Dockerfile | No
     file = (service.fixed(name) if name is not None else None) or "Dockerfile"
     target = build.table.get("target")
     stage = (service.fixed(target) if target is not None else None) or ""
-    found = images.dockerfile(os.path.join(service.absolute(folder), file), stage)
+    found = images.dockerfile(os.path.join(service.absolute(folder, build), file), stage)
     if found is not None and found.folder:
-        service.binds.append((service.absolute(folder), found.folder))  # its files come from there
+        service.binds.append((service.absolute(folder, build), found.folder))  # its files come from there
     return found
 
 
@@ -149,6 +149,10 @@ def _environment(service: Service, environment: Value) -> None:
         setting = service.add(f"environment.{name}", value, hidden=True)
         if not name or "=" in name:
             raise MigrationError(f"{value.where}: environment: {shown(name)} is no name of a variable")
+        if value.data is None and name in service.variables:
+            note = f"from {_short(service.dotenv)}, unless asyncinit is started with it"
+            service.put(setting, ("environment", name), service.live(f"${{{name}}}"), note)
+            continue
         if value.data is None:
             service.ledger.say(setting, Verdict.NOT_NEEDED, "a service has what asyncinit is started with")
             continue
@@ -172,7 +176,7 @@ def _environment_files(service: Service, value: Value) -> None:
         path = item.table.get("path", item)
         text = path.text or ""
         optional = "required" in item.table and (item.table["required"].text or "") == "false"
-        file = service.absolute(text) if "$" not in text else service.live(os.path.join(service.folder, text))
+        file = service.live(service.absolute(text, path)) if text[:1] != "$" else service.live(text)
         files.append(f"-{file}" if optional else file)
     note = "its lines are read as systemd's are: no `$` is replaced, and a # within a line is no comment"
     setting = service.add("env_file", value)
@@ -199,8 +203,9 @@ def _directory(service: Service, built: images.Dockerfile | None) -> None:
 def _user(service: Service, value: Value) -> None:
     setting = service.add("user", value)
     text = service.fixed(value, setting)
-    if text is None:
-        return
+    if text is None:  # it would run with more rights
+        told = f"user: {shown(value.text or '')} takes no variable here, and has one without a value"
+        raise MigrationError(f"{value.where}: {told}: write it out, or say it in the .env beside the file")
     user, _, group = text.partition(":")
     if user:
         service.put(setting, "user", user)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from asyncinit.config.problems import shown
 from asyncinit.migration.compose import interpolation
+from asyncinit.migration.compose.files import Project
 from asyncinit.migration.compose.parsing import Value
 from asyncinit.migration.report import Ledger, MigrationError, Setting, Verdict
 from asyncinit.migration.service import Draft, Path
@@ -34,19 +35,26 @@ def others(names: Iterable[str]) -> Others:
     """Return what is to be known of the services called `names`."""
     known = frozenset(names)
     words = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
-    return Others(known, re.compile(rf"(?:(?<=://)|(?<=@)|^)(?:{words})(?=[:/]|$)"))
+    in_address, with_port = (
+        rf"(?:(?<=://)|(?<=@))(?:{words})(?=[:/,?]|$)",
+        rf"(?:^|(?<=[,=\s]))(?:{words})(?=:(?:[0-9]|\$))",
+    )
+    return Others(known, re.compile(f"{in_address}|{with_port}"))
 
 
 class Service:
     """A service: what the file says of it, what others want of it, and the draft that is made."""
 
-    def __init__(self, name: str, value: Value, draft: Draft, variables: Mapping[str, str], others: Others) -> None:
+    def __init__(self, name: str, value: Value, draft: Draft, project: Project, others: Others) -> None:
         self.name = name
         self.value = value
         self.draft = draft
-        self.variables = variables
-        self.folder = os.path.dirname(os.path.abspath(value.file))
+        self.variables = project.variables
+        self.dotenv = project.dotenv
+        self._project = project
+        self.folder = project.folder_of(value)
         self.missing = False
+        self.listens: list[str] = []
         self.binds: list[tuple[str, str]] = []
         self._others = others
         self._said: set[str] = set()
@@ -111,9 +119,9 @@ class Service:
         target, source = max(found)
         return os.path.normpath(source + path[len(target.rstrip("/")) :])
 
-    def absolute(self, path: str) -> str:
-        """Return a path of the file as seen from everywhere."""
-        return os.path.normpath(os.path.join(self.folder, os.path.expanduser(path)))
+    def absolute(self, path: str, value: Value) -> str:
+        """Return a path that a value says as seen from everywhere."""
+        return os.path.normpath(os.path.join(self._project.folder_of(value), os.path.expanduser(path)))
 
 
 def is_true(value: Value) -> bool:

@@ -46,6 +46,7 @@ SAID = {
     "group_add": (_LOST, "supplementary_groups has them, by the machine's own names"),
     "sysctls": (_LOST, "they would be the machine's"),
 }
+_EVERYWHERE = ("0.0.0.0", "::", "[::]")
 _PORT = re.compile(r"(?:(?P<ip>.*):)?(?P<host>[0-9-]*):(?P<inside>[0-9-]+)(?:/\w+)?")
 
 
@@ -55,7 +56,7 @@ def volumes(service: Service, value: Value) -> None:
         setting = service.add("volumes", item)
         source, target = _volume(service, item)
         if source and source.startswith((".", "/", "~")) and target:
-            path = service.absolute(source)
+            path = service.absolute(source, item)
             service.binds.append((path, target))
             service.ledger.say(
                 setting, _LOST, f"the program finds it at {printable(path)}, and not at {printable(target)}"
@@ -78,7 +79,11 @@ def ports(service: Service, value: Value) -> None:
     """Say where it listens: no port is mapped."""
     for item in value.items:
         setting = service.add("ports", item)
-        host, inside = _ports(service, item)
+        address, host, inside = _ports(service, item)
+        service.listens.append(inside)
+        if address and address not in _EVERYWHERE:
+            note = f"its own configuration has to say that it listens at {address} alone"
+            service.ledger.say(setting, _LOST, note)
         if host in ("", inside):
             service.ledger.say(setting, _NOT, f"it listens on {inside} of the machine itself")
         else:
@@ -86,13 +91,14 @@ def ports(service: Service, value: Value) -> None:
             service.ledger.say(setting, _LOST, note)
 
 
-def _ports(service: Service, item: Value) -> tuple[str, str]:
+def _ports(service: Service, item: Value) -> tuple[str, str, str]:
+    """Return the address and the port outside, and the port inside."""
     if item.table:
         texts = {key: service.fixed(part) or "" for key, part in item.table.items() if part.text is not None}
-        return texts.get("published", ""), texts.get("target", "")
+        return texts.get("host_ip", ""), texts.get("published", ""), texts.get("target", "")
     text = service.fixed(item) or item.text or ""
     found = _PORT.fullmatch(text)
-    return (found["host"], found["inside"]) if found else ("", text.partition("/")[0])
+    return (found["ip"] or "", found["host"], found["inside"]) if found else ("", "", text.partition("/")[0])
 
 
 def logging(service: Service, value: Value) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from asyncinit.config.problems import printable
 from asyncinit.migration.compose import limiting, living, running, surroundings
@@ -40,7 +40,7 @@ def translate(sources: Sequence[str]) -> Translation:
             ledger.say(setting, Verdict.NOT_NEEDED, note)
         elif key in ("secrets", "configs"):
             ledger.say(setting, Verdict.NO_EQUIVALENT, surroundings.SAID[key][1])
-    _remark(project, ledger)
+    _remark(project, services.values(), ledger)
     return Translation([service.draft for service in services.values()], ledger)
 
 
@@ -55,10 +55,10 @@ def _services(project: Project, ledger: Ledger) -> dict[str, Service]:
                 f"{value.where}: services.{printable(name)}: there are two that would be called {fit} here"
             )
         taken.add(fit)
-        trial = Service(name, value, Draft(fit, ledger, origin=value.file), project.variables, known)
+        trial = Service(name, value, Draft(fit, ledger, origin=value.file), project, known)
         many = living.scale(trial)
         draft = Draft(f"{fit}@" if many is not None and many > 1 else fit, ledger, origin=value.file)
-        made[name] = Service(name, value, draft, project.variables, known)
+        made[name] = Service(name, value, draft, project, known)
     return made
 
 
@@ -86,11 +86,7 @@ def _translate(service: Service, names: dict[str, str], awaited: bool, completed
     living.stop(service)
     living.watch(service)
     limiting.translate(service)
-    for key, translate_one in (
-        ("ports", surroundings.ports),
-        ("logging", surroundings.logging),
-        ("tty", surroundings.terminal),
-    ):
+    for key, translate_one in _SURROUNDINGS.items():
         if key in table:
             translate_one(service, table[key])
     _rest(service)
@@ -144,7 +140,14 @@ def _deploy(service: Service, value: Value) -> None:
             service.ledger.say(setting, Verdict.NOT_NEEDED, "it is about a cluster")
 
 
-def _remark(project: Project, ledger: Ledger) -> None:
+def _remark(project: Project, services: Iterable[Service], ledger: Ledger) -> None:
+    listeners: dict[str, dict[str, None]] = {}
+    for service in services:
+        for port in service.listens:
+            listeners.setdefault(port, {})[service.draft.name] = None
+    for port, names in listeners.items():
+        if len(names) > 1:
+            ledger.remark(f"{', '.join(names)} listen on port {port}, each in its container: here only one of them can")
     for path in project.overlooked:
         ledger.remark(f"{printable(path)} was not named, and nothing of it is in these files")
     if project.variables:

@@ -120,7 +120,11 @@ def _enabled(process: Process, option: Option) -> None:
 def _restart(process: Process, option: Option) -> None:
     unexpected = option.value.lower() == "unexpected"
     policy = "on-failure" if unexpected else "always" if process.flag("autorestart", True) else "never"
-    process.put(option, "restart.policy", policy)
+    if policy == "never" and process.integer("startsecs", 1) > 0:
+        note = "not even when it ends within startsecs, after which supervisord tries again"
+        process.put(option, "restart.policy", policy, note, exact=False)
+    else:
+        process.put(option, "restart.policy", policy)
 
 
 def _exit_codes(process: Process, option: Option) -> None:
@@ -142,10 +146,16 @@ def _start_seconds(process: Process, option: Option) -> None:
 
 def _start_retries(process: Process, option: Option) -> None:
     retries, seconds = process.integer("startretries", 3), process.integer("startsecs", 1)
+    if process.draft.get("restart.policy") == "never":
+        process.say(option, _NEARLY, "it is not started again in any case")
+        return
+    if retries < 1:  # no restart at all would be an end after weeks, too
+        process.say(option, _NEARLY, "one new start is tried, for here an end at the start is as one later on")
+        retries = 1
     note = "ends so soon one after the other, whether it had come up or not; it has failed then"
-    process.put(option, "restart.limit", max(retries, 0), note, exact=False)
+    process.put(option, "restart.limit", retries, note, exact=False)
     # An attempt lasts startsecs at most. The pauses are 1, 2, 3 s, ... there, and 1 s each here.
-    process.put(option, "restart.window", f"{(max(retries, 0) + 1) * (max(seconds, 1) + 2)}s", exact=False)
+    process.put(option, "restart.window", f"{(retries + 1) * (max(seconds, 1) + 2)}s", exact=False)
     process.put(option, "restart.delay", "1s", exact=False)
     process.put(option, "restart.backoff", 1.0, exact=False)
 
@@ -173,11 +183,10 @@ def _kill_scope(process: Process, option: Option) -> None:
 
 def _user(process: Process, option: Option) -> None:
     user = process.raw(option)
-    if OPEN in user:
-        process.say(option, Verdict.NO_EQUIVALENT, "a user's name takes no variable: write it out")
-    else:
-        process.put(option, "user", user)
-        process.say(option, Verdict.TRANSLATED, "HOME, USER and the groups are set as well")
+    if OPEN in user:  # it would run with more rights
+        raise MigrationError(f"{where(option)}: {shown(option.value)}: a user's name takes no variable: write it out")
+    process.put(option, "user", user)
+    process.say(option, Verdict.TRANSLATED, "HOME, USER and the groups are set as well")
 
 
 def _umask(process: Process, option: Option) -> None:
@@ -206,6 +215,8 @@ def _defaults(process: Process) -> None:
     draft = process.draft
     if "autorestart" not in process.options:
         draft.put(None, "restart.policy", "on-failure", "supervisord's default, autorestart=unexpected")
+    if "stopasgroup" not in process.options:
+        draft.put(None, "stop.scope", "process", "supervisord's default, stopasgroup=false")
     if "stopwaitsecs" not in process.options:
         draft.put(None, "stop.timeout", "10s", "supervisord's default, stopwaitsecs=10")
     if "startretries" not in process.options and draft.get("restart.policy") != "never":

@@ -8,7 +8,7 @@ from asyncinit.config.problems import shown
 from asyncinit.migration.report import Ledger, Setting, Verdict
 from asyncinit.migration.service import Draft
 from asyncinit.migration.supervisord.parsing import Option
-from asyncinit.migration.supervisord.process import environment_of, text_for
+from asyncinit.migration.supervisord.process import environment_of, integer, text_for
 from asyncinit.migration.supervisord.sources import Section
 
 _NO, _LOST = Verdict.NOT_NEEDED, Verdict.NO_EQUIVALENT
@@ -24,9 +24,9 @@ _OWN = {
     "logfile_maxbytes": (_LOST, "not of a service: asyncinit.toml has [init] log_max_size"),
     "logfile_backups": (_LOST, "not of a service: asyncinit.toml has [init] log_keep"),
     "loglevel": (_LOST, "not of a service: asyncinit.toml has [init] log_level"),
-    "minfds": (_NO, "asyncinit needs few; what a service needs is its [limits] nofile"),
     "minprocs": (_NO, "asyncinit needs one; what a service needs is its [limits] nproc"),
 }
+_FILES = 1024  # what a process may open where nobody says anything
 _SECTIONS = {
     "unix_http_server": (_NO, "asyncinit has a control socket of its own; [init] control_socket and control_read"),
     "inet_http_server": (_LOST, "asyncinit is not reached over a network; ssh is, with `asyncinit status`"),
@@ -51,6 +51,8 @@ def translate(
         setting = settings[option]
         if key in _OWN:
             ledger.say(setting, *_OWN[key])
+        elif key == "minfds":
+            _open_files(option, setting, ledger, drafts)
         elif key in _INHERITED:
             _inherit(key, option, setting, drafts)
             if not any(setting in sources for draft in drafts for sources in draft.sources.values()):
@@ -58,6 +60,17 @@ def translate(
     for section in found.values():
         if section.kind == "eventlistener":
             ledger.remark(f"{shown(section.subject)} is an event listener, and no service was made of it")
+
+
+def _open_files(option: Option, setting: Setting, ledger: Ledger, drafts: Sequence[Draft]) -> None:
+    """Give programs the open files that they inherit from supervisord, which raises its own limit."""
+    number = integer(Section(option.section, {option.key: option}), option.key, _FILES)
+    if number <= _FILES:
+        ledger.say(setting, Verdict.NOT_NEEDED, "there are as many in any case")
+        return
+    for draft in drafts:
+        draft.put(setting, "limits.nofile", number)
+        draft.put(None, "prefer", ["limits.nofile"], "who is not root has no more than is allowed")
 
 
 _INHERITED = {"umask": "umask", "user": "user", "directory": "working_directory", "environment": "environment"}
