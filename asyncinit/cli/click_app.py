@@ -88,9 +88,9 @@ def _instead(words: Sequence[str]) -> str:
     guess = habits.guess(words[0])
     if guess and find_command(guess) is not None:
         return f"did you mean {guess}?"
-    if guess:
-        return f"type: {habits.told((guess, *words[1:])) or habits.told((guess, 'NAME'))}"
-    if shutil.which(words[0]) is not None:
+    if guess and (here := habits.told((guess, *words[1:])) or habits.told((guess, "NAME"))):
+        return f"type: {here}"
+    if shutil.which(words[0]) is not None and not habits.of_a_peer(words[0]):
         line = " ".join(words)
         return f"to run {line} under asyncinit: asyncinit -- {line}"
     return "asyncinit --help lists them"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from asyncinit.cli.habits import ANY, HABITS, Habit
+from asyncinit.cli.habit import Habit
+from asyncinit.cli.habit_table import ANY, HABITS
 from asyncinit.config.foreign import KEYS, NOT_NEEDED, VALUES
 from asyncinit.reference.blocks import Block, Heading, Table
 

@@ -10,7 +10,8 @@ import pytest
 from asyncinit.cli import click_app, habits
 from asyncinit.cli.app import main
 from asyncinit.cli.arguments import parse
-from asyncinit.cli.habits import HABITS, Habit
+from asyncinit.cli.habit import Habit
+from asyncinit.cli.habit_table import HABITS
 from asyncinit.config import foreign
 from asyncinit.config.hints import _tables
 from asyncinit.config.keys import ServiceFileKeys
@@ -19,6 +20,8 @@ from tests.unit.config_world import read_service
 
 SAMPLES = {"NAME": "web", "SIG": "HUP", "FILE": "x.toml", "PORT": "5000", "FORMATION": "web=2", "VERB": "restart"}
 SAMPLES |= {"CODE": "143", "FROM:TO": "15:3", "CMD": "bash", "...": "-l"}
+SAMPLES |= {"YAML": "x.yml", "CONF": "x.conf", "TOML": "x.toml", "PROCFILE": "Procfile", "NUMBER": "3", "TIME": "1h"}
+SAMPLES |= {"UNIT": "x.service", "-SIG": "-HUP", "NAME=NUMBER": "web=3", "CODE:0": "143:0"}
 
 
 def sample(habit: Habit) -> list[str]:
@@ -74,6 +77,28 @@ def test_no_habit_is_told_twice() -> None:
         ("sh -c true", "no such command: sh; to run sh -c true under asyncinit: asyncinit -- sh -c true"),
         ("xyzzy", "no such command: xyzzy; asyncinit --help lists them"),
         ("shutdown now", "got unexpected extra argument (now); type: asyncinit shutdown (it begins at once anyhow)"),
+        ("down web", "no such command: down; type: asyncinit stop web"),
+        ("down -v", "no such command: down; type: asyncinit shutdown"),
+        ("kill -9 web", "no such command: kill; type: asyncinit signal 9 web"),
+        ("kill -HUP web", "no such command: kill; type: asyncinit signal HUP web"),
+        ("kill", "no such command: kill; type: asyncinit signal KILL NAME"),
+        ("sv shutdown web", "no such command: sv; type: asyncinit stop web"),
+        ("sv nonsense web", "no such command: sv; asyncinit --help lists them"),
+        ("quit", "no such command: quit; type: asyncinit --help (there is no prompt to leave)"),
+        ("init 3", "no such command: init; asyncinit --help lists them"),
+        ("systemctl suspend", "no such command: systemctl; asyncinit --help lists them"),
+        ("systemctl status", "no such command: systemctl; type: asyncinit status"),
+        ("systemctl kill web", "no such command: systemctl; type: asyncinit signal TERM web"),
+        ("systemctl restart web.service db", "no such command: systemctl; type: asyncinit restart web db"),
+        ("foreman start", "no such command: foreman; type: asyncinit dev"),
+        ("foreman start -t 5", "no such command: foreman; type: asyncinit start --help"),
+        ("kubectl top -A nodes", "no such command: kubectl; type: asyncinit top --help"),
+        ("s6-svc -u /run/service/web/", "no such command: s6-svc; type: asyncinit start web"),
+        ("tail -f web -n 5", "no such command: tail; type: asyncinit logs NAME"),
+        ("process scale web 3", "no such command: process; type: asyncinit scale web=3"),
+        ("tini -- sh -c true", "no such command: tini; type: asyncinit -- sh -c true"),
+        ("-f x.toml", "no such option '-f'; type: asyncinit run --config x.toml"),
+        ("-f Procfile.dev start", "no such option '-f'; type: asyncinit dev --procfile Procfile.dev"),
         (
             "crash shw",
             "crash: invalid value for 'list|show': 'shw' is not one of 'list', 'show'; did you mean show?",
@@ -85,6 +110,15 @@ def test_no_habit_is_told_twice() -> None:
 def test_a_line_that_cannot_be_carried_out(capsys: pytest.CaptureFixture[str], line: str, answer: str) -> None:
     """It is answered with what is wrong and what to type, in one line."""
     assert refused(capsys, line) == answer
+
+
+def test_only_who_asks_for_all_to_go_down_is_told_how() -> None:
+    """No word beside a habit is dropped so that all would be stopped instead of one."""
+    all_down = [habit for habit in HABITS if habit.here.split()[1] in ("shutdown", "poweroff", "reboot", "halt")]
+    assert len(all_down) > 5
+    for habit in all_down:
+        if habit.words != "s6-svscanctl -t":  # its further word is the folder of all
+            assert "shutdown" not in habits.told([*sample(habit), "web"]), habit.words
 
 
 def test_what_is_nobodys_habit_is_told_as_ever(capsys: pytest.CaptureFixture[str]) -> None:
