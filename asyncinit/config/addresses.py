@@ -24,7 +24,9 @@ def http(value: str) -> str:
     if scheme.lower() == "https" and separator:
         raise BadValueError("needs TLS, which probes do not speak: ask a plain port, or use tcp or command")
     if scheme.lower() != "http" or not separator:
-        raise BadValueError(suggestion=quoted(f"http://{value}") if not separator and _is_host_and_port(value) else "")
+        host = "127.0.0.1:" if _is_port(value.partition("/")[0]) else ""
+        meant = not separator and _is_host_and_port(value)
+        raise BadValueError(suggestion=quoted(f"http://{host}{value}") if meant else "")
     rest = rest.partition("#")[0]
     authority = rest.partition("/")[0].partition("?")[0]
     if "@" in authority:

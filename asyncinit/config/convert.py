@@ -236,13 +236,24 @@ def _mismatch(value: object, type_: inspect.Type, path: Path) -> Finding:
         folded = str(value).casefold()
         suggestion = {"true": "true", "yes": "true", "on": "true"}.get(folded, "")
         suggestion = suggestion or {"false": "false", "no": "false", "off": "false"}.get(folded, "")
-    elif isinstance(value, int | float) and _is_text(type_) and not _is_hidden(path):
-        suggestion = f'"{shown(value)}"'
+    elif isinstance(value, int | float) and not isinstance(value, bool) and _is_text(type_) and not _is_hidden(path):
+        suggestion = _as_text(shown(value), type_)
     elif isinstance(value, dict) and _takes_list_of(type_, value):
         suggestion = f"[[{path[-1]}]]"
     elif isinstance(value, str) and _takes_list_of(type_, value):
         suggestion = f"[{shown(value)}]"
     return Finding(path, found=_found(value, path), expected=_expected(type_), suggestion=suggestion)
+
+
+def _as_text(text: str, type_: inspect.Type) -> str:
+    """Return what a number was meant to be where a text is expected: the same in quotes, if that would do."""
+    picked = _pick(type_, text, None)
+    if picked is not None and picked[1] is not None:
+        try:
+            picked[1].parse(text)
+        except BadValueError as error:
+            return error.suggestion
+    return f'"{text}"'
 
 
 def _is_text(type_: inspect.Type) -> bool:

@@ -16,8 +16,9 @@ from asyncinit.config.spec import ServiceSpec, ServiceType
 from asyncinit.core import effects as fx
 from asyncinit.core import events as ev
 from asyncinit.core.engine import Engine
-from asyncinit.core.events import Effect, Event
+from asyncinit.core.events import Effect, Event, HookStage
 from asyncinit.core.handover import service_of
+from asyncinit.core.phrases import duration
 from asyncinit.core.service import Service
 from asyncinit.core.status import ExitStatus, State
 from asyncinit.simulation.clock import Clock, Due
@@ -119,7 +120,7 @@ class World:
             case ev.ForgetReady():
                 _call_off(body.ready)
             case ev.RunHooks():
-                body.activity = self._soon(key, ev.HooksDone(effect.stage))
+                body.activity = self._run_hooks(effect)
             case ev.EndHooks():
                 _call_off(body.activity)
             case ev.RunReload():
@@ -157,6 +158,19 @@ class World:
         if spec.type is ServiceType.ONESHOT:
             body.ends = self._clock.after(self._time_to_ready(spec), partial(self._exit, key, body, ExitStatus(0)))
         self._fail_from(Onset.START, key)
+
+    def _run_hooks(self, effect: ev.RunHooks) -> Due:
+        """Hooks take no time; the stop command that undoes what a oneshot did takes that of a stop."""
+        key, wait = effect.service, 0.0
+        if effect.stage is HookStage.UNDO:
+            limit = effect.pace.of(self._life(key).spec.stop.timeout)
+            wait = min(self._time_to_stop(service_of(key)), limit)
+        return self._clock.after(wait, partial(self._hooks_done, key, effect.stage, wait))
+
+    def _hooks_done(self, key: str, stage: HookStage, took: float) -> None:
+        if stage is HookStage.UNDO and took < self._time_to_stop(service_of(key)):
+            self._note(service_of(key), f"its stop command was killed after {duration(took)}; the stop goes on")
+        self._tell(key, ev.HooksDone(stage))
 
     def _ask_to_end(self, key: str, body: _Body) -> None:
         if body.alive and body.stops is None:

@@ -204,6 +204,20 @@ MISTAKES = {
         COMMAND + 'directories.state = ["/var/lib/web"]',
         '2: directories.state[0]: is absolute (found "/var/lib/web"); did you mean "web"?',
     ),
+    "a port alone": (
+        COMMAND + "ready.tcp = 8080",
+        '2: ready.tcp: found 8080, expected HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"; '
+        'did you mean "127.0.0.1:8080"?',
+    ),
+    "a port and a path": (
+        COMMAND + 'ready.http = "8080/health"',
+        '2: ready.http: found "8080/health", expected an address such as "http://127.0.0.1:8080/healthz"; '
+        'did you mean "http://127.0.0.1:8080/health"?',
+    ),
+    "a word that is no text": (
+        COMMAND + "ready.pid_file = true",
+        "2: ready.pid_file: found true, expected the path of a file",
+    ),
     "TLS": (
         COMMAND + 'ready.http = "https://x/"',
         "2: ready.http: needs TLS, which probes do not speak: ask a plain port, or use tcp or command "

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from asyncinit.config.spec import (
+    Command,
     Configuration,
     Handover,
     Health,
@@ -64,6 +65,16 @@ def texts(outcome: Outcome) -> list[str]:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The world
+
+
+@pytest.mark.parametrize(("slow", "end", "killed"), [(3.0, 13.0, 0), (math.inf, 15.0, 1)])
+def test_what_is_undone_takes_the_time_of_a_stop(slow: float, end: float, killed: int) -> None:
+    """The stop command of a oneshot that has completed runs as long as the stop is said to take, or is killed."""
+    undo = Stop(command=Command(("undo",)), timeout=5.0)
+    configuration = declared(service("mount", type=ServiceType.ONESHOT, stop=undo), service("web"))
+    outcome = simulate(configuration, Scenario(stop={"mount": slow}, requests=(Request(10.0, Verb.STOP, "mount"),)))
+    assert changes(outcome, "mount")[-1] == (end, "inactive")
+    assert sum("its stop command was killed after 5 s" in text for text in texts(outcome)) == killed
 
 
 def test_a_start_goes_as_declared() -> None:
