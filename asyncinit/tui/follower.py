@@ -28,6 +28,9 @@ _BETWEEN = 0.15
 _LINGER = 0.1
 """Seconds that a service is selected before its log is asked for: who passes by wants none."""
 
+_AGAIN = 1.0
+"""Seconds until what was hung up on is asked for again."""
+
 _SHUTTING_DOWN = "asyncinit is shutting down"
 _ENDED = "asyncinit has ended"
 
@@ -59,6 +62,9 @@ class Follower:
         self._asking = False
         self._ask_later: asyncio.TimerHandle | None = None
         self._measures = True
+        self._measuring = False
+        self._again: asyncio.TimerHandle | None = None
+        self._end_events: Callable[[], None] = lambda: None
         self._end_log: Callable[[], None] = lambda: None
         self._log_later: asyncio.TimerHandle | None = None
         self.link = Link(loop, connection, self._connected, self._lost)
@@ -67,7 +73,7 @@ class Follower:
 
     def close(self) -> None:
         """End everything."""
-        for timer in (self._ask_later, self._log_later, self._sample_later):
+        for timer in (self._ask_later, self._log_later, self._sample_later, self._again):
             if timer is not None:
                 timer.cancel()
         self.link.close()
@@ -77,15 +83,20 @@ class Follower:
 
     def _begin(self) -> None:
         self._stale.clear()
-        self._asking, self._all_stale, self._measures = False, False, True
+        self._asking, self._all_stale, self._measures, self._measuring = False, False, True, False
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        self._end_events()
         # First to be told of changes, then what there is: nothing falls between.
-        self.link.stream("Events", {"follow": True}, self._told, self._events_failed)
+        self._end_events = self.link.stream("Events", {"follow": True}, self._told, self._events_failed)
         self._refresh_all()
 
     def _connected(self) -> None:
         self.trouble = ""
         self._begin()
         if self.services.selected is not None:
+            self.lines.cursor = None  # another asyncinit counts from the beginning
             self.lines.remark("connected again")
             self._follow_log(self.services.selected)
         self._changed()
@@ -97,9 +108,17 @@ class Follower:
         self._changed()
 
     def _events_failed(self, error: ClientError) -> None:
-        if self.link.up and isinstance(error, CallError):
+        """Ask again later: this connection alone was hung up on, or asyncinit has ended, which `_lost` is told."""
+        if isinstance(error, CallError):
             self.trouble = str(error)
             self._changed()
+        if self._again is None:
+            self._again = self._loop.call_later(_AGAIN, self._begin_again)
+
+    def _begin_again(self) -> None:
+        self._again = None
+        if self.link.up:
+            self._begin()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Services
@@ -194,8 +213,10 @@ class Follower:
             self.trouble = "no answer from asyncinit yet"
             self._changed()
             return
-        if self._measures:
-            self.link.call("Usage", {}, self._used, self._usage_failed)
+        if self._measures and not self._measuring:
+            self._measuring = True
+            # Not among the short calls: a loaded machine may need a while for it.
+            self.link.stream("Usage", {}, self._used, self._usage_failed, more=False)
         # By the way: what its health probes say, and what a service says of itself.
         known = [name for name in self.visible() if name in self.services.by_name]
         if known:
@@ -204,10 +225,12 @@ class Follower:
         self._changed()
 
     def _used(self, answer: dict[str, Any], _last: bool) -> None:
+        self._measuring = False
         self.services.measure(answer["moment"], answer["services"])
         self._changed()
 
     def _usage_failed(self, error: ClientError) -> None:
+        self._measuring = False
         # An asyncinit that runs since before this command was installed cannot measure.
         self._measures = not isinstance(error, CallError)
 
@@ -229,7 +252,7 @@ class Follower:
     def _follow_log(self, name: str) -> None:
         self._log_later = None
         self._end_log()
-        asked = {"names": [name], "lines": KEPT, "follow": True}
+        asked = {"names": [name], "lines": KEPT, "after": self.lines.cursor, "follow": True}
         self._end_log = self.link.stream("Logs", asked, self._logs, self._log_failed)
 
     def _logs(self, answer: dict[str, Any], _last: bool) -> None:
@@ -237,6 +260,10 @@ class Follower:
         self._logged()
 
     def _log_failed(self, error: ClientError) -> None:
-        if self.link.up and isinstance(error, CallError):
+        if not self.link.up or self.services.selected is None:
+            return
+        if isinstance(error, CallError):
             self.lines.remark(str(error))
             self._logged()
+        elif self._log_later is None:  # this connection alone was hung up on
+            self._log_later = self._loop.call_later(_AGAIN, self._follow_log, self.services.selected)

@@ -133,9 +133,14 @@ class Link:
             self._main.ask(method, parameters, answered, failed)
 
     def stream(
-        self, method: str, parameters: Mapping[str, object], answered: Answered, failed: Failed
+        self,
+        method: str,
+        parameters: Mapping[str, object],
+        answered: Answered,
+        failed: Failed,
+        more: bool = True,
     ) -> Callable[[], None]:
-        """Call a method that answers more than once; return what ends that."""
+        """Call a method that answers more than once, or (`more` False) takes its time; return what ends that."""
 
         def ended(_error: ClientError) -> None:
             self._streams.discard(conversation)
@@ -159,7 +164,7 @@ class Link:
             failed(error)
             return lambda: None
         self._streams.add(conversation)
-        conversation.ask(method, parameters, last_answered, last_failed, more=True)
+        conversation.ask(method, parameters, last_answered, last_failed, more)
         return end
 
     def close(self) -> None:

@@ -160,6 +160,33 @@ class TestLooking:
 
         drive(running, story)
 
+    def test_a_thousand_services(self, running: Running) -> None:
+        """A thousand services are sorted, filtered and gone through; when all change at once, all of it is shown."""
+        names = [f"svc-{number:04d}" for number in range(1000)]
+
+        def add() -> None:
+            running.operations.services_by_name |= {name: service(name) for name in names}
+            running.operations.emit(None, None, "the configuration was read again")
+
+        def fail() -> None:
+            for name in names:
+                running.operations.services_by_name[name] = service(name, State.FAILED)
+                running.operations.emit(name, State.FAILED, "failed")
+
+        async def story(pilot: Pilot[None]) -> None:
+            running.call(add)
+            await until(pilot, "1004 of 1004 up")
+            await pilot.press("f", *"svc-0999")
+            await until(pilot, "filter: svc-0999 (1)", "log of svc-0999")
+            await pilot.press("escape")
+            await pilot.press("end", "pageup", "pageup", "home")
+            running.call(fail)
+            await until(pilot, "4 of 1004 up")
+            await pilot.press("o", "home")
+            await until(pilot, "sorted by state", "svc-0000 ! failed")
+
+        drive(running, story)
+
     def test_a_small_screen(self, running: Running) -> None:
         """On 40 columns and 12 rows the services, their states, the log and the way to the help are there."""
         running.call(running.operations.log.add, "app", b"hello")
@@ -344,6 +371,26 @@ class TestConnection:
             with running_server(loop, str(tmp_path / "control.sock"), "app", "another"):
                 await until(pilot, "2 of 2 up", "another", gone="no connection")
             loop.close()
+
+        drive(running, story)
+
+    def test_one_connection_alone_is_lost(self, running: Running) -> None:
+        """Where the server hangs up on a follower only, that is asked for again, and no line is told twice."""
+        running.call(running.operations.log.add, "app", b"the first line")
+
+        def hang_up() -> None:
+            for connection in list(running.server._clients)[1:]:
+                connection.close()
+
+        async def story(pilot: Pilot[None]) -> None:
+            await until(pilot, "the first line")
+            running.call(hang_up)
+            running.call(running.operations.log.add, "app", b"the second line")
+            seen = await until(pilot, "the second line")
+            assert seen.count("the first line") == 1
+            running.operations.services_by_name["db"] = service("db", State.FAILED)
+            await pilot.pause(0.1)
+            await until(pilot, "! failed")
 
         drive(running, story)
 

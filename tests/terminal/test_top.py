@@ -88,6 +88,16 @@ def test_a_session(server: Server) -> None:
     terminal.wait("$ asyncinit top\n$")
 
 
+def test_a_live_reexec_goes_unnoticed(server: Server) -> None:
+    """When asyncinit is replaced under it, top goes on with the new one on the connections that it has."""
+    terminal = top(server)
+    other = server.window()
+    other.run("asyncinit reexec && asyncinit stop queue@1")
+    other.wait("was started anew", "queue@1  inactive")
+    screen = terminal.wait("- inactive", "log of app")
+    assert "connected again" not in screen and "no connection" not in screen
+
+
 @pytest.mark.parametrize("end", ["q", "C-c"])
 def test_the_terminal_is_as_it_was(server: Server, end: str) -> None:
     """Left by q or ctrl-C, the terminal echoes, shows its cursor and what stood on it before."""
