@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 
 from asyncinit.cli import screen
@@ -52,6 +53,8 @@ def translate(invocation: Invocation) -> int:
         print(json.dumps(_as_data(translation.ledger, written, values["dry_run"]), indent=2))
     else:
         _tell(translation.ledger, written, values["dry_run"])
+        if written.files and not values["dry_run"]:
+            print(f"next: read what is approximated, then `asyncinit run --services {shlex.quote(printable(output))}`")
     return 0
 
 

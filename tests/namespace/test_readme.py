@@ -31,14 +31,24 @@ HERE = {
     ".venv/bin/asyncinit explain web",
     ".venv/bin/asyncinit analyze blame",
     ".venv/bin/asyncinit reexec",
-    "asyncinit run",
     "asyncinit run -- pytest",
 }
 SEVERAL = "tests/container/test_several_services.py::test_requests_reach_redis_and_docker_stop_takes_all_down_in_order"
+BESIDE = "tests/namespace/test_readme_moving.py::test_a_project_moves_in"
+SIMULATED = "tests/namespace/test_readme_moving.py::test_what_would_happen"
 APPLIANCE = "tests/boot/test_appliance.py::test_it_boots_to_the_default_target"
 ELSEWHERE = {
     "make -C examples/appliance image": APPLIANCE,
     "make -C examples/appliance boot": APPLIANCE,
+    "asyncinit dev": "tests/linux/test_dev_example.py::test_a_day_with_the_example",
+    "asyncinit top": "tests/terminal/test_top.py::test_a_session",
+    "asyncinit attach console": "tests/namespace/test_attach.py::test_a_terminal_is_joined",
+    'asyncinit simulate --fail web@5s --assert "app ready < 30s"': SIMULATED,
+    "asyncinit new": BESIDE,
+    "asyncinit import procfile Procfile": BESIDE,
+    "asyncinit import supervisord supervisord.conf": BESIDE,
+    "asyncinit import compose compose.yaml": BESIDE,
+    "asyncinit import systemd nginx": BESIDE,
     "make test": "tests/container/test_bare_machine.py::test_make_run_again_asks_no_network",
     "docker build -f examples/container/Dockerfile -t shop .": SEVERAL,
     "docker run --detach --name shop --user 12345 --read-only --cap-drop ALL --tmpfs /tmp -p 8080:8080 shop": SEVERAL,

@@ -34,7 +34,8 @@ def test_the_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ["[Service] ExecStart=/bin/x", "translated", "web.service:4", "web: command"],
         ["[Service] Restart=always", "translated", "web.service:5", "web: restart.policy"],
     ]
-    assert lines[4:] == ["3 settings: 2 translated, 1 no equivalent (67% taken care of)", "wrote services.d/web.toml"]
+    assert lines[4:6] == ["3 settings: 2 translated, 1 no equivalent (67% taken care of)", "wrote services.d/web.toml"]
+    assert lines[6].startswith("next: ")
     assert (here / "services.d/web.toml").exists()
 
 
