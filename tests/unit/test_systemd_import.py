@@ -26,7 +26,10 @@ DIRECTIVES = {
     "ExecReload=/bin/r $MAINPID": 'reload.command = ["/bin/r", "${MAINPID}"]',
     "ExecReload=/a $X\nExecReload=-/b": 'reload.command = ["/bin/sh", "-c", "set -f; /a $$X && /b || :"]',
     "ExecStop=/bin/kill -QUIT $MAINPID": 'stop.signal = "SIGQUIT"',
-    "ExecStop=/a\nExecStop=/b": 'hooks.pre_stop = [["/a"]]\nstop.command = ["/b"]',
+    "ExecStop=/a\nExecStop=/b\nKillSignal=INT": 'hooks.pre_stop = [["/a"], ["/b"]]\nstop.signal = "SIGINT"',
+    "ExecStop=/a\nTimeoutStopSec=1min": (
+        'hooks.pre_stop = [{ command = ["/a"], timeout = "1m" }]\nstop.timeout = "1m"'
+    ),
     "ExecStartPre=-/a": 'hooks.pre_start = [{ command = ["/a"], ignore_failure = true }]',
     "ExecStartPre=/a\nExecStartPre=\nExecStartPre=/b": 'hooks.pre_start = [["/b"]]',
     "ExecStartPost=/a ; /b": 'hooks.post_start = [["/a"], ["/b"]]',

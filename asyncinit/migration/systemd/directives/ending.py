@@ -132,10 +132,7 @@ def _kill_mode(work: Work, setting: Setting) -> None:
 
 
 def _kill_signal(work: Work, setting: Setting) -> None:
-    if work.draft.get("stop.command") is None:
-        work.put(setting, "stop.signal", signal(setting.value))
-    else:
-        work.needless(setting, "ExecStop= is run in its place, and what is left is killed")
+    work.put(setting, "stop.signal", signal(setting.value))
 
 
 def _send_sigkill(work: Work, setting: Setting) -> None:

@@ -201,9 +201,7 @@ def main_is_privileged(work: Work) -> bool:
 
 def _hook(work: Work, run: Run, timeout: str = "") -> Any:
     """Return a command of [hooks]: its words, or a table where there is more to say."""
-    if not timeout and (said := work.unit.value("Service", "TimeoutStartSec") or _both(work)):
-        found = seconds(said)
-        timeout = duration(said) if found is None or found > _HOOK_TIMEOUT else ""
+    timeout = timeout or _beyond_ours(work.unit.value("Service", "TimeoutStartSec") or _both(work))
     table: dict[str, Any] = {"command": run.anyway()}
     user = work.unit.last("Service", "User")
     if user is not None and (run.privileged or work.unit.yes("Service", "PermissionsStartOnly")):
@@ -215,6 +213,12 @@ def _hook(work: Work, run: Run, timeout: str = "") -> Any:
     if run.may_fail:
         table["ignore_failure"] = True
     return table if len(table) > 1 else table["command"]
+
+
+def _beyond_ours(said: str) -> str:
+    """Return the timeout of a hook, an empty string where it is no longer than that of each hook here."""
+    found = seconds(said) if said else 0
+    return duration(said) if found is None or found > _HOOK_TIMEOUT else ""
 
 
 def _both(work: Work) -> str:
@@ -257,18 +261,15 @@ def _stop(work: Work, settings: list[Setting]) -> None:
         for setting, _ in runs:
             work.lost(setting, _NOT_STOPPED)
         return
-    if not runs:
-        return
-    *before, (setting, run) = runs
-    for setting_before, run_before in before:
-        work.append(setting_before, "hooks.pre_stop", _hook(work, run_before))
-        _tell(work, setting_before, run_before)
-    name = signal_of(run)
-    if name is not None:
-        work.put(setting, "stop.signal", signal(name))
-        return
-    work.put(setting, "stop.command", run.anyway())
-    _tell(work, setting, run, "stop.command")
+    said = work.unit.value("Service", "TimeoutStopSec") or _both(work)
+    for setting, run in runs:
+        name = signal_of(run)
+        if name is not None and len(runs) == 1:
+            work.put(setting, "stop.signal", signal(name))
+            continue
+        # As with systemd: the commands first, and then the signal to what is left.
+        work.append(setting, "hooks.pre_stop", _hook(work, run, _beyond_ours(said)))
+        _tell(work, setting, run)
 
 
 def _reload_signal(work: Work, setting: Setting) -> None:
@@ -300,7 +301,7 @@ SERVICE: Table = {
     "ExecStartPost": many("`hooks.post_start`", _hooks("hooks.post_start")),
     "ExecReload": many("`reload.signal` or `reload.command`", _reload),
     "ReloadSignal": one("`reload.signal`", _reload_signal),
-    "ExecStop": many("`stop.signal` or `stop.command`; further ones `hooks.pre_stop`", _stop),
+    "ExecStop": many("`hooks.pre_stop`, or `stop.signal` where it only sends one", _stop),
     "ExecStopPost": many("`hooks.post_stop`", _hooks("hooks.post_stop")),
     "PermissionsStartOnly": each(
         "`user` of hooks", lambda work, setting: work.kept(setting, "the hooks are run as root")
