@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from asyncinit.config.spec import Configuration
 from asyncinit.control.types import EventEntry
@@ -32,21 +33,23 @@ def introduction(configuration: Configuration, started: tuple[str, ...], folder:
 
 
 class Hints:
-    """Say once what can be done when a service has failed."""
+    """Say once what can be done when a service has failed; `later` calls a function after what is being told."""
 
-    def __init__(self, engine: Engine, announcer: Announcer) -> None:
+    def __init__(self, engine: Engine, announcer: Announcer, later: Callable[[Callable[[], None]], None]) -> None:
         self._engine = engine
         self._announcer = announcer
+        self._later = later
         self._stop: Callable[[], None] = announcer.follow(self._take)
 
     def _take(self, entry: EventEntry) -> None:
-        if entry.new is not State.FAILED or entry.service is None or self._engine.shutting_down:
-            return
-        if entry.reason is not None and entry.reason.service is not None:
-            return  # another one is the cause, and that has its own line
-        self._stop()
-        name = entry.service
-        text = (
-            f"in another terminal `asyncinit restart {name}` starts it again, and `asyncinit explain {name}` says more"
-        )
-        self._announcer.note(name, text)
+        by_another = entry.reason is not None and entry.reason.service is not None
+        if entry.new is State.FAILED and entry.service is not None and not by_another:
+            self._later(partial(self._tell, entry.service))
+
+    def _tell(self, name: str) -> None:
+        if self._engine.shutting_down or name not in self._engine.services:
+            return  # there is nobody to ask any more
+        self._later = lambda _tell: None
+        self._stop()  # before it hears what it says itself
+        again = f"in another terminal `asyncinit restart {name}` starts it again"
+        self._announcer.note(name, f"{again}, and `asyncinit explain {name}` says more")

@@ -117,7 +117,7 @@ def _introduce(house: Assembly) -> None:
 
         for line in introduction(configured.configuration, at_start.started(configured.configuration), os.getcwd()):
             house.announcer.system(line)
-        Hints(house.supervisor.engine, house.announcer)
+        Hints(house.supervisor.engine, house.announcer, house.supervisor.later)
 
 
 def _follow_files(house: Assembly) -> None:

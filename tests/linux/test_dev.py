@@ -50,10 +50,14 @@ def test_the_rest_goes_on_when_one_ends(tmp_path: Path) -> None:
     """An entry is not started again, whatever its end; what has failed is told by the exit status."""
     project = Folder(tmp_path, {"Procfile": "web: sleep 1000\njob: exit 0\nbad: exit 3\n"})
     with project.dev() as run:
+        run.out.expect("ports: bad 5200, job 5100, web 5000")
         run.out.expect("bad . failed: exited with 3")
+        run.out.expect("bad . in another terminal `asyncinit restart bad` starts it again")
         assert "completed" in project.client("status", "job").stdout
         assert len(project.programs("sleep", "1000")) == 1
         project.client("stop", "web")
+        text = run.out.rest()
+        assert "another terminal" not in text and "failed: bad (exited with 3); exit status 69" in text
         assert run.wait() == 69
         project.nothing_left()
 
