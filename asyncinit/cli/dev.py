@@ -84,7 +84,10 @@ def _meant(invocation: Invocation) -> tuple[Found, Project]:
     given = [name for name in ("config", "services", "procfile") if values[name]]
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]} do not go together")
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except OSError:
+        raise UsageError("the folder that we stand in is not there any more") from None
     if values["procfile"]:
         folder, name = os.path.split(os.path.join(here, values["procfile"]))
         found = Found(os.path.normpath(folder), procfile=name)
@@ -122,13 +125,19 @@ def _claim(folder: str) -> _socket.socket | None:
     """Claim the project for us, and say who has it where that cannot be."""
     from asyncinit.client.connection import Connection
     from asyncinit.client.errors import ClientError
-    from asyncinit.client.locate import project_socket
+    from asyncinit.client.locate import PROJECT_FILE, project_socket
     from asyncinit.control.address import project_address
     from asyncinit.development.claim import claim
+    from asyncinit.errors import why
 
-    held = claim(folder)
+    try:
+        held = claim(folder)
+    except OSError as error:
+        raise UsageError(f"cannot run a project in {folder}: {why(error.errno or 0)}") from None
     running = ""
-    addresses = [address for address in (project_socket(folder), project_address(folder)) if address]
+    # Not the socket that a project around this one declares.
+    declared = project_socket(folder) if os.path.lexists(os.path.join(folder, PROJECT_FILE)) else None
+    addresses = [address for address in (declared, project_address(folder)) if address]
     for address in addresses:
         try:
             with Connection(address) as server:

@@ -40,9 +40,10 @@ _NEVER_MEANT = (_signal.SIGINT, _signal.SIGQUIT)
 def be_guarded() -> None:
     """Return as a child that is guarded; this process and another between are its guardians, and never return.
 
-    All signals but the faults must be blocked, and stay so. Raises OSError, with nothing changed, where a guardian
+    All signals but the faults are blocked from now on. Raises OSError, with nothing else changed, where a guardian
     cannot be.
     """
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, signals.CATCHABLE)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     set_subreaper()
     outer = os.getpid()

@@ -119,6 +119,33 @@ def test_a_second_one_is_told_of_the_first(tmp_path: Path) -> None:
     held.close()
 
 
+def test_a_project_within_another_is_one_of_its_own(tmp_path: Path) -> None:
+    """Though the one around it runs, and declares where its control socket is."""
+    toml = '[init]\ncontrol_socket = "sock"\n[services.a]\ncommand = "sleep 1000"\n'
+    outer = Folder(tmp_path, {"asyncinit.toml": toml})
+    inner = Folder(tmp_path / "inner", {"Procfile": "web: sleep 1001\n"})
+    with outer.dev() as around:
+        around.out.expect("all services are ready")
+        assert outer.client("dev").returncode == 1
+        with inner.dev() as run:
+            run.out.expect("all services are ready")
+            run.signal(signal.SIGTERM)
+            assert run.wait() == 0
+        assert outer.programs("sleep", "1000")
+
+
+def test_where_it_cannot_be(tmp_path: Path) -> None:
+    """A folder that is not there, and options that exclude each other, are told in a line."""
+    project = Folder(tmp_path, {"Procfile": "web: sleep 1\n"})
+    gone = project.client("dev", "-f", "nowhere/Procfile")
+    assert gone.returncode == 2 and f"cannot run a project in {tmp_path}/nowhere: no such file" in gone.stderr
+    both = project.client("dev", "-f", "Procfile", "--services", "x")
+    assert both.returncode == 2 and "do not go together" in both.stderr
+    odd = project.client("dev", "-m", "web")
+    assert odd.returncode == 2 and "expected NAME=NUMBER" in odd.stderr
+    assert project.client("dev", "-e", "missing").returncode == 78
+
+
 def test_where_there_is_nothing(tmp_path: Path) -> None:
     """What was looked for is told, and the next step."""
     told = Folder(tmp_path, {"x/y": ""}).client("dev", below="x")
