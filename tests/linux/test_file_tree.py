@@ -235,6 +235,9 @@ def test_links_that_were_named_are_followed(project: Path) -> None:
     os.symlink("releases/2", project / "next")
     os.rename(project / "next", project / "current")
     assert watching.seen() == {"current/a", "current/b"}
+    os.symlink("releases/2", project / "next")
+    os.rename(project / "next", project / "current")
+    assert watching.seen() == set()
     assert watching.write("releases/1/a") == set()
     assert watching.write("releases/2/a") == {"current/a"}
     watching = Watching(project, "src")

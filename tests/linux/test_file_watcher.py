@@ -62,7 +62,7 @@ def test_changes_are_told(watching: Watching, tmp_path: Path) -> None:
 
 def test_a_burst_is_told_once(watching: Watching, tmp_path: Path) -> None:
     """A thousand files that are written without a pause are one change."""
-    watching.begin(tmp_path, ".", quiet=0.5)
+    watching.begin(tmp_path, ".", quiet=2.0)
     for number in range(1000):
         (tmp_path / f"{number}").write_text("x")
     watching.until(lambda: watching.changes)

@@ -65,13 +65,17 @@ class ChangesState(Struct):
 
 
 class _Watched(Struct):
-    """One service that is watched, or was to be: `watch` and `base` as they were when that began."""
+    """One service that is watched, or was to be: `watch` and `base` as they were when that began.
+
+    `follows`: what is due is done in the next turn of the loop, and until then still to be carried over a re-exec.
+    """
 
     watch: Watch
     base: str
     kept: _Kept = field(default_factory=_Kept)
     brake: Brake = field(default_factory=Brake)
     timer: Timer | None = None
+    follows: bool = False
 
 
 class Changes:
@@ -223,7 +227,7 @@ class Changes:
     def _do_what_is_due(self, name: str) -> None:
         one, service = self._services[name], self._engine.services[name]
         due = one.kept.due
-        if due is None:
+        if due is None or one.follows:
             return
         follows = self._consequence(name, one, service, due)
         if follows is None:
@@ -233,10 +237,16 @@ class Changes:
         if wait:
             self._hold(name, one, due, wait)
             return
-        one.kept.due = None
         one.brake.acted(now)
+        one.follows = True
         # Not in the middle of an effect, or of telling a change of state.
-        self._supervisor.later(follows)
+        self._supervisor.later(partial(self._follow, name, one, follows))
+
+    def _follow(self, name: str, one: _Watched, follows: Callable[[], None]) -> None:
+        one.follows = False
+        if self._services.get(name) is one:
+            one.kept.due = None
+            follows()
 
     def _hold(self, name: str, one: _Watched, due: Changed, wait: float) -> None:
         if one.timer is not None:

@@ -162,7 +162,7 @@ class Tree:
         if now != before and before is not None and before.folder:
             for folder in self.folders.below(root.path):  # by another name it may well be there still
                 self._forget(folder)
-        self._establish(root, report=True)
+        self._establish(root, report=now != before)
         if (now is None or not now.folder) and (now != before or (now is not None and path == now.place)):
             self._change(root.path)
 
