@@ -8,7 +8,7 @@ import sys
 
 from asyncinit.cli import screen
 from asyncinit.cli.importing import NotImportedError
-from asyncinit.config.places import FOLDER
+from asyncinit.config.places import FILE, FOLDER
 from asyncinit.config.problems import printable
 from asyncinit.errors import why
 from asyncinit.migration.project.look import Seen, look
@@ -41,6 +41,8 @@ def new(invocation: Invocation) -> int:
         print(f"wrote    {printable(path)}{_why(seen, path)}")
     for remark in seen.translation.ledger.remarks:
         print(printable(remark))
+    if os.path.lexists(FILE):
+        print(f"{FILE} is there already: see whether it reads {FOLDER} ([init] services)")
     _advise(seen, folder)
     sys.stdout.flush()
     return 0

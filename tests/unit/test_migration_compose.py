@@ -421,7 +421,9 @@ def test_extends_and_include(tmp_path: Path) -> None:
         "  web:\n    extends: {file: base.yml, service: base}\n    environment: {B: 3}\n    depends_on: [db]\n"
         "  worker:\n    extends: web\n    command: work\n"
     )
-    found = data(translate([str(tmp_path / "compose.yml")]))
+    translation = translate([str(tmp_path / "compose.yml")])
+    assert entry(translation, "services.worker.extends").verdict is Verdict.TRANSLATED
+    found = data(translation)
     assert found["web"]["environment"] == found["worker"]["environment"] == {"A": "1", "B": "3"}
     assert (found["web"]["command"], found["worker"]["command"]) == (["run"], ["work"])
     assert found["web"]["requires"] == ["db"] and "requires" not in found["worker"]

@@ -154,6 +154,14 @@ def test_what_is_there_stays(
     assert "wrote" not in capsys.readouterr().out
 
 
+def test_a_configuration_that_is_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who has an asyncinit.toml may not read services.d at all."""
+    new(tmp_path, {"asyncinit.toml": "[services.x]\ncommand = 'x'\n", "Makefile": "run:\n"}, monkeypatch)
+    assert "asyncinit.toml is there already" in capsys.readouterr().out
+
+
 def test_two_guesses_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second has a number."""
     found = new(tmp_path, {"manage.py": "django", "package.json": '{"scripts": {"start": "node ."}}'}, monkeypatch)

@@ -117,10 +117,9 @@ class _Reader:
             told = f"there is no service {shown(base or '')} in {printable(path)}"
             raise MigrationError(f"{extends.where}: extends: {told}")
         below = self.extended(base, others[base], others, (*seen, key))
-        own = Value(value.file, value.line, {one: what for one, what in value.table.items() if one != "extends"})
         # What a service depends on is not taken over; so Compose has it.
         lower = {one: what for one, what in below.table.items() if one not in ("depends_on", "links", "extends")}
-        return _over(own, Value(below.file, below.line, lower))
+        return _over(value, Value(below.file, below.line, lower))
 
 
 def _over(upper: Value, lower: Value, key: str = "") -> Value:

@@ -12,6 +12,7 @@ from asyncinit.migration.report import Verdict
 _NOT, _LOST = Verdict.NOT_NEEDED, Verdict.NO_EQUIVALENT
 _NETWORK = "all services share the network of the machine: each other is at 127.0.0.1"
 SAID = {
+    "extends": (Verdict.TRANSLATED, "what it extends is in this file"),
     "container_name": (_NOT, "it is called by its name"),
     "expose": (_NOT, _NETWORK),
     "networks": (_NOT, _NETWORK),
