@@ -109,6 +109,8 @@ def _wall(text: str) -> float:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise words.WordError(f"found {text!r}, expected a date, or an RFC 3339 time such as {_BEGINNING}") from None
+    if not 1970 <= moment.year < 2200:  # outside, calendars are of little use, and at the ends of time they break
+        raise words.WordError(f"found {text!r}, expected a date from 1970 to 2199")
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 

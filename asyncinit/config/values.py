@@ -247,7 +247,10 @@ def service_name(value: str) -> str:
     """Return a service's name, an instance's (web@8080), or a template's (web@), which stands for its instances."""
     if not is_service_name(value) and not is_template(value):
         stem = value.removesuffix(".toml")
-        raise BadValueError(suggestion=quoted(stem) if stem != value and is_service_name(stem) else "")
+        meant = stem if stem != value and is_service_name(stem) else ""
+        if value.endswith(("@%i", "@%I", "@%i.service", "@%I.service")):  # systemd's word for an instance
+            meant = value.partition("%")[0] + "${INSTANCE}"
+        raise BadValueError(suggestion=quoted(meant) if meant else "")
     return value
 
 

@@ -56,6 +56,9 @@ def test_its_exit_status_tells(project: Path) -> None:
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "at character 5: found 'redy', expected a state" in wrong.stderr
     assert simulate(project, "nobody").returncode == 2
+    late = simulate(project, "--clock", "9999-12-31T23:59:59Z")
+    assert (late.returncode, late.stdout) == (2, "")
+    assert "expected a date from 1970 to 2199" in late.stderr
     (project / "services.d" / "one.toml").write_text("comand = 'x'")
     assert simulate(project).returncode == 1
 

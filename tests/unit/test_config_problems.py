@@ -200,6 +200,11 @@ MISTAKES = {
         COMMAND + 'requires = ["db@1"]',
         '2: requires[0]: names "db@1", and there is no such service; did you mean "db"?',
     ),
+    "systemd's word for an instance": (
+        COMMAND + 'requires = ["db@%i.service"]',
+        '2: requires[0]: found "db@%i.service", expected a name of letters, digits, "_", "." and "-" '
+        'that begins with a letter or digit; did you mean "db@${INSTANCE}"?',
+    ),
     "a directory": (
         COMMAND + 'directories.state = ["/var/lib/web"]',
         '2: directories.state[0]: is absolute (found "/var/lib/web"); did you mean "web"?',
