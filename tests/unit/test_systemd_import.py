@@ -427,6 +427,13 @@ def test_strange_files(tmp_path: Path) -> None:
         translate([str(tmp_path / "web.service")], ())
 
 
+def test_two_units_of_one_name_here(tmp_path: Path) -> None:
+    """They are not made one: both are named."""
+    put(tmp_path, {"a-b.service": START, "a\\x2db.service": START})
+    with pytest.raises(MigrationError, match=r"a-b\.service and .*would both be called a-b"):
+        translate([str(tmp_path)], ())
+
+
 def test_nothing_to_start(tmp_path: Path) -> None:
     """A command that cannot be read makes no service, and all of it is told as lost; without one it is a oneshot."""
     put(tmp_path, {"a.service": "[Unit]\nDescription=a\n[Service]\nExecStart='open\n", "b.service": "[Unit]\n"})

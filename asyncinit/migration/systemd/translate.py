@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from asyncinit.config.keys import TARGET_KEYS
-from asyncinit.migration.report import Ledger, Setting, Verdict
+from asyncinit.config.problems import printable
+from asyncinit.migration.report import Ledger, MigrationError, Setting, Verdict
 from asyncinit.migration.service import Draft, Translation
 from asyncinit.migration.systemd import cycles
 from asyncinit.migration.systemd.directives import ending, identity, resources, sandbox, sockets, timers
@@ -52,11 +53,14 @@ class _World:
         self._units = units
         self._library = library
         self._parts = {name: service_of(unit) for name, unit in units.items() if name.kind in ("socket", "timer")}
-        self.drafts = {
-            service_name(name): Draft(service_name(name), ledger, origin=unit.path)
-            for name, unit in units.items()
-            if name.kind == "service" or (name.kind == "target" and not is_scenery(name) and not name.template)
-        }
+        self.drafts: dict[str, Draft] = {}
+        for name, unit in units.items():
+            if name.kind == "service" or (name.kind == "target" and not is_scenery(name) and not name.template):
+                called = service_name(name)
+                if called in self.drafts:
+                    other, this = printable(self.drafts[called].origin), printable(unit.path)
+                    raise MigrationError(f"{other} and {this} would both be called {called}: translate one at a time")
+                self.drafts[called] = Draft(called, ledger, origin=unit.path)
         self._works: dict[UnitName, Work] = {}
 
     # --- What directives ask for (work.World) ------------------------------------------------------------------------
