@@ -29,7 +29,7 @@ def test_nothing_is_left_of_an_ordinary_user(killed: tuple[int, ...]) -> None:
         with project.dev(prefix=user["prefix"], program=program) as run:
             run.out.expect("is up")
             wait_until(lambda: project.programs("sleep", "1001"))
-            assert {os.stat(f"/proc/{pid}").st_uid for pid in project.processes()} == {UID}
+            assert {os.stat(f"/proc/{pid}").st_uid for pid in project.programs("sleep")} == {UID}
             pids = three(run)
             for number in killed:
                 os.kill(pids[number], signal.SIGKILL)
