@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
+import textwrap
 
 from asyncinit.cli import screen
 from asyncinit.cli.outcome import complain
@@ -29,6 +31,7 @@ _COLOURS = {
     Verdict.NO_EQUIVALENT: screen.RED,
 }
 _LONGEST = 60
+_WORDS = max(len(verdict.value) for verdict in Verdict)
 
 
 class NotImportedError(ClientError):
@@ -60,10 +63,12 @@ def translate(invocation: Invocation) -> int:
 
 def _tell(ledger: Ledger, written: Written, dry_run: bool) -> None:
     entries = ledger.entries()
-    sys.stdout.write(_table(entries))
-    for remark in ledger.remarks:
-        print(printable(remark))
-    print(_summary(entries))
+    text, width = _table(entries), _width()
+    if width is not None and max(map(len, text.splitlines())) > width:
+        text = _paragraphs(entries, width)
+    sys.stdout.write(text)
+    for line in (*map(printable, ledger.remarks), _summary(entries)):
+        print(line if width is None else textwrap.fill(line, width, break_on_hyphens=False))
     for path, text in written.files.items():
         if dry_run:
             print(f"\n==> {printable(path)}\n{text}", end="")
@@ -82,6 +87,37 @@ def _table(entries: Sequence[Entry]) -> str:
         rows.append((setting, entry.verdict.value, printable(entry.setting.place), printable(text)))
         colours[number] = _COLOURS[entry.verdict]
     return screen.table(rows, None, colours if screen.wants_colour() else None)
+
+
+def _width() -> int | None:
+    """Return how wide the terminal is; None where there is none, so that lines are long, and one a setting."""
+    return os.get_terminal_size(1).columns or None if screen.is_terminal() else None
+
+
+def _paragraphs(entries: Sequence[Entry], width: int) -> str:
+    """Return the entries under the name of what they are about, each with its words below it, for a narrow terminal."""
+    lines, before = [], None
+    coloured = screen.wants_colour()
+    for entry in entries:
+        if entry.setting.service != before:
+            before = entry.setting.service
+            lines += ["", f"{printable(before) if before else 'about no service'}:"]
+        verdict = entry.verdict.value.ljust(_WORDS)
+        place = f"{printable(entry.setting.place)}  "
+        room = max(width - 4 - _WORDS - len(place), screen.NARROWEST)
+        setting = screen.shorten(printable(entry.setting.text), room)
+        lines.append(f"  {screen.paint(verdict, _COLOURS[entry.verdict] if coloured else None)}  {place}{setting}")
+        words = "; ".join(filter(None, (", ".join(key.partition(": ")[2] for key in _own(entry)), entry.note)))
+        indent = " " * (4 + _WORDS)
+        lines += textwrap.wrap(
+            printable(words), max(width, len(indent) + 20), initial_indent=indent, subsequent_indent=indent
+        )
+    return "\n".join(lines[1:]) + "\n\n"
+
+
+def _own(entry: Entry) -> Sequence[str]:
+    """Return the keys of an entry, those of several services once."""
+    return list({key.partition(": ")[2]: key for key in entry.keys}.values())
 
 
 def _summary(entries: Sequence[Entry]) -> str:

@@ -70,7 +70,8 @@ def _advise(seen: Seen, folder: str) -> None:
     for draft in seen.translation.drafts:
         command = draft.get("command")
         program = command[0] if isinstance(command, list) and command else ""
-        if program and shutil.which(program) is None:
+        here = os.path.join(draft.get("working_directory", ""), program) if "/" in program else program
+        if program and shutil.which(here) is None:
             print(f"{draft.name}: there is no {printable(program)} here yet")
     print("\nNext:")
     if folder not in (".", ""):

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncinit.cli import importing
+from asyncinit.cli.arguments import parse
 from asyncinit.cli.commands import FORMATS as NAMED
 from asyncinit.config.load import load
 from asyncinit.migration.formats import FORMATS, translator
@@ -316,3 +318,28 @@ def test_nothing_to_write(tmp_path: Path) -> None:
     """Sources without a service are no success."""
     with pytest.raises(MigrationError, match="no service"):
         put(tmp_path)
+
+
+def test_the_report_on_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line is longer than the terminal is wide, and it is told which service each is about; a pipe gets a table."""
+    source = tmp_path / "supervisord.conf"
+    source.write_text(f"[program:web]\ncommand=x {'y' * 100}\nstopsignal=QUIT\nstartsecs=5\n[program:db]\ncommand=x\n")
+    words = ["import", "supervisord", str(source), "--dry-run", "--output", str(tmp_path / "services.d")]
+    invocation = parse(words)
+    assert invocation is not None
+    monkeypatch.setattr(importing, "_width", lambda: 80)
+    assert invocation.execute() == 0
+    report = capsys.readouterr().out.partition("==>")[0].splitlines()
+    assert max(map(len, report)) <= 80
+    assert (
+        report.index("web:")
+        < report.index("  translated     supervisord.conf:3  stopsignal=QUIT")
+        < report.index("db:")
+    )
+    monkeypatch.setattr(importing, "_width", lambda: None)
+    assert invocation.execute() == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split() == ["SETTING", "RESULT", "WHERE", "AS"]
+    assert rows[2].split()[:3] == ["stopsignal=QUIT", "translated", "supervisord.conf:3"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,12 @@ def test_open_files_are_inherited(tmp_path: Path) -> None:
     write(found, str(tmp_path / "services.d"), "test")
     found = translated(tmp_path, "[supervisord]\nminfds=1024\n[program:x]\ncommand=x\n")
     assert "limits" not in data(found)["x"]
+
+
+def test_what_supervisord_knows(tmp_path: Path) -> None:
+    """The number of processes, and the name of the machine, which is not in every environment."""
+    found = data(translated(tmp_path, "[program:x]\ncommand=x %(numprocs)s@%(host_node_name)s\n"))["x"]
+    assert found["command"] == ["x", f"1@${{HOSTNAME:-{os.uname().nodename}}}"]
 
 
 def test_a_dollar_before_a_variable(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_two_guesses_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         {"pyproject.toml": "not toml ["},
         {"pyproject.toml": "project = 1\ntool = []\n"},
         {"package.json": "[1]"},
+        {"package.json": "[" * 100_000},
+        {"pyproject.toml": "a = " + "[" * 100_000},
         {"package.json": '{"scripts": [], "workspaces": 3}'},
         {"package.json": '{"scripts": {"dev": 3}}'},
         {"compose.yaml": "a: [", "Makefile": "run:\n"},
@@ -195,3 +197,82 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert invocation is not None
     with pytest.raises(NotImportedError, match="gone: no such file"):
         invocation.execute()
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (
+            {
+                "requirements.txt": "flask\n",
+                "shop/__init__.py": "def create_app(mode='x'):\n    return Flask(__name__)\n",
+            },
+            ["flask", "--app", "shop:create_app", "run", "--debug", "--port", "${PORT}"],
+        ),
+        (
+            {"requirements.txt": "fastapi\n", "shop.py": "def make_app() -> FastAPI:\n    return FastAPI()\n"},
+            ["uvicorn", "shop:make_app", "--factory", "--reload", "--port", "${PORT}"],
+        ),
+    ],
+)
+def test_a_function_that_makes_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], command: list[str]
+) -> None:
+    """Where it needs nothing, its server calls it."""
+    assert new(tmp_path, files, monkeypatch)["web"]["command"] == command
+
+
+def test_a_function_that_needs_something_is_no_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server could not call it."""
+    files = {"requirements.txt": "flask\n", "shop.py": "def create_app(config):\n    return Flask(__name__)\n"}
+    assert [*new(tmp_path, files, monkeypatch)] == ["example"]
+
+
+def test_workspaces_that_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern may exclude, may end with a slash, and names nothing outside of the project."""
+    script = '{"scripts": {"dev": "vite"}}'
+    files = {
+        "package.json": '{"workspaces": ["apps/*/", "!apps/old", "../*", "/*", "x\\u0000*", 5]}',
+        "apps/shop/package.json": script,
+        "apps/old/package.json": script,
+    }
+    assert {name: each["working_directory"] for name, each in new(tmp_path, files, monkeypatch).items()} == {
+        "shop": "apps/shop"
+    }
+
+
+def test_workspaces_of_pnpm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in a file of their own; a script that starts all of them is not one more."""
+    files = {
+        "package.json": '{"scripts": {"dev": "pnpm -r dev"}}',
+        "pnpm-workspace.yaml": "packages:\n  - apps/*\n",
+        "pnpm-lock.yaml": "",
+        "apps/shop/package.json": '{"scripts": {"dev": "vite"}}',
+    }
+    found = new(tmp_path, files, monkeypatch)
+    assert {name: each["command"] for name, each in found.items()} == {"shop": ["pnpm", "run", "dev"]}
+
+
+def test_a_project_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing at its top says what runs, each folder is a part, with the names of its own services."""
+    files = {
+        "api/manage.py": "import django\n",
+        "admin/manage.py": "import django\n",
+        "front/package.json": '{"scripts": {"start": "vite"}}',
+        "node_modules/package.json": '{"scripts": {"start": "vite"}}',
+    }
+    found = new(tmp_path, files, monkeypatch)
+    assert sorted(found) == ["admin", "admin-migrate", "api", "api-migrate", "front"]
+    assert found["api"]["requires"] == ["api-migrate"]
+    assert found["api"]["working_directory"] == found["api-migrate"]["working_directory"] == "api"
+    assert Path.cwd() == tmp_path
+
+
+def test_what_a_compose_file_has_beside_databases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database keeps its options; what runs only in an image is told."""
+    compose = "services:\n  r: {image: redis, command: --save ''}\n  mail: {image: x/mail}\n  app: {build: .}\n"
+    found = new(tmp_path, {**FASTAPI, "compose.yaml": compose}, monkeypatch)
+    assert found["r"]["command"] == ["redis-server", "--save", ""]
+    assert "compose.yaml has mail, too" in capsys.readouterr().out

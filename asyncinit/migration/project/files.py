@@ -42,6 +42,11 @@ def line_of(text: str, pattern: str) -> int | None:
     return None if found is None else text.count("\n", 0, found.start()) + 1
 
 
+def is_own(name: str) -> bool:
+    """Tell whether a file or folder called `name` is the project's own, and not installed or made."""
+    return not name.startswith(".") and name not in _LEFT_OUT
+
+
 def sources(folder: str, suffix: str) -> Iterator[str]:
     """Yield the source files of a project, those at the top first; not what was installed or made."""
     level, seen = [folder], 0
@@ -56,7 +61,7 @@ def sources(folder: str, suffix: str) -> Iterator[str]:
                 seen += 1
                 if seen > _MOST:
                     return
-                if entry.name.startswith(".") or entry.name in _LEFT_OUT:
+                if not is_own(entry.name):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.path)

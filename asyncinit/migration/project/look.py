@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
+from contextlib import chdir
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from asyncinit.config.places import FOLDER
+from asyncinit.config.problems import printable
 from asyncinit.migration import procfile
-from asyncinit.migration.compose import images
+from asyncinit.migration.compose import images, interpolation
+from asyncinit.migration.compose.parsing import Value, parse
 from asyncinit.migration.project import node, python
-from asyncinit.migration.project.files import Hint, line_of, text_of
+from asyncinit.migration.project.files import Hint, is_own, line_of, text_of
 from asyncinit.migration.project.guess import Guess, fit
 from asyncinit.migration.report import Ledger, MigrationError
 from asyncinit.migration.service import Draft, Translation
@@ -36,7 +41,7 @@ def look() -> Seen:
         if not guesses and (whole := _compose(ledger)) is not None:
             translation = whole
         else:
-            guesses = guesses or _makefile()
+            guesses = guesses or _makefile() or _parts()
             names = _names(guesses, {draft.name for draft in databases})
             drafts = [
                 guess.draft(ledger, names[number], _by_name(guesses, names)) for number, guess in enumerate(guesses)
@@ -51,6 +56,30 @@ def look() -> Seen:
     there = [draft.name for draft in drafts if os.path.lexists(os.path.join(FOLDER, f"{draft.name}.toml"))]
     drafts = [draft for draft in drafts if draft.name not in there]
     return Seen(Translation(drafts, translation.ledger), tuple(there))
+
+
+def _parts() -> list[Guess]:
+    """Return what is guessed of the folders of a project that has its parts in them: backend, frontend."""
+    found = []
+    for folder in sorted(entry.name for entry in os.scandir(".") if entry.is_dir() and is_own(entry.name)):
+        try:
+            with chdir(folder):
+                guesses = [*python.guesses(), *node.guesses()]
+        except OSError:
+            continue
+        for guess in guesses:
+            served = guess.name in ("web", "frontend")
+            hint = Hint(os.path.join(folder, guess.hint.file), guess.hint.line, guess.hint.text)
+            found.append(
+                replace(
+                    guess,
+                    name=folder if served else f"{folder}-{guess.name}",
+                    requires=[f"{folder}-{name}" for name in guess.requires],
+                    folder=os.path.join(folder, guess.folder) if guess.folder else folder,
+                    hint=hint,
+                )
+            )
+    return found
 
 
 def _names(guesses: list[Guess], taken: set[str]) -> list[str]:
@@ -96,8 +125,6 @@ def _compose(ledger: Ledger) -> Translation | None:
 
 def _databases(ledger: Ledger) -> list[Draft]:
     """Return the services of a Compose file whose programs are known: what the project needs beside itself."""
-    from asyncinit.migration.compose.parsing import Value, parse
-
     path = _compose_file()
     text = text_of(path) if path is not None else None
     if path is None or text is None:
@@ -107,15 +134,15 @@ def _databases(ledger: Ledger) -> list[Draft]:
     except MigrationError as error:
         ledger.remark(f"nothing was taken from {path}: {error}")
         return []
-    drafts = []
+    drafts, unknown = [], []
     for name, value in services.table.items():
         image = value.table["image"].text if "image" in value.table else None
         known = images.known(image) if image else None
         if known is None or image is None:
+            unknown += [name] if "build" not in value.table else []
             continue
-        draft = Guess(fit(name), list(known.command), Hint(path, value.line, f"image: {image}")).draft(
-            ledger, fit(name), {}
-        )
+        command = known.started_with(_command(value))
+        draft = Guess(fit(name), command, Hint(path, value.line, f"image: {image}")).draft(ledger, fit(name), {})
         draft.remark(f"{known.note}, in the place of the image", "command")
         if known.port:
             draft.put(None, "ready.tcp", f"127.0.0.1:{known.port}", "what wants it starts when it can be reached")
@@ -123,7 +150,22 @@ def _databases(ledger: Ledger) -> list[Draft]:
             draft.put(None, "user", known.user, "who it runs as there; where you are not root, as yourself")
             draft.put(None, "prefer", ["user"])
         drafts.append(draft)
+    if unknown:
+        names = ", ".join(map(printable, unknown))
+        ledger.remark(f"{path} has {names}, too: what they run is in their images, and none of it is in these files")
     return drafts
+
+
+def _command(value: Value) -> list[str]:
+    """Return the command that a Compose file gives a service; none where it is none that can be read."""
+    command = value.table.get("command")
+    if command is None:
+        return []
+    try:
+        words = [item.text or "" for item in command.items] or shlex.split(command.text or "")
+    except ValueError:
+        return []
+    return [interpolation.kept(word, {}) for word in words]
 
 
 def _makefile() -> list[Guess]:

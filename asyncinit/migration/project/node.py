@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from asyncinit.migration.compose.parsing import parse
 from asyncinit.migration.project.files import Hint, line_of, text_of
 from asyncinit.migration.project.guess import Guess
+from asyncinit.migration.report import MigrationError
 
 _FILE = "package.json"
+_WORKSPACES = "pnpm-workspace.yaml"
 _LOCKS = (
     ("pnpm-lock.yaml", "pnpm"),
     ("yarn.lock", "yarn"),
@@ -43,7 +46,7 @@ def guesses() -> Iterator[Guess]:
 def _data(text: str) -> dict[str, Any] | None:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
@@ -51,12 +54,31 @@ def _data(text: str) -> dict[str, Any] | None:
 def _workspaces(data: dict[str, Any], manager: str) -> Iterator[Guess]:
     patterns = data.get("workspaces")
     patterns = patterns.get("packages") if isinstance(patterns, dict) else patterns
-    for pattern in patterns if isinstance(patterns, list) else ():
-        for folder in sorted(glob.glob(str(pattern))):
-            text = text_of(os.path.join(folder, _FILE))
-            inner = _data(text) if text is not None else None
-            if text is not None and inner is not None and (found := _guess(folder, text, inner, manager)) is not None:
-                yield found
+    patterns = [pattern for pattern in patterns if isinstance(pattern, str)] if isinstance(patterns, list) else _pnpm()
+    left_out = {folder for pattern in patterns if pattern.startswith("!") for folder in _folders(pattern[1:])}
+    for folder in dict.fromkeys(folder for pattern in patterns for folder in _folders(pattern)):
+        text = text_of(os.path.join(folder, _FILE)) if folder not in left_out else None
+        inner = _data(text) if text is not None else None
+        if text is not None and inner is not None and (found := _guess(folder, text, inner, manager)) is not None:
+            yield found
+
+
+def _pnpm() -> list[str]:
+    """Return the patterns of pnpm, which has them in a file of their own."""
+    text = text_of(_WORKSPACES)
+    try:
+        packages = parse(_WORKSPACES, text).table.get("packages") if text is not None else None
+    except MigrationError:
+        return []
+    return [item.text for item in packages.items if item.text] if packages is not None else []
+
+
+def _folders(pattern: str) -> list[str]:
+    """Return the folders of the project that a pattern names."""
+    if "\0" in pattern or os.path.isabs(pattern) or ".." in pattern.split("/"):
+        return []
+    found = sorted(glob.glob(pattern, recursive=True))
+    return [os.path.normpath(folder) for folder in found if "node_modules" not in folder.split("/")]
 
 
 def _guess(folder: str, text: str, data: dict[str, Any], manager: str) -> Guess | None:

@@ -17,6 +17,9 @@ _MADE = {
     name: re.compile(rf"^(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)?{name}\(", re.MULTILINE)
     for name in ("FastAPI", "Starlette", "Flask", "Celery")
 }
+_FACTORY = re.compile(r"^def ((?:create|make|get)_app)\((?:\w[^,)=]*=[^,)]*(?:,\s*|(?=\))))*\)", re.MULTILINE)
+"""A function that makes the application and needs nothing for it."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -39,7 +42,7 @@ def guesses() -> Iterator[Guess]:
 def _data(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}
 
 
@@ -106,11 +109,12 @@ def _web(before: list[str], wanted: dict[str, Hint]) -> list[Guess]:
             continue
         target, hint = found
         module, _, variable = target.partition(":")
-        if name == "Flask":
+        if name == "Flask":  # which calls a function itself
             words = ["flask", "--app", target, "run", "--debug", "--port", "${PORT}"]
             return [Guess("web", _command(before, *words), hint, port=5000)]
         folder = ["--app-dir", "src"] if hint.file.startswith("src/") else []
-        words = ["uvicorn", f"{module}:{variable}", *folder, "--reload", "--port", "${PORT}"]
+        factory = ["--factory"] if hint.text.startswith("def ") else []
+        words = ["uvicorn", f"{module}:{variable}", *factory, *folder, "--reload", "--port", "${PORT}"]
         return [Guess("web", _command(before, *words), hint, port=8000)]
     return []
 
@@ -120,12 +124,15 @@ def _made(name: str) -> tuple[str, Hint] | None:
     for path in sources(".", ".py"):
         text = text_of(path) or ""
         found = _MADE[name].search(text)
+        if found is None and name != "Celery" and f"{name}(" in text:
+            found = _FACTORY.search(text)
         if found is not None:
             line = text.count("\n", 0, found.start()) + 1
             module = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
             if not all(part.isidentifier() for part in module.split(".")):
                 continue  # nobody can import it
-            return f"{module}:{found[1]}", Hint(path, line, found[0].strip() + "...)")
+            text = found[0].strip()
+            return f"{module}:{found[1]}", Hint(path, line, text if text.startswith("def ") else f"{text}...)")
     return None
 
 

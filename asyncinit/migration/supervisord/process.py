@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from asyncinit.migration.supervisord.parsing import Option, expanded, pairs
 from asyncinit.migration.supervisord.sources import Section, here
 from asyncinit.migration.variables import CLOSE, OPEN, written
 
-HOST = f"{OPEN}HOSTNAME{CLOSE}"
+HOST = f"{OPEN}HOSTNAME:-{os.uname().nodename}{CLOSE}"  # which few environments have
 INSTANCE = f"{OPEN}INSTANCE{CLOSE}"
 FALSE = frozenset(("false", "no", "off", "0"))
 _TRUE = frozenset(("true", "yes", "on", "1"))

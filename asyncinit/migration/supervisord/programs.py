@@ -48,7 +48,12 @@ def drafts(
     if command is None:
         option = next(iter(section.options.values()))
         raise MigrationError(f"{printable(option.file)}:{option.line}: [{printable(section.name)}] has no command")
-    known = {"program_name": section.subject, "group_name": group, "host_node_name": HOST}
+    known = {
+        "program_name": section.subject,
+        "group_name": group,
+        "host_node_name": HOST,
+        "numprocs": str(integer(section, "numprocs", 1)),
+    }
     first = integer(section, "numprocs_start", 0)
     for position, name in enumerate(names):
         draft = Draft(name, ledger, origin=command.file)
