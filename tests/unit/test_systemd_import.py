@@ -18,13 +18,18 @@ DIRECTIVES = {
     "Type=simple": "",
     "Type=oneshot\nRemainAfterExit=yes": 'type = "oneshot"',
     "Type=exec\nRemainAfterExit=yes": 'type = "oneshot"',
+    "Type=oneshot\nRemainAfterExit=yes\nExecStop=/undo $$X": 'type = "oneshot"\nstop.command = ["/undo", "$$X"]',
+    "Type=oneshot\nRemainAfterExit=yes\nExecStop=-/a\nExecStop=kill $MAINPID\nExecStop=/b": (
+        'type = "oneshot"\nstop.command = ["/bin/sh", "-c", "{ /a || :; } && /b"]'
+    ),
+    "Type=oneshot\nExecStop=/a": 'type = "oneshot"',
     "Type=forking\nPIDFile=x.pid": 'ready.pid_file = "/run/x.pid"',
     "Type=notify": "ready.notify = true",
     "Type=notify-reload": 'ready.notify = true\nreload.signal = "SIGHUP"',
     "ExecReload=/bin/kill -HUP $MAINPID": 'reload.signal = "SIGHUP"',
     "ExecReload=kill -s USR1 ${MAINPID}": 'reload.signal = "SIGUSR1"',
     "ExecReload=/bin/r $MAINPID": 'reload.command = ["/bin/r", "${MAINPID}"]',
-    "ExecReload=/a $X\nExecReload=-/b": 'reload.command = ["/bin/sh", "-c", "set -f; /a $$X && /b || :"]',
+    "ExecReload=/a $X\nExecReload=-/b": 'reload.command = ["/bin/sh", "-c", "{ set -f; /a $$X; } && { /b || :; }"]',
     "ExecStop=/bin/kill -QUIT $MAINPID": 'stop.signal = "SIGQUIT"',
     "ExecStop=/a\nExecStop=/b\nKillSignal=INT": 'hooks.pre_stop = [["/a"], ["/b"]]\nstop.signal = "SIGINT"',
     "ExecStop=/a\nTimeoutStopSec=1min": (

@@ -172,7 +172,7 @@ def _both_timeouts(work: Work, setting: Setting) -> None:
 def without_timeouts(work: Work) -> None:
     """Say how long systemd waits where nothing is said."""
     kind, has = kind_of(work), work.draft.get
-    if kind != "oneshot" and has("stop.timeout") is None:
+    if (kind != "oneshot" or has("stop.command")) and has("stop.timeout") is None:
         work.put(None, "stop.timeout", START_TIMEOUT, "systemd's default: TimeoutStopSec=90s")
     waits = any(sign in has("ready", {}) for sign in ("notify", "pid_file", "command"))
     if waits and has("ready.timeout") is None:

@@ -14,7 +14,7 @@ from asyncinit.migration.systemd.work import Table, Work, each, lost, many, need
 START_TIMEOUT = "90s"
 """What systemd waits for a start or a stop where a unit says nothing."""
 
-_NOT_STOPPED = "nothing is run when a oneshot that has completed is stopped"
+_NOT_STOPPED = "a oneshot that does not remain is not stopped: there is nothing to be run"
 _HOOK_TIMEOUT = 30.0  # ours, where a hook says nothing
 _FOREGROUND = "give it the option that keeps it in the foreground, and drop Type=forking"
 
@@ -229,7 +229,7 @@ def _hooks(key: str, note: str = "") -> Any:
     def function(work: Work, settings: list[Setting]) -> None:
         for setting, run in _runs(work, settings):
             if key == "hooks.post_stop" and kind_of(work) == "oneshot" and _remains(work):
-                work.lost(setting, _NOT_STOPPED)
+                work.lost(setting, "a oneshot's hook is run when it has completed, and not when it is undone")
                 continue
             verdict = Verdict.APPROXIMATED if note else Verdict.TRANSLATED
             work.append(setting, key, _hook(work, run), note=note, verdict=verdict)
@@ -238,12 +238,34 @@ def _hooks(key: str, note: str = "") -> Any:
     return function
 
 
+def _in_a_row(runs: list[Run]) -> list[str]:
+    """Return commands as one of a shell, each run when the one before has succeeded, or may fail."""
+    texts = [run.as_shell(leave=False) + (" || :" if run.may_fail else "") for run in runs]
+    texts = [f"{{ {text}; }}" if run.may_fail or run.splits else text for text, run in zip(texts, runs, strict=True)]
+    return ["/bin/sh", "-c", " && ".join(texts).replace("$", "$$")]
+
+
+def _undo(work: Work, found: list[tuple[Setting, Run]]) -> None:
+    """Have a oneshot that stays completed undone by a stop command; by that time it has no process."""
+    runs = []
+    for setting, run in found:
+        if not _remains(work):
+            work.lost(setting, _NOT_STOPPED)
+        elif signal_of(run) is not None:
+            work.needless(setting, "a oneshot that has completed has no process")
+        else:
+            runs.append((setting, run))
+    for setting, run in runs:
+        alone = len(runs) == 1 and not run.may_fail
+        work.put(setting, "stop.command", run.anyway() if alone else _in_a_row([each for _, each in runs]))
+        _tell(work, setting, run)
+
+
 def _reload(work: Work, settings: list[Setting]) -> None:
     runs = _runs(work, settings)
     if len(runs) > 1:
-        text = " && ".join(run.as_shell(leave=False) + (" || :" if run.may_fail else "") for _, run in runs)
         for setting, run in runs:
-            work.put(setting, "reload.command", ["/bin/sh", "-c", text.replace("$", "$$")])
+            work.put(setting, "reload.command", _in_a_row([run for _, run in runs]))
             _tell(work, setting, run)
         return
     for setting, run in runs:
@@ -258,8 +280,7 @@ def _reload(work: Work, settings: list[Setting]) -> None:
 def _stop(work: Work, settings: list[Setting]) -> None:
     runs = _runs(work, settings)
     if kind_of(work) == "oneshot":
-        for setting, _ in runs:
-            work.lost(setting, _NOT_STOPPED)
+        _undo(work, runs)
         return
     said = work.unit.value("Service", "TimeoutStopSec") or _both(work)
     for setting, run in runs:
