@@ -449,3 +449,12 @@ def test_nothing_to_start(tmp_path: Path) -> None:
     assert {entry.verdict for entry in translation.ledger.entries()} == {Verdict.NO_EQUIVALENT}
     written = write(translation, str(tmp_path / "out"), "test", dry_run=True)
     assert 'command = ["true"]' in written.files[str(tmp_path / "out" / "b.toml")]
+
+
+def test_a_file_of_the_environment_outweighs_it(tmp_path: Path) -> None:
+    """As it does for systemd; a value that cannot stand as a default is told."""
+    unit = f"{START}Environment=A=b$ C=d}} PATH=/x\nEnvironmentFile=-/etc/default/x\n"
+    found = service(tmp_path, unit)
+    assert found["environment"] == {"A": "${A:-b$$}", "C": "d}", "PATH": "/x"}
+    assert found["environment_file"] == ["-/etc/default/x"]
+    assert verdicts(tmp_path, unit)["Environment"][0] is Verdict.APPROXIMATED

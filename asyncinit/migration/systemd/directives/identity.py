@@ -81,12 +81,23 @@ def _supplementary(work: Work, setting: Setting) -> None:
 # --- Environment -----------------------------------------------------------------------------------------------------
 
 
+_OUTWEIGHED = "EnvironmentFile= outweighs it; here so does what asyncinit is started with"
+_OUTWEIGHS = "it outweighs EnvironmentFile=, where systemd has it the other way round"
+_GIVEN = frozenset(("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "PWD"))
+"""Variables that asyncinit itself is nearly always started with."""
+
+
 def _environment(work: Work, setting: Setting) -> None:
     for word in work.words(setting):
         name, equals, value = word.partition("=")
         if not equals or not _NAME.fullmatch(name):
             raise Untranslatable(f"has a word that is no NAME=VALUE: {word[:40]}")
-        work.put(setting, ("environment", name), literal(value))
+        if not work.unit.all("Service", "EnvironmentFile"):
+            work.put(setting, ("environment", name), literal(value))
+        elif "}" in value or name in _GIVEN:
+            work.roughly(setting, ("environment", name), literal(value), _OUTWEIGHS)
+        else:
+            work.roughly(setting, ("environment", name), f"${{{name}:-{value.replace('$', '$$')}}}", _OUTWEIGHED)
 
 
 def _environment_file(work: Work, setting: Setting) -> None:
