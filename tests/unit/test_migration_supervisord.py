@@ -279,8 +279,10 @@ def test_a_group_with_the_name_of_a_program(tmp_path: Path) -> None:
 
 
 def test_names_that_no_service_can_have(tmp_path: Path) -> None:
-    """What is no letter, digit, dot, dash or underscore becomes a dash."""
-    assert [*data(translated(tmp_path, "[program:my prog/1]\ncommand=x\n"))] == ["my-prog-1"]
+    """What is no letter, digit, dot, dash or underscore becomes a dash, and that is told."""
+    found = translated(tmp_path, "[program:my prog/1]\ncommand=x\n")
+    assert [*data(found)] == ["my-prog-1"]
+    assert any(remark.startswith("[program:my prog/1] is called my-prog-1") for remark in found.ledger.remarks)
 
 
 def test_event_listeners_are_told(tmp_path: Path) -> None:

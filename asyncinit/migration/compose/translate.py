@@ -55,6 +55,8 @@ def _services(project: Project, ledger: Ledger) -> dict[str, Service]:
                 f"{value.where}: services.{printable(name)}: there are two that would be called {fit} here"
             )
         taken.add(fit)
+        if fit != name:
+            ledger.remark(f"services.{printable(name)} is called {fit} here, for no service can have its name")
         trial = Service(name, value, Draft(fit, ledger, origin=value.file), project, known)
         many = living.scale(trial)
         draft = Draft(f"{fit}@" if many is not None and many > 1 else fit, ledger, origin=value.file)

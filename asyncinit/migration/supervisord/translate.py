@@ -38,6 +38,9 @@ def translate(sources: Sequence[str]) -> Translation:
     groups = {each.subject: each for each in found.values() if each.kind == "group"}
     targets = {name: _fit(name) if _fit(name) not in _taken(names) else f"{_fit(name)}.target" for name in groups}
     ledger = Ledger()
+    for name in programs:
+        if _fit(name) != name:
+            ledger.remark(f"[program:{printable(name)}] is called {_fit(name)} here, for no service can have its name")
     settings = _register(options, found, {**_of_programs(programs, names), **_of_groups(groups, targets)}, ledger)
     of_group = {name: group for group, section in groups.items() for name in _members(section, programs)}
     made = {
