@@ -24,6 +24,9 @@ from tests.terminal import project
 from tests.terminal.terminal import Server, Terminal, masked
 
 FOLDER = ROOT / "docs" / "pictures"
+_HOME = "/home/me/shop"
+"""What stands for the folder that the shop is in, and is as long."""
+
 _CHARACTER = 12.2
 """How wide a character is on Rich's pictures."""
 
@@ -94,8 +97,8 @@ def top() -> str:
 
 def dev() -> str:
     """Return the picture of `asyncinit dev`: what a day begins with, and a page that is changed."""
-    with _shop(24) as (_, terminal):
-        return svg(terminal.screen(colours=True), "asyncinit dev", "dev")
+    with _shop(24) as (server, terminal):
+        return svg(terminal.screen(colours=True).replace(str(server.folder), _HOME), "asyncinit dev", "dev")
 
 
 PICTURES: dict[str, Callable[[], str]] = {"top": top, "dev": dev}
@@ -104,7 +107,7 @@ PICTURES: dict[str, Callable[[], str]] = {"top": top, "dev": dev}
 @contextmanager
 def _shop(rows: int) -> Iterator[tuple[Server, Terminal]]:
     """Have a shop run under `asyncinit dev`, of which a page was changed; yield its terminal, too."""
-    with tempfile.TemporaryDirectory(prefix="shop-") as place, Server(Path(place), rows=rows) as server:
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as place, Server(Path(place), rows=rows) as server:
         folder = Path(place)
         project.write_shop(folder)
         terminal = server.window()

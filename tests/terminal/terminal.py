@@ -52,7 +52,7 @@ _WORDS = (
     (re.compile(r"\bpid:?( +)\d+"), r"pid\1N"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b( \d+ (s|min))?"), "N s"),
     (re.compile(r"\buid \d+"), "uid N"),
-    (re.compile(r"/tmp/[\w./-]+"), "/tmp/..."),
+    (re.compile(r"/(tmp/|home/me/)[\w./-]+"), "/tmp/..."),
 )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.support import wait_until
 from tests.terminal import project
@@ -10,16 +14,23 @@ from tests.terminal.pictures import wait_for_the_worker_again
 from tests.terminal.terminal import Server
 
 
-def test_a_day(tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is always as long: it stands on screens, and where lines are wrapped depends on it."""
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as place:
+        yield Path(place)
+
+
+def test_a_day(folder: Path) -> None:
     """Start, break, edit, join a console, look at all, restart, and stop, with nothing left."""
-    project.write_shop(tmp_path)
-    with Server(tmp_path) as server:
+    project.write_shop(folder)
+    with Server(folder) as server:
         dev = server.window()
         dev.run("clear; asyncinit dev")
         dev.wait("mail      * failed")
         dev.compare("dev")
 
-        (tmp_path / "web" / "shop.html").write_text("all books for half\n")
+        (folder / "web" / "shop.html").write_text("all books for half\n")
         dev.wait("page: all books for half")
         wait_for_the_worker_again(dev)
         dev.compare("dev-changed")
