@@ -64,7 +64,7 @@ def test_a_day(folder: Path) -> None:
         other.wait_for(lambda screen: screen.strip() == "$")
 
         dev.press("C-c")
-        dev.wait("asyncinit * down", "failed: mail; exit status 0")
+        dev.wait("asyncinit * down", "failed: mail (exited with 3)", "\n$")
         assert wait_until(lambda: not server.processes())
 
 
