@@ -49,6 +49,8 @@ class Templates:
         name = template if template.endswith("@") else f"{template}@"
         templates = self._configured.configuration.templates
         if name not in templates:
+            if template in self._engine.services:
+                raise RefusedError(f"cannot scale {template}: it is one service; a template's file is {name}.toml")
             raise UnknownServiceError(name, meant(name, templates))
         self._refuse_late(f"scale {name}")
         if not 0 <= count <= MOST:
