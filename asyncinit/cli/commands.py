@@ -8,15 +8,7 @@ from __future__ import annotations
 from asyncinit.cli.declaring import Argument, Command, Option
 from asyncinit.cli.foreground import ATTACH, START
 from asyncinit.cli.lives import BOOT, DEV, RUN
-from asyncinit.cli.options import ACT as _ACT
-from asyncinit.cli.options import CONFIG as _CONFIG
-from asyncinit.cli.options import END as _END
-from asyncinit.cli.options import JSON as _JSON
-from asyncinit.cli.options import NAMES as _NAMES
-from asyncinit.cli.options import ONE_OR_MORE as _ONE_OR_MORE
-from asyncinit.cli.options import PROFILE as _PROFILE
-from asyncinit.cli.options import ROOT as _ROOT
-from asyncinit.cli.options import SERVICES as _SERVICES
+from asyncinit.cli.options import ACT, CONFIG, END, JSON, NAMES, ONE_OR_MORE, PROFILE, ROOT, SERVICES
 
 FORMATS = ("compose", "procfile", "supervisord", "systemd")
 """What can be imported; `migration.formats` has their translators."""
@@ -31,7 +23,7 @@ COMMANDS: tuple[Command, ...] = (
         "Check service files and configuration, and print every problem as FILE:LINE: KEY: PROBLEM.\n\n"
         "Without PATH: what `run` would read here. Each profile of the files is checked too, active or not. "
         "The exit status is 1 if there is an error.",
-        (Option("--strict", "Count warnings as errors."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
+        (Option("--strict", "Count warnings as errors."), CONFIG, SERVICES, PROFILE, ROOT),
         (Argument("paths", "PATH", services=False),),
     ),
     Command(
@@ -46,11 +38,11 @@ COMMANDS: tuple[Command, ...] = (
         "status:status",
         "Show the services, or one of them in detail.",
         (
-            _JSON,
+            JSON,
             Option("--watch", "Go on, and show every change until ^C."),
             Option("--ready", "Show nothing; the exit status is 0 if all (or these) are ready, 1 if not."),
         ),
-        (_NAMES,),
+        (NAMES,),
     ),
     Command(
         "top",
@@ -64,33 +56,33 @@ COMMANDS: tuple[Command, ...] = (
         "Show when timers start their services next, and what came of the last time.\n\n"
         "With --explain, without a running asyncinit: what a cron expression means, and its next moments.",
         (
-            _JSON,
+            JSON,
             Option("--explain", 'Explain a cron expression ("30 3 * * *", @daily).', "CRON"),
             Option("--time-zone", "The time zone of --explain (the system's own).", "ZONE"),
         ),
-        (_NAMES,),
+        (NAMES,),
     ),
     START,
     Command(
         "stop",
         "act:stop",
         "Stop services, first what requires them, and wait until nothing of them is left.",
-        _ACT,
-        (_NAMES,),
+        ACT,
+        (NAMES,),
     ),
     Command(
         "restart",
         "act:restart",
         "Stop services and start them again, with what requires them, and wait until they are ready.",
-        (*_ACT, Option("--only", "Leave what requires them alone.")),
-        (_NAMES,),
+        (*ACT, Option("--only", "Leave what requires them alone.")),
+        (NAMES,),
     ),
     Command(
         "reload",
         "act:reload",
         "Have services read their configuration again, as their [reload] section says.",
-        _ACT,
-        (_NAMES,),
+        ACT,
+        (NAMES,),
     ),
     Command(
         "reload-config",
@@ -101,7 +93,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--dry-run", "Change nothing; show what would be."),
             Option("--exit-code", "Exit with 5 if anything has changed (or would), with 0 if not."),
             Option("--no-wait", "Do not wait until it is done."),
-            _JSON,
+            JSON,
         ),
     ),
     Command(
@@ -109,7 +101,7 @@ COMMANDS: tuple[Command, ...] = (
         "scale:scale",
         "Have so many instances of a template: start further ones, stop those with the highest numbers.\n\n"
         '"scale web=3" and "scale web 3" mean the same: web@1, web@2 and web@3. It holds until asyncinit ends.',
-        (Option("--no-wait", "Do not wait until it is done."), _JSON),
+        (Option("--no-wait", "Do not wait until it is done."), JSON),
         (Argument("counts", "NAME=N", 1, services=False),),
     ),
     Command(
@@ -118,23 +110,23 @@ COMMANDS: tuple[Command, ...] = (
         "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"
         "That is NAME.d/90-enabled.toml. An asyncinit that runs reads its configuration again, and starts nothing "
         "without --now. Works without one, too; with --root for a system that does not run, as an image is built.",
-        (Option("--now", "Start them now."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
-        (_ONE_OR_MORE,),
+        (Option("--now", "Start them now."), CONFIG, SERVICES, PROFILE, ROOT),
+        (ONE_OR_MORE,),
     ),
     Command(
         "disable",
         "enabling:disable",
         "Have services start no more when asyncinit does; by hand, and because others require them, they do.\n\n"
         "A drop-in says it, as for enable. Without --now what runs goes on.",
-        (Option("--now", "Stop them now."), _CONFIG, _SERVICES, _PROFILE, _ROOT),
-        (_ONE_OR_MORE,),
+        (Option("--now", "Stop them now."), CONFIG, SERVICES, PROFILE, ROOT),
+        (ONE_OR_MORE,),
     ),
     Command(
         "signal",
         "act:signal",
         "Send a signal (TERM, SIGUSR1, RTMIN+3, 15) to the main processes of services.",
         (Option("--all", "All services that run."),),
-        (Argument("signal", "SIG", 1, 1, services=False), _NAMES),
+        (Argument("signal", "SIG", 1, 1, services=False), NAMES),
     ),
     Command(
         "freeze",
@@ -143,14 +135,14 @@ COMMANDS: tuple[Command, ...] = (
         "Their health is not probed meanwhile. It takes a cgroup, which each service has where asyncinit is PID 1 of a "
         "machine or of its own cgroup namespace, and elsewhere one with a key of [limits] that takes one.",
         (),
-        (_ONE_OR_MORE,),
+        (ONE_OR_MORE,),
     ),
     Command(
         "thaw",
         "act:thaw",
         "Have frozen services go on.",
         (),
-        (_ONE_OR_MORE,),
+        (ONE_OR_MORE,),
     ),
     Command(
         "logs",
@@ -162,9 +154,9 @@ COMMANDS: tuple[Command, ...] = (
             Option(
                 "--since", "Nothing older: a duration (5m), a time of day (17:30), a date, or an RFC 3339 time.", "T"
             ),
-            _JSON,
+            JSON,
         ),
-        (_NAMES,),
+        (NAMES,),
     ),
     Command(
         "show",
@@ -172,28 +164,28 @@ COMMANDS: tuple[Command, ...] = (
         "Show a service's merged declaration as TOML, with each value's origin as a comment.\n\n"
         "As the running asyncinit has it; with --config, --services or --profile, and where none runs, as the files "
         "here have it.",
-        (_CONFIG, _SERVICES, _PROFILE),
+        (CONFIG, SERVICES, PROFILE),
         (Argument("name", "NAME", 1, 1),),
     ),
     Command(
         "events",
         "logs:events",
         "Show the newest changes of services.",
-        (Option("-f --follow", "Go on with new events until ^C."), _JSON),
-        (_NAMES,),
+        (Option("-f --follow", "Go on with new events until ^C."), JSON),
+        (NAMES,),
     ),
     Command(
         "explain",
         "explain:explain",
         "Tell why a service is in its state, down to the cause, and what would happen next.",
-        (_JSON,),
+        (JSON,),
         (Argument("name", "NAME", 1, 1),),
     ),
     Command(
         "crash",
         "crash:crash",
         "List the newest failures, or show the report of one: by its ID, or the newest of a service.",
-        (_JSON,),
+        (JSON,),
         (
             Argument("action", "list|show", 1, 1, services=False, choices=("list", "show")),
             Argument("names", "NAME|ID"),
@@ -217,7 +209,7 @@ COMMANDS: tuple[Command, ...] = (
         "SERVICE would, with its root, user and environment.\n\n"
         "add FILE...: bring in a pod and its members, from files as in pods.d and services.d, until the next boot. "
         "remove NAME: stop what add has brought in, and remove it.",
-        (_JSON,),
+        (JSON,),
         (
             Argument(
                 "action",
@@ -254,7 +246,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--output", "The folder of services to write to (services.d); pods go beside it, to pods.d.", "DIR"),
             Option("--force", "Replace files that are there."),
             Option("--dry-run", "Write nothing; show the files after the report."),
-            _JSON,
+            JSON,
         ),
         (
             Argument("format", "FORMAT", 1, 1, services=False, choices=FORMATS),
@@ -268,7 +260,7 @@ COMMANDS: tuple[Command, ...] = (
         "blame: services by the time that they took. critical-chain [NAME]: what the start, or NAME, waited for. "
         "early: what a machine did before its services. plot FILE: the start as a picture (SVG). "
         "shutdown: the plan of a shutdown that begins now.",
-        (_JSON,),
+        (JSON,),
         (
             Argument(
                 "view", "VIEW", 0, 1, services=False, choices=("blame", "critical-chain", "early", "plot", "shutdown")
@@ -283,12 +275,12 @@ COMMANDS: tuple[Command, ...] = (
         (
             Option("--dot", "For Graphviz."),
             Option("--mermaid", "For Mermaid, in Markdown."),
-            _JSON,
-            _CONFIG,
-            _SERVICES,
-            _PROFILE,
+            JSON,
+            CONFIG,
+            SERVICES,
+            PROFILE,
         ),
-        (_NAMES,),
+        (NAMES,),
     ),
     Command(
         "simulate",
@@ -312,12 +304,12 @@ COMMANDS: tuple[Command, ...] = (
             Option("--assert", "What shall hold, such as: db before web. Repeatable.", "TEXT", True),
             Option("--clock", "The time of day at the beginning, for timers (2026-01-01T00:00:00Z).", "TIME"),
             Option("--seed", "Another number: other chances (0).", "N"),
-            _JSON,
-            _CONFIG,
-            _SERVICES,
-            _PROFILE,
+            JSON,
+            CONFIG,
+            SERVICES,
+            PROFILE,
         ),
-        (_NAMES,),
+        (NAMES,),
     ),
     Command(
         "doctor",
@@ -325,39 +317,39 @@ COMMANDS: tuple[Command, ...] = (
         "Look for what is not as it should be: zombies, strays, rights and kernel features that are missing.\n\n"
         "Also where no asyncinit runs: then of this machine and user alone. "
         "The exit status is 1 if something goes wrong.",
-        (_JSON,),
+        (JSON,),
     ),
     Command(
         "shutdown",
         "power:shutdown",
         "Stop everything and end asyncinit; asked again, there is no more waiting. A machine is switched off then.",
-        _END,
+        END,
     ),
     Command(
         "poweroff",
         "power:power",
         "Stop everything, and switch the machine off. An asyncinit in a container, or beside another init, only ends.",
-        _END,
+        END,
     ),
     Command(
         "reboot",
         "power:power",
         "Stop everything, and start the machine anew. An asyncinit in a container, or beside another init, only ends.",
-        _END,
+        END,
     ),
     Command(
         "halt",
         "power:power",
         "Stop everything, and have the machine stand still, powered. "
         "An asyncinit in a container, or beside another init, only ends.",
-        _END,
+        END,
     ),
     Command(
         "kexec",
         "power:power",
         "Stop everything, and start the kernel that kexec(8) has loaded; without one, reboot.\n\n"
         "An asyncinit in a container, or beside another init, only ends.",
-        _END,
+        END,
     ),
     Command(
         "reexec",
