@@ -16,7 +16,7 @@ from asyncinit.client.errors import (
     UntrustedServerError,
 )
 from asyncinit.client.quick_json import dumps, loads
-from asyncinit.control.address import OVERFLOW_UID, reach
+from asyncinit.control.address import is_anybody, reach
 from asyncinit.control.framing import Splitter
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import
@@ -48,7 +48,12 @@ class Connection:
         try:
             reach(address, self._socket.connect)
             self.server_pid, uid = _peer(self._socket)
-            if uid == OVERFLOW_UID or uid not in {0, os.geteuid()}:
+            if is_anybody(uid):
+                raise UntrustedServerError(
+                    f"the server at {address} runs as a user that this user namespace does not know (uid {uid}): "
+                    f"not talking to it"
+                )
+            if uid not in {0, os.geteuid()}:
                 raise UntrustedServerError(
                     f"the server at {address} runs as uid {uid}: neither root nor you; not talking to it"
                 )

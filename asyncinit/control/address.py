@@ -22,7 +22,23 @@ LONGEST_PATH = 107
 """What fits into sun_path with its final NUL (unix(7))."""
 
 OVERFLOW_UID = 65534
-"""What the kernel shows for a user that our user namespace does not map: it may be anybody, so it is never "us"."""
+"""What the kernel shows for a user that our user namespace does not map, and the user "nobody" of most systems."""
+
+_ALL_UIDS = 2**32 - 1
+
+
+def is_anybody(uid: int, uid_map: str = "/proc/self/uid_map") -> bool:
+    """Tell whether a peer's `uid` may be anybody's, and never "us": the overflow uid, where some are not mapped.
+
+    Where every user is mapped, as on a machine and in a plain container, it is the user nobody and no one else.
+    """
+    if uid != OVERFLOW_UID:
+        return False
+    try:
+        with open(uid_map, encoding="ascii") as file:
+            return sum(int(line.split()[2]) for line in file) < _ALL_UIDS
+    except (OSError, ValueError, IndexError):
+        return True
 
 
 def user_address(environment: Mapping[str, str]) -> str | None:

@@ -16,7 +16,7 @@ import pytest
 from asyncinit.client.connection import Connection
 from asyncinit.client.errors import NotAllowedError, NotRunningError, UntrustedServerError
 from asyncinit.client.locate import connect
-from asyncinit.control.address import OVERFLOW_UID, SYSTEM_ADDRESS, abstract_address
+from asyncinit.control.address import OVERFLOW_UID, SYSTEM_ADDRESS, abstract_address, is_anybody
 from asyncinit.runtime.control.access import Access, Peer
 from asyncinit.runtime.control.place import Place, take_place
 from asyncinit.runtime.control.server import MOST_CLIENTS_OF_OTHERS
@@ -215,7 +215,7 @@ def test_the_project_we_stand_in(
 
 
 def test_who_owns_us() -> None:
-    """Root and our own uid own us; the overflow uid never does; a group reads by any of its ids."""
+    """Root and our own uid own us; root is not owned by nobody; a group reads by any of its ids."""
     access = Access("group:4242", print)
     assert access.owns(Peer(1, 0, frozenset({0})))
     assert not access.owns(Peer(1, OVERFLOW_UID, frozenset({OVERFLOW_UID})))
@@ -224,6 +224,49 @@ def test_who_owns_us() -> None:
     assert not access.owns(Peer(1, 1234, frozenset({4242})))
     assert Access("all", print).may_read(Peer(1, OVERFLOW_UID, frozenset()))
     assert not Access("owner", print).may_read(Peer(1, 1234, frozenset({0})))
+
+
+@pytest.mark.parametrize(
+    ("mapped", "anybody"),
+    [
+        ("         0          0 4294967295\n", False),
+        ("         0     100000      65536\n", True),
+        ("         0       1000          1\n         1     100000      65536\n", True),
+        ("         0          0      65534\n     65534      65534 4294901761\n", False),
+        ("", True),
+    ],
+)
+def test_the_overflow_uid_is_anybody_where_a_user_is_not_mapped(tmp_path: Path, mapped: str, anybody: bool) -> None:
+    """A plain container may run as nobody and own itself; in a user namespace that uid may be any stranger's."""
+    (tmp_path / "uid_map").write_text(mapped)
+    assert is_anybody(OVERFLOW_UID, str(tmp_path / "uid_map")) is anybody
+    assert not is_anybody(1000, str(tmp_path / "uid_map"))
+    assert is_anybody(OVERFLOW_UID, str(tmp_path / "absent"))
+
+
+@AS_ROOT
+def test_nobody_talks_to_an_asyncinit_of_its_own() -> None:
+    """An asyncinit that runs as nobody is trusted by nobody's commands and owned by them, where that uid is theirs."""
+    name = f"@asyncinit-test-nobody-{os.getpid()}"
+    pid = os.fork()
+    if pid == 0:
+        status = 99
+        try:
+            os.setresuid(OVERFLOW_UID, OVERFLOW_UID, OVERFLOW_UID)
+            expected = not is_anybody(OVERFLOW_UID)
+            owned = Access("owner", print).owns(Peer(1, OVERFLOW_UID, frozenset()))
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind("\0" + name[1:])
+                listener.listen()
+                try:
+                    Connection(name).close()
+                    trusted = True
+                except UntrustedServerError:
+                    trusted = False
+            status = 0 if owned == trusted == expected else 1
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_group_that_is_not_there_is_told(said: list[str]) -> None:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asyncinit.control.address import OVERFLOW_UID
+from asyncinit.control.address import is_anybody
 from asyncinit.runtime.process.accounts import find_group
 
 _UCRED = struct.Struct("iII")
@@ -41,11 +41,11 @@ def _supplementary(connection: socket.socket) -> tuple[int, ...]:
 class Access:
     """The rule of [init] control_read: "owner", "group:NAME" or "all".
 
-    Root and our own uid own us. The overflow uid never does: it is whoever our user namespace does not know.
+    Root and our own uid own us. The overflow uid does not where it is whoever our user namespace does not know.
     """
 
     def __init__(self, control_read: str, say: Callable[[str], None]) -> None:
-        self._own = frozenset({0, os.geteuid()}) - {OVERFLOW_UID}
+        self._own = frozenset(uid for uid in (0, os.geteuid()) if not is_anybody(uid))
         self._all = control_read == "all"
         self._group: int | None = None
         kind, _, name = control_read.partition(":")
