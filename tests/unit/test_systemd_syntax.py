@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncinit.config.names import is_service_name, is_template
@@ -165,6 +165,8 @@ def test_what_is_no_name() -> None:
 
 
 @given(st.text())
+@example("²:")  # a digit of str.isdigit, and no number
+@example("*:0/²")
 def test_any_text_is_read(text: str) -> None:
     """Lines, words, spans, events, commands: an answer, or that it is none; never anything else."""
     for one in parse(text):

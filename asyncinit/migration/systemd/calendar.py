@@ -109,7 +109,7 @@ def _part(text: str, low: int, high: int) -> str:
         found = _number(first, low, high) + (f"-{high}" if slash else "")
     if not slash:
         return found
-    if not step.isdigit() or not int(step):
+    if not step.isdecimal() or not int(step):
         raise Untranslatable("has a step that is no number")
     if found == f"{low}-{high}":
         found = "*"
@@ -117,6 +117,6 @@ def _part(text: str, low: int, high: int) -> str:
 
 
 def _number(text: str, low: int, high: int) -> str:
-    if not text.isdigit() or len(text) > 4 or not low <= int(text) <= high:
+    if not text.isdecimal() or len(text) > 4 or not low <= int(text) <= high:
         raise Untranslatable("is no calendar event that is known")
     return str(int(text))
