@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 1 << 16
 _UNSENT = 1 << 16  # with so much that the server does not take, no more is read of what is typed
 _LEAVING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-_END_OF_INPUT = b"\x04"
 
 
 def attach(invocation: Invocation) -> int:
@@ -165,7 +164,7 @@ class _Session:
             if self._terminal.is_one:
                 self._ended_by = signal.SIGHUP
             else:
-                self._send(wire.INPUT, _END_OF_INPUT)
+                self._send(wire.LAST, b"")
             return
         left = False
         if self._terminal.is_one:

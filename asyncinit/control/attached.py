@@ -8,13 +8,14 @@ Imports nothing: the client pays for it.
 | `N` | asyncinit | a line for people about the service: it restarts, or some of its output was left out |
 | `E` | asyncinit | the end: the exit status in digits, a space, and why; nothing follows |
 | `I` | client | what is typed |
+| `Z` | client | nothing: nothing more is typed, ever; ctrl-D stands for that, and the end of this run is the end |
 | `W` | client | the size of the client's terminal: rows, a space, columns |
 """
 
 from __future__ import annotations
 
 OUTPUT, NOTICE, END = b"O", b"N", b"E"
-INPUT, SIZE = b"I", b"W"
+INPUT, LAST, SIZE = b"I", b"Z", b"W"
 
 LONGEST = 1 << 20
 """Bytes of a body; what is longer is no frame."""

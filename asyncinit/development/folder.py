@@ -10,17 +10,20 @@ import os
 from dataclasses import dataclass
 
 from asyncinit.config.places import FILE, FOLDER, PROCFILE
-from asyncinit.errors import AsyncinitError
+from asyncinit.errors import AsyncinitError, why
 
 
 class NothingThereError(AsyncinitError):
     """There is nothing to start, and the text says what was looked for and what to do."""
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: str, obstacle: str = "") -> None:
+        super().__init__(folder, obstacle)
         self.folder = folder
+        self.obstacle = obstacle
 
     def __str__(self) -> str:
+        if self.obstacle:
+            return f"cannot look for a project in {self.folder}: {self.obstacle}"
         return (
             f"nothing to start in {self.folder}, nor in a folder around it that belongs to the same user: there is no "
             f"{FILE}, {FOLDER} or {PROCFILE}; `asyncinit new` writes a first {FOLDER} for a project"
@@ -50,6 +53,12 @@ def find(folder: str) -> Found:
 
 
 def _project(folder: str) -> Found | None:
+    try:
+        os.stat(os.path.join(folder, FILE))
+    except PermissionError as error:  # or whatever is there would be told as missing
+        raise NothingThereError(folder, why(error.errno or 0)) from None
+    except OSError:
+        pass
     if os.path.lexists(os.path.join(folder, FILE)):
         return Found(folder, config=FILE)
     if os.path.isdir(os.path.join(folder, FOLDER)):

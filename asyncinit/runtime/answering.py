@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ def make_orders(house: Assembly, main: str | None) -> Orders:
         reload=house.configured.reload_for,
         forward=forward,
         resumed=house.workshop.foreground.resumed,
+        guardian=os.getppid() if house.configured.options.tied else 0,
     )
 
 

@@ -1,7 +1,8 @@
 """Whoever joins the terminal of a service: who may, what they are told, and when it is over; knows no socket.
 
-One stays joined over restarts, whoever asked for them. It is over when the service has come to rest and does not come
-back by itself. Several may be joined: all see what is written, and all may type.
+One stays joined over restarts, whoever asked for them, unless there is nothing more to be typed. It is over when the
+service has come to rest and does not come back by itself. Several may be joined: all see what is written, and all may
+type.
 
 A service that is started in the foreground (`start`) gets a terminal of its own for that, whatever is declared, as long
 as somebody is joined who asked for it.
@@ -23,7 +24,10 @@ from asyncinit.runtime.output.terminals import INPUT_HELD, Terminals
 
 # What is told of the service's states beside what it writes; that it is ready only after one of these.
 _TOLD = frozenset({State.STOPPING, State.BACKOFF, State.FAILED, State.COMPLETED, State.INACTIVE})
+_RUN_OVER = frozenset({State.BACKOFF, State.WAITING})
 _OVER = frozenset({State.FAILED, State.COMPLETED, State.INACTIVE, State.LISTENING})
+
+_END_OF_INPUT = b"\x04"
 
 
 class Start(Protocol):
@@ -149,6 +153,11 @@ class Attached:
             return len(self._ahead) < INPUT_HELD
         return self._terminals.type(self._state.name, data)
 
+    def end_input(self) -> None:
+        """Type ctrl-D; a process that has read that has read all, and the next one would wait for ever."""
+        self._state.last = True
+        self.type(_END_OF_INPUT)
+
     def resize(self, rows: int, columns: int) -> None:
         """Have the terminal, and that of later runs, be of this size."""
         self._state.rows, self._state.columns = rows, columns
@@ -186,7 +195,8 @@ class Attached:
     def _happened(self, entry: EventEntry) -> None:
         if entry.service != self._state.name or entry.old is entry.new or entry.new is None:
             return
-        if entry.new in _OVER and entry.service not in self._engine.watched:
+        over = entry.new in _OVER and entry.service not in self._engine.watched
+        if over or (self._state.last and self._ahead is None and entry.new in _RUN_OVER):
             self._end(entry.service, entry.text)
         elif entry.new in _TOLD or (entry.new is State.READY and self._state.told):
             self._state.told = entry.new is not State.READY

@@ -25,7 +25,8 @@ class Orders:
 
     `overview` tells every service's state; `reopen` opens the log files anew and counts them;
     `reload` has the configuration read again, for the reason that it is given;
-    `forward` passes a signal to CMD, `resumed` continues it.
+    `forward` passes a signal to CMD, `resumed` continues it. `guardian` (a pid) passes on what it gets
+    itself: of such a signal nobody knows here who sent it.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class Orders:
         reload: Callable[[str], None],
         forward: Callable[[int], None],
         resumed: Callable[[], None],
+        guardian: int = 0,
     ) -> None:
+        self._guardian = guardian
         self._shutdown = shutdown
         self._announcer = announcer
         self._overview = overview
@@ -51,7 +54,8 @@ class Orders:
     def handle(self, info: SignalInfo) -> None:
         """Do what the signal says; every one is told with its sender."""
         number = info.number
-        text = words.received(number, sender(info))
+        passed_on = info.pid == self._guardian != 0 and not info.from_kernel
+        text = words.received(number, "" if passed_on else sender(info))
         if number in _ASKS_TO_END:
             self._shutdown.request(text)
         elif number == signal.SIGHUP and (info.from_kernel or (self._had and not _has_terminal())):

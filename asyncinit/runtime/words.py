@@ -22,8 +22,8 @@ def stuck(reason: Reason | None) -> str:
 
 
 def received(signal: int, sender: str) -> str:
-    """Return the line that a signal came: "received SIGTERM from pid 12 (uid 0)"."""
-    return f"received {signal_name(signal)} {sender}"
+    """Return the line that a signal came: "received SIGTERM from pid 12 (uid 0)"; without `sender` where unknown."""
+    return f"received {signal_name(signal)} {sender}".rstrip()
 
 
 def failed_callback(context: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from asyncinit.client.connection import Connection
-from asyncinit.control.attached import END, INPUT, LONGEST, NOTICE, OUTPUT, SIZE, Frames, frame, size
+from asyncinit.control.attached import END, INPUT, LAST, LONGEST, NOTICE, OUTPUT, SIZE, Frames, frame, size
 from asyncinit.runtime.control.methods.attaching import HELD
 from asyncinit.runtime.control.operations import AttachedState, RefusedError, Viewer
 from tests.fake_operations import FakeOperations, Running, running_server
@@ -37,6 +37,9 @@ class FakeAttached:
     def type(self, data: bytes) -> bool:
         self.typed += data
         return not self.full
+
+    def end_input(self) -> None:
+        self.typed += b"<end>"
 
     def resize(self, rows: int, columns: int) -> None:
         self.sizes.append((rows, columns))
@@ -121,8 +124,8 @@ def test_what_goes_over_it(running: Running) -> None:
         assert json.loads(one.reply) == {"parameters": {"name": "web"}}
         attached = first(running)
         assert attached.state == AttachedState("web", 24, 80, {"TERM": "xterm"})
-        one.socket.sendall(b"b" + frame(INPUT, b"cd"))
-        wait_until(lambda: bytes(attached.typed) == b"abcd")
+        one.socket.sendall(b"b" + frame(INPUT, b"cd") + frame(LAST, b""))
+        wait_until(lambda: bytes(attached.typed) == b"abcd<end>")
         assert attached.sizes == [(30, 100)]
         running.call(attached.viewer.show, b"out")
         running.call(attached.viewer.tell, "web: stopping")

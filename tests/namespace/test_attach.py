@@ -160,6 +160,19 @@ def test_a_oneshot_in_a_pipeline(tmp_path: Path, loop: str) -> None:
         assert b"you said cba\n" in text and b"\r" not in text
 
 
+def test_a_pipeline_ends_with_the_process_that_has_read_it(tmp_path: Path, loop: str) -> None:
+    """A service that is started again has nothing more to read: whoever piped into it is done, and it is not."""
+    services = {"repl": console(tmp_path, "enabled = false\n"), "stays": 'command = ["sleep", "3600"]\n'}
+    with Init(tmp_path, services, loop=loop) as init:
+        init.wait_state("stays", "ready")
+        words = f"'{PYTHON}' -m asyncinit --socket '{init.socket}' start --attach repl"
+        line = f"echo abc | {words} > out; echo status $?"
+        with Joined(["/bin/sh", "-c", line], init.environment, str(tmp_path)) as sh:
+            sh.until("status 0")
+        assert b"you said cba\n" in (tmp_path / "out").read_bytes()
+        init.wait_state("repl", "ready", 2)
+
+
 def test_what_fails_before_it_runs(tmp_path: Path, loop: str) -> None:
     """The reason is told, and the exit status is no success."""
     services = {

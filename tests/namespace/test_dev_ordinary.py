@@ -36,3 +36,21 @@ def test_nothing_is_left_of_an_ordinary_user(killed: tuple[int, ...]) -> None:
             if not killed:
                 run.signal(signal.SIGINT)
             project.nothing_left()
+
+
+def test_what_may_not_be_looked_into_is_not_told_as_missing() -> None:
+    """Somebody else's folder that is closed to us: the reason is the permission, and not that there is no project."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        user = as_ordinary_user(folder)
+        closed = folder / "closed"
+        closed.mkdir()
+        (closed / "Procfile").write_text("web: sleep 1000\n")
+        project = Folder(folder, {})
+        project.environment |= user["environment"]
+        os.chmod(closed, 0o700)
+        program = (user["python"], "-m", "asyncinit", "dev")
+        enter = ("sh", "-c", 'cd closed && exec "$@"', "sh")  # as root: who stood in it when it was closed
+        with project.dev(prefix=(*enter, *user["prefix"]), program=program) as run:
+            said = run.out.rest()
+            assert run.wait() == 78 and "permission denied" in said.lower(), said

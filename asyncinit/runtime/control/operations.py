@@ -211,6 +211,9 @@ class Attached(Protocol):
     def type(self, data: bytes) -> bool:
         """Have the service read `data`; tell whether more may come before the viewer's `room` is called."""
 
+    def end_input(self) -> None:
+        """Have the service read the end of its input; whoever reads it is the last that this viewer is joined to."""
+
     def resize(self, rows: int, columns: int) -> None:
         """Have the terminal be of this size."""
 
@@ -223,7 +226,8 @@ class Attached(Protocol):
 
 class AttachedState(Struct):
     """Who has joined, as it is carried over a re-exec: `variables` None where the service ran already; `told`: the
-    viewer was told last that it does not. `ahead` is what was typed before a terminal was `opened`.
+    viewer was told last that it does not. `ahead` is what was typed before a terminal was `opened`. `last`: there is no
+    more to be typed.
     """
 
     name: str = ""
@@ -233,6 +237,7 @@ class AttachedState(Struct):
     told: bool = False
     opened: bool = False
     ahead: bytes = b""
+    last: bool = False
 
 
 class AttachingOperations(Protocol):

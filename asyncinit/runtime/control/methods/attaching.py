@@ -151,6 +151,8 @@ class Screen:
             for kind, body in self._frames.feed(data):
                 if kind == wire.INPUT and not attached.type(body):
                     self._connection.hold()
+                elif kind == wire.LAST:
+                    attached.end_input()
                 elif kind == wire.SIZE:
                     attached.resize(*wire.size_of(body))
         except wire.BrokenFrameError:
