@@ -85,7 +85,7 @@ def test_no_new_privileges(running: Running) -> None:
 @as_root
 def test_a_set_user_id_program_gains_nothing(running: Running, tmp_path: Path) -> None:
     """With no_new_privileges it runs as whoever calls it."""
-    program = "/tmp/asyncinit-set-user-id"
+    program = f"/tmp/asyncinit-set-user-id-{os.getpid()}"  # tests run beside each other
     shutil.copy("/usr/bin/id", program)
     try:
         os.chmod(program, 0o755 | stat.S_ISUID)

@@ -132,7 +132,7 @@ def test_a_scale_that_is_refused(tmp_path: Path, kind: str) -> None:
         init.wait_state("lb", "ready")
         for word, code, text in (
             ("web=2", 1, "called by name (web@blue)"),
-            ("lb=2", 3, "no such service: lb@"),
+            ("lb=2", 1, "it is one service; a template's file is lb@.toml"),
             ("n=1001", 1, "expected a number from 0 to 1000"),
             ("n", 2, "expected NAME=NUMBER"),
         ):
