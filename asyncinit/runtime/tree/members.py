@@ -49,8 +49,8 @@ from asyncinit.runtime.tree.listing import Listing, Member
 # Looks take at most a quarter of our time, however many children end: the next one begins so many times as long after
 # the last as that took.
 _REST_AFTER_LOOK = 3
-# So often a look is taken again for strangers of which nobody can tell yet whose they are, and so often the list is
-# read again within one look: who forks and ends within the time that we need to look at it is caught by chance only.
+# So often a look is taken again, after ever longer, for strangers of whom nobody can tell yet whose they are (who has
+# lost its memory and not yet ended may be off the processor for long), and so often the list is read within one look.
 _PATIENCE = 10
 _READS = 5
 # So many strangers are judged in one look, at 0.02 ms each; in a storm of orphans the reaper makes the list shorter.
@@ -292,8 +292,8 @@ class Members:
             if self._is_up(service):
                 waiting.doubts = 0
             elif again or (waiting.doubts < _PATIENCE and (busy or self._doubtful & {service, None})):
-                waiting.doubts += 1
-                again = True
+                waiting.doubts, again = waiting.doubts + 1, True
+                self._not_before = max(self._not_before, self._timers.now() + min(0.0005 * 2**waiting.doubts, 0.05))
             else:
                 self._loop.call_soon(self._tell_gone, service, waiting)
         if again:
