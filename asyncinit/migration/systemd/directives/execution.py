@@ -322,7 +322,7 @@ SERVICE: Table = {
     "ExecStartPost": many("`hooks.post_start`", _hooks("hooks.post_start")),
     "ExecReload": many("`reload.signal` or `reload.command`", _reload),
     "ReloadSignal": one("`reload.signal`", _reload_signal),
-    "ExecStop": many("`hooks.pre_stop`, or `stop.signal` where it only sends one", _stop),
+    "ExecStop": many("`hooks.pre_stop`; `stop.signal` if it sends one; `stop.command` if a oneshot remains", _stop),
     "ExecStopPost": many("`hooks.post_stop`", _hooks("hooks.post_stop")),
     "PermissionsStartOnly": each(
         "`user` of hooks", lambda work, setting: work.kept(setting, "the hooks are run as root")
