@@ -44,7 +44,10 @@ if __name__ == "__main__":
     sys.exit(main())
 """
 _FOLDERS = ("proc", "sys", "dev", "run", "tmp", "root", "mnt", "var/lib", "var/log", "usr/bin", "usr/lib")
-_PACKAGES = ("msgspec", "uvloop", "toml", "click", "h11", "cronsim", "asyncinotify", "rich", "pygments", "markdown_it")
+_PACKAGES = (
+    *("msgspec", "uvloop", "toml", "click", "h11", "cronsim", "asyncinotify", "pathspec"),
+    *("rich", "pygments", "markdown_it"),
+)
 _NOT_NEEDED = re.compile(
     r"(^|/)(test|tests|idlelib|tkinter|ensurepip|lib2to3|turtledemo|pydoc_data|site-packages|unittest|distutils"
     r"|config-.*|sqlite3|curses)/|\.opt-\d\.pyc$"
@@ -63,7 +66,8 @@ def base() -> Path:
     """Return the archive of all that is the same for each boot, made if that was not done yet."""
     program = os.path.realpath(sys.executable)
     recipe = Path(__file__).read_bytes()
-    key = hashlib.sha256(f"{program} {sys.version}".encode() + recipe).hexdigest()[:12]
+    packages = [package for package in _PACKAGES if importlib.util.find_spec(package) is not None]
+    key = hashlib.sha256(f"{program} {sys.version} {packages}".encode() + recipe).hexdigest()[:12]
     path = Path(tempfile.gettempdir()) / f"asyncinit-boot-{os.getuid()}-{key}.cpio"
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}")

@@ -25,11 +25,18 @@ def take_over(word: str) -> NoReturn:
 
 
 def _import_all() -> None:
-    """Import whatever may be needed later: half of a package is worse than none."""
+    """Import whatever may be needed later: half of a package is worse than none.
+
+    A library of others that is not installed is none of that: without asyncinotify nothing is watched, the rest runs.
+    """
     import importlib
     import pkgutil
 
     for name in ("config", "control", "core", "linux", "machine", "runtime"):
         part = importlib.import_module(f"asyncinit.{name}")
         for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
-            importlib.import_module(module.name)
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                if error.name is None or error.name.partition(".")[0] == "asyncinit":
+                    raise
