@@ -8,7 +8,7 @@ from __future__ import annotations
 from asyncinit.cli.declaring import Argument, Command, Option
 from asyncinit.cli.foreground import ATTACH, START
 from asyncinit.cli.lives import BOOT, DEV, RUN
-from asyncinit.cli.options import ACT, CONFIG, END, JSON, NAMES, ONE_OR_MORE, PROFILE, ROOT, SERVICES
+from asyncinit.cli.options import ACT, END, FILES, JSON, NAMES, ONE_OR_MORE, ROOT
 
 FORMATS = ("compose", "procfile", "supervisord", "systemd")
 """What can be imported; `migration.formats` has their translators."""
@@ -23,7 +23,7 @@ COMMANDS: tuple[Command, ...] = (
         "Check service files and configuration, and print every problem as FILE:LINE: KEY: PROBLEM.\n\n"
         "Without PATH: what `run` would read here. Each profile of the files is checked too, active or not. "
         "The exit status is 1 if there is an error.",
-        (Option("--strict", "Count warnings as errors."), CONFIG, SERVICES, PROFILE, ROOT),
+        (Option("--strict", "Count warnings as errors."), *FILES, ROOT),
         (Argument("paths", "PATH", services=False),),
     ),
     Command(
@@ -110,7 +110,7 @@ COMMANDS: tuple[Command, ...] = (
         "Have services start when asyncinit does; where their files say otherwise, a drop-in says it.\n\n"
         "That is NAME.d/90-enabled.toml. An asyncinit that runs reads its configuration again, and starts nothing "
         "without --now. Works without one, too; with --root for a system that does not run, as an image is built.",
-        (Option("--now", "Start them now."), CONFIG, SERVICES, PROFILE, ROOT),
+        (Option("--now", "Start them now."), *FILES, ROOT),
         (ONE_OR_MORE,),
     ),
     Command(
@@ -118,7 +118,7 @@ COMMANDS: tuple[Command, ...] = (
         "enabling:disable",
         "Have services start no more when asyncinit does; by hand, and because others require them, they do.\n\n"
         "A drop-in says it, as for enable. Without --now what runs goes on.",
-        (Option("--now", "Stop them now."), CONFIG, SERVICES, PROFILE, ROOT),
+        (Option("--now", "Stop them now."), *FILES, ROOT),
         (ONE_OR_MORE,),
     ),
     Command(
@@ -164,7 +164,7 @@ COMMANDS: tuple[Command, ...] = (
         "Show a service's merged declaration as TOML, with each value's origin as a comment.\n\n"
         "As the running asyncinit has it; with --config, --services or --profile, and where none runs, as the files "
         "here have it.",
-        (CONFIG, SERVICES, PROFILE),
+        FILES,
         (Argument("name", "NAME", 1, 1),),
     ),
     Command(
@@ -276,9 +276,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--dot", "For Graphviz."),
             Option("--mermaid", "For Mermaid, in Markdown."),
             JSON,
-            CONFIG,
-            SERVICES,
-            PROFILE,
+            *FILES,
         ),
         (NAMES,),
     ),
@@ -305,9 +303,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--clock", "The time of day at the beginning, for timers (2026-01-01T00:00:00Z).", "TIME"),
             Option("--seed", "Another number: other chances (0).", "N"),
             JSON,
-            CONFIG,
-            SERVICES,
-            PROFILE,
+            *FILES,
         ),
         (NAMES,),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncinit.cli.declaring import Command, Option
-from asyncinit.cli.options import CONFIG, HOW_MUCH, LOG_FORMAT, NAMES, PROFILE, SERVICES
+from asyncinit.cli.options import FILES, HOW_MUCH, LOG_FORMAT, NAMES
 
 RUN = Command(
     "run",
@@ -12,9 +12,7 @@ RUN = Command(
     "As PID 1 of a container, or anywhere else. Ends when nothing runs any more, on SIGTERM, or when CMD ends. "
     '"asyncinit -- CMD" is the same as "asyncinit run -- CMD".',
     (
-        CONFIG,
-        SERVICES,
-        PROFILE,
+        *FILES,
         Option("--unshare", "Run as PID 1 of a fresh PID namespace (as root, or in a user namespace)."),
         Option("--ready-fd", "Write a newline to this descriptor when all services are ready.", "FD"),
         LOG_FORMAT,
@@ -35,9 +33,7 @@ DEV = Command(
     "the variables of .env; with NAME, those services and what they require. Ends on ^C (twice: at once), when the "
     "terminal is gone, or when nothing runs any more; then whatever it started is gone.",
     (
-        CONFIG,
-        SERVICES,
-        PROFILE,
+        *FILES,
         Option("-f --procfile", "The Procfile to run; the project is its folder.", "FILE"),
         Option("-e --env", "A file of NAME=VALUE lines, in the place of .env. Repeatable.", "FILE", many=True),
         Option("-m --formation", "Run so many instances of each: web=2,worker=1 (all=0: of no other).", "NAME=N", True),
@@ -57,7 +53,7 @@ BOOT = Command(
     "Be PID 1 of a machine: make it ready, then start its services and supervise them for good.\n\n"
     "The same as being called as /sbin/init by the kernel. Anywhere else (in a container, or not as PID 1) nothing "
     "is mounted or set up, and it is what `run` is.",
-    (CONFIG, SERVICES, PROFILE, LOG_FORMAT, *HOW_MUCH),
+    (*FILES, LOG_FORMAT, *HOW_MUCH),
     takes_command=True,
 )
 """`asyncinit boot`."""

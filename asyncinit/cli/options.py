@@ -17,6 +17,9 @@ PROFILE = Option(
     many=True,
 )
 
+FILES = (CONFIG, SERVICES, PROFILE)
+"""Which files are read, and with what in them."""
+
 ROOT = Option("--root", "The files are those of the machine whose root folder this is: an image.", "DIR")
 
 NAMES = Argument("names", "NAME")

@@ -47,15 +47,14 @@ def fail_running(m: Move, failure: Reason) -> None:
 def begin_stop(m: Move) -> None:
     was_up = m.s.phase in IS_UP
     quiet(m)
-    if m.s.in_force:
-        m.s.in_force = False
-        m.enter(Phase.PRE_STOP)
-        m.do(ev.RunHooks(m.s.name, HookStage.UNDO, m.s.pace))
-    elif was_up and m.s.main is not None and m.s.spec.hooks.pre_stop:
-        m.enter(Phase.PRE_STOP)
-        m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, HookStage.PRE_STOP, m.s.pace))
-    else:
+    hooked = was_up and m.s.main is not None and m.s.spec.hooks.pre_stop
+    if not m.s.in_force and not hooked:
         enter_stopping(m)
+        return
+    stage = HookStage.UNDO if m.s.in_force else HookStage.PRE_STOP
+    m.s.in_force = False
+    m.enter(Phase.PRE_STOP)
+    m.do(ev.DisarmTimer(m.s.name), ev.RunHooks(m.s.name, stage, m.s.pace))
 
 
 def quiet(m: Move) -> None:
@@ -216,10 +215,8 @@ def hasten(m: Move, event: Event) -> None:
         limit = s.pace.of(stop.escalate[s.step - 1].timeout if s.step else stop.timeout)
         limit = min(limit, s.deadline - m.now)
     else:
-        hooks = s.spec.hooks.pre_stop if s.phase is Phase.PRE_STOP else s.spec.hooks.post_stop
+        hooks = s.spec.before_stop if s.phase is Phase.PRE_STOP else s.spec.hooks.post_stop
         limit = sum(s.pace.of(hook.timeout) for hook in hooks)
-        if s.phase is Phase.PRE_STOP and s.spec.is_undone:
-            limit += s.pace.of(stop.timeout)
     m.postpone(m.now + limit)
 
 

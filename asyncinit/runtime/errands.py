@@ -50,7 +50,9 @@ class Errands:
 
     def run_hooks(self, stage: HookStage, pace: Pace = UNHURRIED, variables: Mapping[str, str] | None = None) -> None:
         """Run the hooks of a stage one after another; posts HooksDone, for those of pre_start Prepared."""
-        hooks = _hooks_of(self._run.spec, stage)
+        spec = self._run.spec
+        before_stop = stage in {HookStage.PRE_STOP, HookStage.UNDO}
+        hooks: Sequence[Hook] = spec.before_stop if before_stop else getattr(spec.hooks, stage.value)
         self._commands.hooks(self._run.prepared, stage, hooks, pace, self._told_of(stage), variables)
 
     def run_reload(self, command: Command) -> None:
@@ -119,12 +121,3 @@ class Errands:
         variables = {} if self._run.main is None else {"MAINPID": str(self._run.main)}
         variables |= more or {}
         self._commands.aside(self._run.prepared, what, command, timeout, self._told_of(what), variables)
-
-
-def _hooks_of(spec: ServiceSpec, stage: HookStage) -> Sequence[Hook]:
-    if stage is not HookStage.UNDO:
-        found: Sequence[Hook] = getattr(spec.hooks, stage.value)
-        return found
-    command = spec.stop.command
-    undo = () if command is None else (Hook(command, timeout=spec.stop.timeout),)
-    return (*spec.hooks.pre_stop, *undo)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-from asyncinit.config.spec.command import Command, Hooks
+from asyncinit.config.spec.command import Command, Hook, Hooks
 from asyncinit.config.spec.condition import Condition
 from asyncinit.config.spec.ending import SUCCESS, Outcomes, Reload, Restart, Stop
 from asyncinit.config.spec.health import Health
@@ -135,6 +135,13 @@ class ServiceSpec(Struct, frozen=True):
         One that a timer starts is not: it has to be at rest to be started again.
         """
         return self.type is ServiceType.ONESHOT and self.stop.command is not None and self.timer is None
+
+    @property
+    def before_stop(self) -> tuple[Hook, ...]:
+        """Return what runs before the first signal of a stop: the pre_stop hooks, and what undoes a oneshot."""
+        command = self.stop.command if self.is_undone else None
+        undo = () if command is None else (Hook(command, timeout=self.stop.timeout),)
+        return (*self.hooks.pre_stop, *undo)
 
     @property
     def has_simple_init(self) -> bool:
